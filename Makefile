@@ -1,0 +1,48 @@
+# make run    set up and open the app (without a terminal: the headless tour)
+# make test   set up and run the whole test suite
+# make check  set up and run ruff, the types and the import contracts
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check --quiet
+
+.PHONY: run install data test check format bench clean
+
+run: install data
+	@if [ -t 1 ]; then $(BIN)/cftui; else $(BIN)/cftui tour; fi
+
+install: $(VENV)/.installed
+
+data: $(VENV)/.installed
+	@$(BIN)/cftui data get ml-100k >/dev/null
+
+test: $(VENV)/.installed-test data
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.installed-test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.installed-test data
+	$(BIN)/python benchmarks/accuracy.py
+
+clean:
+	rm -rf $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@echo "installing into $(VENV) (PyTorch is large: a minute or more the first time)" >&2
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "cftui needs Python 3.11 or newer; this is `$(PYTHON) --version`. Try: make PYTHON=python3.12" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	@$(PIP) install --constraint constraints.txt --editable '.[test]'
+	@touch $@

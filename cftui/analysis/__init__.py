@@ -1,0 +1,1 @@
+"""Reading a trained model: biases, neighbours, predictions, principal components."""

@@ -1,0 +1,1 @@
+"""The headless verbs: stdout is data, stderr is narration."""

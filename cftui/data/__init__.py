@@ -1,0 +1,1 @@
+"""Ratings in: where data sets come from, reading, encoding, splits, statistics."""

@@ -1,0 +1,147 @@
+"""Ratings encoded for training: codes into vocabularies, as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from cftui.data.tables import Tables
+from cftui.errors import CftuiError, suggestion
+
+UNKNOWN = "#na#"
+ItemKey = Literal["title", "id"]
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Raw ids to consecutive codes and back. Code 0 is the unknown, ``#na#``, as in the chapter."""
+
+    classes: tuple[str | int, ...]
+
+    def __post_init__(self) -> None:
+        if not self.classes or self.classes[0] != UNKNOWN:
+            raise ValueError(f"a vocabulary begins with {UNKNOWN!r}")
+
+    @classmethod
+    def of(cls, raw: Iterable[str | int]) -> Vocabulary:
+        """The sorted distinct ids."""
+        return cls((UNKNOWN, *sorted(set(raw))))  # type: ignore[type-var]
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    @cached_property
+    def _codes(self) -> dict[str | int, int]:
+        return {raw: code for code, raw in enumerate(self.classes)}
+
+    def code(self, raw: str | int) -> int | None:
+        """The code of one id, or None. ``"196"`` finds the id 196: what a person types is always text."""
+        found = self._codes.get(raw)
+        if found is None and isinstance(raw, str) and raw.strip().isdecimal():
+            found = self._codes.get(int(raw))
+        elif found is None and isinstance(raw, (int, np.integer)):
+            found = self._codes.get(str(raw))
+        return found or None
+
+    def encode(self, raw: Sequence[str | int] | pd.Series) -> np.ndarray:
+        """int64 codes ``[n]``; ids never seen become 0."""
+        return np.maximum(pd.Index(self.classes, dtype=object).get_indexer(pd.Index(raw, dtype=object)), 0)
+
+
+@dataclass(frozen=True)
+class Ratings:
+    """What the engine trains on.
+
+    Attributes:
+        user, item: int64 codes ``[n]``.
+        rating: float32 ``[n]``.
+        timestamp: int64 seconds ``[n]``.
+        users, items: the vocabularies the codes point into.
+        user_table, item_table: one row per code, row 0 for the unknown. ``item_table`` has ``title``, ``year``,
+            ``genres`` and ``ratings`` (how many there are).
+        item_key: what tells items apart. ``title`` (the chapter's choice) merges ids that share one.
+    """
+
+    name: str
+    noun: str
+    user: np.ndarray
+    item: np.ndarray
+    rating: np.ndarray
+    timestamp: np.ndarray
+    users: Vocabulary
+    items: Vocabulary
+    item_key: ItemKey
+    rating_range: tuple[float, float]
+    fingerprint: str
+    user_table: pd.DataFrame = field(repr=False)
+    item_table: pd.DataFrame = field(repr=False)
+    known_splits: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.rating)
+
+    @property
+    def nouns(self) -> str:
+        return f"{self.noun}s"
+
+    @classmethod
+    def encode(cls, tables: Tables, item_key: ItemKey = "title") -> Ratings:
+        """Encode a data set, keying items by title or by id.
+
+        Raises:
+            CftuiError: ``item_key`` is neither.
+        """
+        if item_key not in ("title", "id"):
+            raise CftuiError(f"no item key {item_key!r}; items are told apart by title or by id")
+        frame = tables.titled
+        keys = frame["title"] if item_key == "title" else frame["item"]
+        user_codes, user_ids = pd.factorize(frame["user"], sort=True)
+        item_codes, item_ids = pd.factorize(keys, sort=True)
+        users, items = (UNKNOWN, *user_ids.tolist()), (UNKNOWN, *item_ids.tolist())
+
+        column = "title" if item_key == "title" else "item"
+        item_table = tables.items.drop_duplicates(column).set_index(column, drop=False).reindex(list(items))
+        item_table["ratings"] = np.bincount(item_codes + 1, minlength=len(items))
+        item_table = item_table.reset_index(drop=True)[["title", "year", "genres", "ratings"]]
+        item_table = item_table.fillna({"title": UNKNOWN, "year": 0, "genres": ""}).astype({"year": int})
+        user_table = tables.users.set_index("user", drop=False).reindex(list(users)).reset_index(drop=True)
+        user_table["ratings"] = np.bincount(user_codes + 1, minlength=len(users))
+        return cls(
+            name=tables.name,
+            noun=tables.noun,
+            user=user_codes.astype(np.int64) + 1,
+            item=item_codes.astype(np.int64) + 1,
+            rating=frame["rating"].to_numpy(np.float32),
+            timestamp=frame["timestamp"].to_numpy(np.int64),
+            users=Vocabulary(users),
+            items=Vocabulary(items),
+            item_key=item_key,
+            rating_range=tables.rating_range,
+            fingerprint=tables.fingerprint,
+            user_table=user_table,
+            item_table=item_table,
+            known_splits=tables.known_splits,
+        )
+
+    def user_code(self, raw: str | int) -> int:
+        """Raises CftuiError for a user the data set does not have."""
+        code = self.users.code(raw)
+        if code is None:
+            ids = self.users.classes[1:]
+            span = f"ids run from {ids[0]} to {ids[-1]}" if ids else "there are none"
+            raise CftuiError(f"no user {raw} in {self.name}; {span}")
+        return code
+
+    def item_code(self, raw: str | int) -> int:
+        """The code of an item by its key, exactly. Raises CftuiError if there is none."""
+        code = self.items.code(raw)
+        if code is None:
+            near = suggestion(str(raw), [str(c) for c in self.items.classes[1:]]) if isinstance(raw, str) else ""
+            hint = near if near.startswith("did") else "search for it in the app"
+            raise CftuiError(f"no {self.noun} {raw!r} in {self.name}; {hint}")
+        return code

@@ -1,0 +1,1 @@
+"""Training: architectures, recipes, schedule, trainer, metrics, device, runs."""
