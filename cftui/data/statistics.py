@@ -30,7 +30,7 @@ def describe(tables: Tables) -> dict[str, Any]:
         "duplicate_titles": len(duplicate_titles(tables)),
         "rating_min": _number(ratings["rating"].min()),
         "rating_max": _number(ratings["rating"].max()),
-        "rating_mean": round(float(ratings["rating"].mean(dtype=float)), 5),
+        "rating_mean": round(float(ratings["rating"].astype(float).mean()), 5),
         "density": len(ratings) / (users * rated),
         "ids_consecutive": _consecutive(ratings["user"]) and _consecutive(ratings["item"]),
         "first": _moment(ratings["timestamp"].min()),

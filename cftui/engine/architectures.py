@@ -1,0 +1,242 @@
+"""The chapter's models as plain ``nn.Module``s.
+
+Every architecture maps codes to ratings, ``forward(user [b], item [b]) -> [b]``, and hands over what it learned in the
+same form, ``Learned``. Code 0 is the unknown user or item.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What an architecture is built for.
+
+    Attributes:
+        users, items: vocabulary sizes, the unknown included.
+        factors: k, for the architectures that let it be chosen.
+        y_range: bounds of the sigmoid, or None for a raw output.
+        levels: the distinct rating values, ascending (for a softmax over them).
+    """
+
+    users: int
+    items: int
+    factors: int
+    y_range: tuple[float, float] | None
+    levels: tuple[float, ...]
+
+
+def sigmoid_range(x: Tensor, y_range: tuple[float, float] | None) -> Tensor:
+    """fastai's ``sigmoid_range``: squeeze into (low, high); None passes through."""
+    if y_range is None:
+        return x
+    low, high = y_range
+    return torch.sigmoid(x) * (high - low) + low
+
+
+def embedding(rows: int, columns: int) -> nn.Embedding:
+    """fastai's ``Embedding``: a normal truncated by ``fmod 2``, times 0.01.
+
+    ``nn.init.trunc_normal_(std=.01)`` is not the same: it cuts at +-2, two hundred standard deviations out.
+    """
+    module = nn.Embedding(rows, columns)
+    with torch.no_grad():
+        module.weight.normal_().fmod_(2).mul_(0.01)
+    return module
+
+
+def create_params(*size: int) -> nn.Parameter:
+    """The chapter's own ``create_params``: normal(0, 0.01)."""
+    return nn.Parameter(torch.zeros(*size).normal_(0, 0.01))
+
+
+def embedding_size(rows: int) -> int:
+    """fastai's rule of thumb for the width of an embedding of so many rows."""
+    return min(600, round(1.6 * rows**0.56))
+
+
+class Learned(NamedTuple):
+    """What can be read off a trained model, whatever its architecture; biases are None where it has none."""
+
+    user_factors: Tensor  # [users, k_user]
+    item_factors: Tensor  # [items, k_item]
+    user_bias: Tensor | None = None  # [users]
+    item_bias: Tensor | None = None  # [items]
+
+
+class Architecture(nn.Module):
+    """The base of all: a rating predicted, and squared error to train by."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.y_range = shape.y_range
+
+    def losses(self, user: Tensor, item: Tensor, rating: Tensor) -> tuple[Tensor, Tensor]:
+        """``(objective, squared error)``, both scalars: what is minimised, and what all models are compared by."""
+        loss = F.mse_loss(self(user, item), rating)
+        return loss, loss
+
+    def learned(self) -> Learned:
+        raise TypeError(f"{type(self).__name__} does not say what it learned")
+
+
+class DotProduct(Architecture):
+    """Models 1 and 2: the dot product of user and item factors, through the sigmoid range if there is one."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__(shape)
+        self.user_factors = embedding(shape.users, shape.factors)
+        self.item_factors = embedding(shape.items, shape.factors)
+
+    def forward(self, user: Tensor, item: Tensor) -> Tensor:
+        return sigmoid_range((self.user_factors(user) * self.item_factors(item)).sum(dim=1), self.y_range)
+
+    def learned(self) -> Learned:
+        return Learned(self.user_factors.weight, self.item_factors.weight)
+
+
+class DotProductBias(Architecture):
+    """Models 3 and 4: the dot product plus a bias for each user and each item."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__(shape)
+        self.user_factors = embedding(shape.users, shape.factors)
+        self.user_bias = embedding(shape.users, 1)
+        self.item_factors = embedding(shape.items, shape.factors)
+        self.item_bias = embedding(shape.items, 1)
+
+    def forward(self, user: Tensor, item: Tensor) -> Tensor:
+        res = (self.user_factors(user) * self.item_factors(item)).sum(dim=1, keepdim=True)
+        res = res + self.user_bias(user) + self.item_bias(item)
+        return sigmoid_range(res, self.y_range).squeeze(1)
+
+    def learned(self) -> Learned:
+        biases = self.user_bias.weight.squeeze(1), self.item_bias.weight.squeeze(1)
+        return Learned(self.user_factors.weight, self.item_factors.weight, *biases)
+
+
+class DotProductBiasParams(Architecture):
+    """Model 5: model 4 without ``nn.Embedding``, on bare parameters."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__(shape)
+        self.user_factors = create_params(shape.users, shape.factors)
+        self.user_bias = create_params(shape.users)
+        self.item_factors = create_params(shape.items, shape.factors)
+        self.item_bias = create_params(shape.items)
+
+    def forward(self, user: Tensor, item: Tensor) -> Tensor:
+        res = (self.user_factors[user] * self.item_factors[item]).sum(dim=1)
+        return sigmoid_range(res + self.user_bias[user] + self.item_bias[item], self.y_range)
+
+    def learned(self) -> Learned:
+        return Learned(self.user_factors, self.item_factors, self.user_bias, self.item_bias)
+
+
+class EmbeddingDotBias(Architecture):
+    """fastai's ``collab_learner`` model, under fastai's names."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__(shape)
+        self.u_weight = embedding(shape.users, shape.factors)
+        self.i_weight = embedding(shape.items, shape.factors)
+        self.u_bias = embedding(shape.users, 1)
+        self.i_bias = embedding(shape.items, 1)
+
+    def forward(self, user: Tensor, item: Tensor) -> Tensor:
+        dot = self.u_weight(user) * self.i_weight(item)
+        res = dot.sum(1) + self.u_bias(user).squeeze(1) + self.i_bias(item).squeeze(1)
+        return sigmoid_range(res, self.y_range)
+
+    def learned(self) -> Learned:
+        biases = self.u_bias.weight.squeeze(1), self.i_bias.weight.squeeze(1)
+        return Learned(self.u_weight.weight, self.i_weight.weight, *biases)
+
+
+class CollabNN(Architecture):
+    """The chapter's network: two embeddings side by side, one hidden layer of 100."""
+
+    hidden = 100
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__(shape)
+        user_size, item_size = embedding_size(shape.users), embedding_size(shape.items)
+        self.user_factors = embedding(shape.users, user_size)
+        self.item_factors = embedding(shape.items, item_size)
+        self.layers = nn.Sequential(
+            nn.Linear(user_size + item_size, self.hidden), nn.ReLU(), nn.Linear(self.hidden, 1)
+        )
+
+    def forward(self, user: Tensor, item: Tensor) -> Tensor:
+        both = torch.cat((self.user_factors(user), self.item_factors(item)), dim=1)
+        return sigmoid_range(self.layers(both).squeeze(1), self.y_range)
+
+    def learned(self) -> Learned:
+        return Learned(self.user_factors.weight, self.item_factors.weight)
+
+
+class EmbeddingNN(CollabNN):
+    """fastai's ``use_nn=True``: two hidden layers, each Linear without bias, ReLU, BatchNorm."""
+
+    sizes = (100, 50)
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__(shape)
+        width = self.user_factors.embedding_dim + self.item_factors.embedding_dim
+        layers: list[nn.Module] = []
+        for size in self.sizes:
+            norm = nn.BatchNorm1d(size)
+            nn.init.constant_(norm.bias, 1e-3)
+            layers += [nn.Linear(width, size, bias=False), nn.ReLU(), norm]
+            width = size
+        self.layers = nn.Sequential(*layers, nn.Linear(width, 1))
+
+
+class SoftmaxDot(Architecture):
+    """The chapter's further research: a softmax over the rating values, trained by cross-entropy.
+
+    The element-wise product of the factors is mapped to one logit per rating value, to which the user's and the
+    item's own logits are added; the prediction is the expectation.
+    """
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__(shape)
+        self.user_factors = embedding(shape.users, shape.factors)
+        self.user_bias = embedding(shape.users, len(shape.levels))
+        self.item_factors = embedding(shape.items, shape.factors)
+        self.item_bias = embedding(shape.items, len(shape.levels))
+        self.classify = nn.Linear(shape.factors, len(shape.levels))
+        self.register_buffer("levels", torch.tensor(shape.levels, dtype=torch.float32))
+
+    def logits(self, user: Tensor, item: Tensor) -> Tensor:
+        """``[b, levels]``."""
+        product = self.user_factors(user) * self.item_factors(item)
+        return self.classify(product) + self.user_bias(user) + self.item_bias(item)
+
+    def _expected(self, logits: Tensor) -> Tensor:
+        return logits.softmax(dim=-1) @ self.levels
+
+    def forward(self, user: Tensor, item: Tensor) -> Tensor:
+        return self._expected(self.logits(user, item))
+
+    def losses(self, user: Tensor, item: Tensor, rating: Tensor) -> tuple[Tensor, Tensor]:
+        logits = self.logits(user, item)
+        level = torch.bucketize(rating, self.levels)
+        with torch.no_grad():
+            squared = F.mse_loss(self._expected(logits), rating)
+        return F.cross_entropy(logits, level), squared
+
+    def learned(self) -> Learned:
+        """A scalar bias, as the others have: the rating the logits alone expect, less its mean."""
+        users, items = self.user_bias.weight, self.item_bias.weight
+        by_user = self._expected(self.classify.bias + users + items.mean(0))
+        by_item = self._expected(self.classify.bias + items + users.mean(0))
+        return Learned(
+            self.user_factors.weight, self.item_factors.weight, by_user - by_user.mean(), by_item - by_item.mean()
+        )

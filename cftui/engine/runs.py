@@ -1,0 +1,225 @@
+"""Run folders: what a training run leaves on disk, and finding them again.
+
+    run.json                recipe, hyper-parameters, data-set fingerprint, split, seed, device, versions
+    events.jsonl            what happened (see ``events``)
+    vocabulary.json         users, items and the items' titles, years, genres and rating counts
+    weights.safetensors     the trained model, written when training ends or is stopped
+    checkpoint.safetensors  what training resumes from, written after every epoch
+    train.log               what a detached trainer printed
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from cftui.engine.events import Event, History, read_history
+from cftui.errors import CftuiError, suggestion
+from cftui.files import write_json
+from cftui.home import Home
+
+FORMAT = 1
+LATEST = "latest"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One folder under ``models/``; reading it raises CftuiError naming the file that is missing or damaged."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def config_file(self) -> Path:
+        return self.path / "run.json"
+
+    @property
+    def events_file(self) -> Path:
+        return self.path / "events.jsonl"
+
+    @property
+    def vocabulary_file(self) -> Path:
+        return self.path / "vocabulary.json"
+
+    @property
+    def weights_file(self) -> Path:
+        return self.path / "weights.safetensors"
+
+    @property
+    def checkpoint_file(self) -> Path:
+        return self.path / "checkpoint.safetensors"
+
+    @property
+    def log_file(self) -> Path:
+        return self.path / "train.log"
+
+    def config(self) -> dict[str, Any]:
+        config = read_json(self.config_file)
+        missing = {"recipe", "options", "data", "created"} - set(config)
+        if missing:
+            raise CftuiError(f"{self.config_file}: no {', '.join(sorted(missing))} in it; damaged?")
+        return config
+
+    def history(self) -> History:
+        return read_history(self.events_file)
+
+    def status(self, history: History | None = None) -> str:
+        """``running``, ``done``, ``stopped``, ``failed``, or ``dead``: begun, not ended, and its process is gone."""
+        history = history or self.history()
+        if history.ending:
+            return str(history.ending["event"])
+        if history.start is None:
+            return "dead"
+        return "running" if is_alive(history.start) else "dead"
+
+    def delete(self) -> None:
+        """Raises CftuiError while the run is being trained."""
+        if self.status() == "running":
+            raise CftuiError(f"run {self.name} is being trained; stop it first: cftui runs stop {self.name}")
+        shutil.rmtree(self.path)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Raises CftuiError if the file is missing, truncated or not a JSON object."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CftuiError(f"{path}: no such file; the run folder is incomplete") from None
+    except (ValueError, OSError) as error:
+        raise CftuiError(f"{path}: damaged or truncated ({error})") from None
+    if not isinstance(value, dict):
+        raise CftuiError(f"{path}: damaged (not a JSON object)")
+    return value
+
+
+def process_identity() -> Event:
+    """What tells this process from a later one with the same number."""
+    import platform
+
+    process = psutil.Process()
+    return {"pid": process.pid, "process_started": process.create_time(), "host": platform.node()}
+
+
+def is_alive(start: Event) -> bool:
+    """Whether the process that wrote a start or resume event still runs; one on another host is presumed to."""
+    import platform
+
+    if start.get("host") != platform.node():
+        return True
+    try:
+        process = psutil.Process(int(start["pid"]))
+        same = abs(process.create_time() - float(start["process_started"])) < 2
+        return same and process.status() != psutil.STATUS_ZOMBIE
+    except (psutil.Error, KeyError, ValueError):
+        return False
+
+
+def new_name(recipe: str, home: Home) -> str:
+    while (home.models / (name := f"{recipe}-{secrets.token_hex(2)}")).exists():
+        pass
+    return name
+
+
+def create(home: Home, name: str, config: dict[str, Any], vocabulary: dict[str, Any]) -> RunFolder:
+    """Make a run folder with its two descriptive files, or nothing at all.
+
+    Raises:
+        CftuiError: the name is taken or is not a plain name.
+    """
+    if not _NAME.fullmatch(name) or name == LATEST:
+        raise CftuiError(f"run name {name!r}: letters, digits, '.', '_' and '-' only, and not {LATEST!r}")
+    folder = RunFolder(home.models / name)
+    if folder.config_file.exists():
+        raise CftuiError(f"there is a run {name} already; choose another --name or remove it: cftui runs rm {name}")
+    # The folder itself may be there: whoever starts a detached trainer puts its log there first.
+    existed = folder.path.exists()
+    folder.path.mkdir(parents=True, exist_ok=True)
+    try:
+        write_json(folder.vocabulary_file, vocabulary)
+        write_json(folder.config_file, {"run": name, "format": FORMAT, **config})
+    except BaseException:
+        if not existed:
+            shutil.rmtree(folder.path, ignore_errors=True)
+        raise
+    return folder
+
+
+def all_runs(home: Home) -> list[RunFolder]:
+    """Every run folder, oldest first; folders without a ``run.json`` are not runs."""
+    if not home.models.is_dir():
+        return []
+    found = [RunFolder(path) for path in home.models.iterdir() if (path / "run.json").is_file()]
+    return sorted(found, key=lambda run: (run.config_file.stat().st_mtime_ns, run.name))
+
+
+def find(home: Home, wanted: str) -> RunFolder:
+    """A run by its name, a unique prefix of it, or ``latest``.
+
+    Raises:
+        CftuiError: none or several fit.
+    """
+    runs = all_runs(home)
+    names = [run.name for run in runs]
+    if wanted == LATEST:
+        if not runs:
+            raise CftuiError("no run yet; train one with: cftui train model4")
+        return runs[-1]
+    if wanted in names:
+        return runs[names.index(wanted)]
+    fitting = [run for run in runs if wanted and run.name.startswith(wanted)]
+    if len(fitting) > 1:
+        raise CftuiError(f"run {wanted!r} is ambiguous: {', '.join(run.name for run in fitting)}")
+    if not fitting:
+        if (home.models / wanted).is_dir() and wanted:
+            raise CftuiError(f"{home.models / wanted / 'run.json'}: no such file; the run folder is incomplete")
+        raise CftuiError(f"no run {wanted!r}; {suggestion(wanted, names)}")
+    return fitting[0]
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """A run in one row; ``problem`` says what is wrong with a folder that cannot be read."""
+
+    name: str
+    recipe: str = ""
+    data: str = ""
+    split: str = ""
+    status: str = ""
+    epochs: int = 0
+    valid_loss: float | None = None
+    rmse: float | None = None
+    seconds: float = 0.0
+    created: str = ""
+    problem: str = ""
+
+
+def summarise(run: RunFolder) -> RunSummary:
+    try:
+        config, history = run.config(), run.history()
+        last = history.last or {}
+        return RunSummary(
+            name=run.name,
+            recipe=config["recipe"]["name"],
+            data=config["data"]["name"],
+            split=config["options"]["split"],
+            status=run.status(history),
+            epochs=len(history.epochs),
+            valid_loss=last.get("valid_loss"),
+            rmse=last.get("rmse"),
+            seconds=history.elapsed,
+            created=config["created"],
+            problem=str((history.ending or {}).get("reason", "")),
+        )
+    except (CftuiError, KeyError, TypeError) as error:
+        return RunSummary(name=run.name, status="damaged", problem=str(error))
