@@ -16,7 +16,9 @@ from cftui.errors import CftuiError
 
 def _items(model: TrainedModel, codes: np.ndarray) -> pd.DataFrame:
     rows = model.item_table.iloc[codes]
-    return pd.DataFrame({"code": codes, "title": rows["title"].to_numpy(), "ratings": rows["ratings"].to_numpy()})
+    return pd.DataFrame(
+        {"code": codes, "title": rows["title"].to_numpy(), "ratings": rows["ratings"].to_numpy()}
+    )
 
 
 def biases(model: TrainedModel) -> pd.DataFrame:
@@ -89,7 +91,9 @@ def evaluate(model: TrainedModel, ratings: Ratings) -> dict[str, metrics.Score]:
     import torch
 
     if len(ratings.items) != len(model.items) or len(ratings.users) != len(model.users):
-        raise CftuiError(f"{model.run.name}: {ratings.name} has other users or {model.nouns} than it was trained on")
+        raise CftuiError(
+            f"{model.run.name}: {ratings.name} has other users or {model.nouns} than it was trained on"
+        )
     parts = model.split(ratings)
     found = {}
     for name, rows in (("train", parts.train), ("valid", parts.valid)):

@@ -71,7 +71,12 @@ class TitleIndex:
         from rapidfuzz import fuzz, process
 
         scored = process.extract(
-            wanted, self._keys, scorer=fuzz.partial_ratio, processor=None, score_cutoff=FUZZY_CUTOFF, limit=200
+            wanted,
+            self._keys,
+            scorer=fuzz.partial_ratio,
+            processor=None,
+            score_cutoff=FUZZY_CUTOFF,
+            limit=200,
         )
         # partial_ratio is generous to keys shorter than the query.
         good = [(round(score), code) for key, score, code in scored if len(key) >= len(wanted) * 0.6]

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cftui.data.tables import Tables
 from cftui.errors import CftuiError, suggestion
 from cftui.home import Home
+
+if TYPE_CHECKING:  # pandas takes a third of a second to import: only when something is read
+    from cftui.data.tables import Tables
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,6 @@ class Known:
 
 
 def _read_ml_100k(folder: Path) -> Tables:
-    # pandas takes a third of a second to import: only when something is read.
     from cftui.data.movielens import read_tables
 
     return read_tables(folder)

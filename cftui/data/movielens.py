@@ -42,7 +42,9 @@ def read_tables(folder: Path) -> Tables:
     """
     for name in ("u.data", "u.item", "u.user"):
         if not (folder / name).is_file():
-            raise CftuiError(f"{folder / name}: no such file; a MovieLens 100K folder holds u.data, u.item and u.user")
+            raise CftuiError(
+                f"{folder / name}: no such file; a MovieLens 100K folder holds u.data, u.item and u.user"
+            )
     items = _read_items(folder / "u.item")
     users = _read_users(folder / "u.user")
     ratings = _read_ratings(folder / "u.data")
@@ -136,7 +138,9 @@ def _whole(where: str, what: str, text: str) -> int:
     return value
 
 
-def _check_ids(path: Path, ratings: pd.DataFrame, column: str, known: pd.Series, noun: str, file: str) -> None:
+def _check_ids(
+    path: Path, ratings: pd.DataFrame, column: str, known: pd.Series, noun: str, file: str
+) -> None:
     missing = ~ratings[column].isin(known)
     if missing.any():
         row = int(np.flatnonzero(missing)[0])
@@ -155,7 +159,9 @@ def _rows(path: Path, fields: int, parse: Callable[[str, list[str]], tuple]) -> 
         where = f"{path}:{number}"
         values = line.split("|")
         if len(values) != fields:
-            raise CftuiError(f"{where}: {len(values)} columns where {fields} belong (separated by |): {line[:60]!r}")
+            raise CftuiError(
+                f"{where}: {len(values)} columns where {fields} belong (separated by |): {line[:60]!r}"
+            )
         key = _whole(where, "id", values[0])
         if seen.setdefault(key, number) != number:
             raise CftuiError(f"{where}: id {key} stands a second time (first on line {seen[key]})")
@@ -172,7 +178,11 @@ def _read_items(path: Path) -> pd.DataFrame:
             raise CftuiError(f"{where}: a genre flag is neither 0 nor 1")
         # Three official titles end in a blank that the mirror has lost.
         title = values[1].strip()
-        return title, year_of(title), "|".join(g for g, flag in zip(GENRES, flags, strict=True) if flag == "1")
+        return (
+            title,
+            year_of(title),
+            "|".join(g for g, flag in zip(GENRES, flags, strict=True) if flag == "1"),
+        )
 
     return pd.DataFrame(_rows(path, _ITEM_FIELDS, parse), columns=["item", "title", "year", "genres"])
 
@@ -181,4 +191,6 @@ def _read_users(path: Path) -> pd.DataFrame:
     def parse(where: str, values: list[str]) -> tuple:
         return _whole(where, "age", values[1]), values[2], values[3], values[4]
 
-    return pd.DataFrame(_rows(path, _USER_FIELDS, parse), columns=["user", "age", "gender", "occupation", "zip_code"])
+    return pd.DataFrame(
+        _rows(path, _USER_FIELDS, parse), columns=["user", "age", "gender", "occupation", "zip_code"]
+    )

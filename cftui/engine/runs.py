@@ -1,11 +1,11 @@
 """Run folders: what a training run leaves on disk, and finding them again.
 
-    run.json                recipe, hyper-parameters, data-set fingerprint, split, seed, device, versions
-    events.jsonl            what happened (see ``events``)
-    vocabulary.json         users, items and the items' titles, years, genres and rating counts
-    weights.safetensors     the trained model, written when training ends or is stopped
-    checkpoint.safetensors  what training resumes from, written after every epoch
-    train.log               what a detached trainer printed
+run.json                recipe, hyper-parameters, data-set fingerprint, split, seed, device, versions
+events.jsonl            what happened (see ``events``)
+vocabulary.json         users, items and the items' titles, years, genres and rating counts
+weights.safetensors     the trained model, written when training ends or is stopped
+checkpoint.safetensors  what training resumes from, written after every epoch
+train.log               what a detached trainer printed
 """
 
 from __future__ import annotations
@@ -141,7 +141,9 @@ def create(home: Home, name: str, config: dict[str, Any], vocabulary: dict[str, 
         raise CftuiError(f"run name {name!r}: letters, digits, '.', '_' and '-' only, and not {LATEST!r}")
     folder = RunFolder(home.models / name)
     if folder.config_file.exists():
-        raise CftuiError(f"there is a run {name} already; choose another --name or remove it: cftui runs rm {name}")
+        raise CftuiError(
+            f"there is a run {name} already; choose another --name or remove it: cftui runs rm {name}"
+        )
     # The folder itself may be there: whoever starts a detached trainer puts its log there first.
     existed = folder.path.exists()
     folder.path.mkdir(parents=True, exist_ok=True)
@@ -182,7 +184,9 @@ def find(home: Home, wanted: str) -> RunFolder:
         raise CftuiError(f"run {wanted!r} is ambiguous: {', '.join(run.name for run in fitting)}")
     if not fitting:
         if (home.models / wanted).is_dir() and wanted:
-            raise CftuiError(f"{home.models / wanted / 'run.json'}: no such file; the run folder is incomplete")
+            raise CftuiError(
+                f"{home.models / wanted / 'run.json'}: no such file; the run folder is incomplete"
+            )
         raise CftuiError(f"no run {wanted!r}; {suggestion(wanted, names)}")
     return fitting[0]
 
@@ -223,3 +227,22 @@ def summarise(run: RunFolder) -> RunSummary:
         )
     except (CftuiError, KeyError, TypeError) as error:
         return RunSummary(name=run.name, status="damaged", problem=str(error))
+
+
+def request_stop(run: RunFolder) -> None:
+    """Ask the process that trains ``run`` to stop after the batch in hand.
+
+    Raises:
+        CftuiError: the run is not being trained, or not on this machine.
+    """
+    import os
+    import platform
+    import signal
+
+    history = run.history()
+    status = run.status(history)
+    if status != "running" or history.start is None:
+        raise CftuiError(f"run {run.name} is not being trained (status: {status})")
+    if history.start.get("host") != platform.node():
+        raise CftuiError(f"run {run.name} is trained on {history.start.get('host')}; stop it there")
+    os.kill(int(history.start["pid"]), signal.SIGTERM)

@@ -71,7 +71,10 @@ def parameter_groups(model: nn.Module, decay: float) -> list[dict[str, Any]]:
         elif isinstance(module, nn.Linear) and module.bias is not None:
             free[id(module.bias)] = module.bias
     decaying = [p for p in model.parameters() if id(p) not in free]
-    groups = [{"params": decaying, "weight_decay": decay}, {"params": list(free.values()), "weight_decay": 0.0}]
+    groups = [
+        {"params": decaying, "weight_decay": decay},
+        {"params": list(free.values()), "weight_decay": 0.0},
+    ]
     return [group for group in groups if group["params"]]
 
 
@@ -195,7 +198,9 @@ class Trainer:
                 }
             )
             if not math.isfinite(score.mse):
-                raise Diverged(f"validation loss became {score.mse} after epoch {self.epoch - 1}; try a lower --lr")
+                raise Diverged(
+                    f"validation loss became {score.mse} after epoch {self.epoch - 1}; try a lower --lr"
+                )
             after_epoch()
         return True
 
@@ -253,13 +258,17 @@ class Trainer:
         for index, moments in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{name}": value for name, value in moments.items()}
         tensors["step"] = torch.tensor(self.step)
-        tensors["progress"] = torch.tensor([self.elapsed, self.train_loss.average, self.train_loss.count], dtype=torch.float64)
+        tensors["progress"] = torch.tensor(
+            [self.elapsed, self.train_loss.average, self.train_loss.count], dtype=torch.float64
+        )
         return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
     def load_state(self, tensors: dict[str, Tensor]) -> None:
         """The inverse of ``state``. Raises CftuiError if the tensors do not fit this model."""
         try:
-            model = {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}
+            model = {
+                name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")
+            }
             self.model.load_state_dict(model)
             moments: dict[int, dict[str, Tensor]] = {}
             for name, tensor in tensors.items():

@@ -63,19 +63,49 @@ def train(
     trainer = Trainer(recipe, options, ratings, parts, device)
     config = _config(recipe, options, ratings, device, train=len(parts.train), valid=len(parts.valid))
     run = runs.create(home, name or runs.new_name(recipe.name, home), config, _vocabulary(ratings))
-    start = {
+    _follow(run, trainer, _start(run, trainer), emit)
+    return run
+
+
+def resume(home: Home, run: RunFolder, *, device: torch.device, emit: Emit = lambda event: None) -> None:
+    """Go on with a run that was stopped or died, from its last checkpoint (from the start if it has none).
+
+    On the CPU the weights it ends with are those of a run never interrupted.
+
+    Raises:
+        CftuiError: the run is done or being trained, its files are damaged, or its data set is no longer the same.
+    """
+    status = run.status()
+    if status in ("running", "done"):
+        raise CftuiError(
+            f"run {run.name} is {status}; only a run that stopped, failed or died can be resumed"
+        )
+    config = run.config()
+    try:
+        chosen, options = Recipe(**config["recipe"]), Options(**config["options"])
+    except TypeError as error:
+        raise CftuiError(f"{run.config_file}: of another version of cftui ({error})") from None
+    ratings = open_ratings(home, config["data"]["name"], options.item_key)
+    if ratings.fingerprint != config["data"]["fingerprint"]:
+        raise CftuiError(f"{config['data']['name']} is no longer the data set that {run.name} was trained on")
+    trainer = Trainer(chosen, options, ratings, split(ratings, options.split, options.seed), device)
+    if run.checkpoint_file.exists():
+        trainer.load_state(_load(run.checkpoint_file))
+    _follow(run, trainer, {**_start(run, trainer), "event": "resume", "step": trainer.step}, emit)
+
+
+def _start(run: RunFolder, trainer: Trainer) -> Event:
+    return {
         "event": "start",
         "run": run.name,
-        "recipe": recipe.name,
-        "epochs": options.epochs,
+        "recipe": trainer.recipe.name,
+        "epochs": trainer.options.epochs,
         "steps": trainer.steps,
         "steps_per_epoch": trainer.steps_per_epoch,
-        "batch_size": options.bs,
-        "device": describe(device),
+        "batch_size": trainer.options.bs,
+        "device": describe(trainer.device),
         **runs.process_identity(),
     }
-    _follow(run, trainer, start, emit)
-    return run
 
 
 def _follow(run: RunFolder, trainer: Trainer, start: Event, emit: Emit) -> None:
@@ -146,7 +176,9 @@ def _stop_requests() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
-def _config(recipe: Recipe, options: Options, ratings: Ratings, device: torch.device, **rows: int) -> dict[str, Any]:
+def _config(
+    recipe: Recipe, options: Options, ratings: Ratings, device: torch.device, **rows: int
+) -> dict[str, Any]:
     return {
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "recipe": recipe.as_json(),
@@ -161,7 +193,11 @@ def _config(recipe: Recipe, options: Options, ratings: Ratings, device: torch.de
             **rows,
         },
         "device": describe(device),
-        "versions": {"cftui": cftui.__version__, "torch": torch.__version__, "python": platform.python_version()},
+        "versions": {
+            "cftui": cftui.__version__,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+        },
     }
 
 
@@ -190,7 +226,9 @@ def load_weights(run: RunFolder) -> dict[str, Tensor]:
     if run.checkpoint_file.exists():
         tensors = _load(run.checkpoint_file)
         return {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}
-    raise CftuiError(f"{run.weights_file}: no such file; the run has no trained weights (status: {run.status()})")
+    raise CftuiError(
+        f"{run.weights_file}: no such file; the run has no trained weights (status: {run.status()})"
+    )
 
 
 def _load(path: Path) -> dict[str, Tensor]:

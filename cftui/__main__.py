@@ -1,0 +1,28 @@
+"""Entry point of ``cftui`` and ``python -m cftui``: the one place that knows both faces of the program."""
+
+from __future__ import annotations
+
+import sys
+
+from cftui.home import Home
+
+
+def open_app(home: Home) -> None:
+    # Imported only when wanted: the verbs work where Textual is not installed.
+    from cftui.errors import CftuiError
+
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise CftuiError("the app needs a terminal; try a verb (cftui --help), or cftui tour")
+    from cftui.tui.app import run
+
+    run(home)
+
+
+def main() -> None:
+    from cftui.cli.main import main as cli_main
+
+    sys.exit(cli_main(open_app))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""``cftui data``: fetch data sets and look at them."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cftui.cli.output import narrate, print_facts, print_json, print_table, records
+from cftui.cli.verb import Session, Verbs, pass_session, rows_option
+from cftui.data import catalog
+
+NAME = click.argument("name", default="ml-100k")
+
+
+@click.group(cls=Verbs)
+def data() -> None:
+    """Fetch data sets and look at them."""
+
+
+@data.command("list")
+@pass_session
+def list_(session: Session) -> None:
+    """The data sets there are, and which are on disk."""
+    rows = [
+        {
+            "name": name,
+            "label": known.label,
+            "on_disk": catalog.is_present(name, session.home),
+            "folder": str(catalog.folder(name, session.home)),
+        }
+        for name, known in catalog.KNOWN.items()
+    ]
+    if session.json:
+        print_json(rows)
+    else:
+        print_table([{**row, "on_disk": "yes" if row["on_disk"] else "no"} for row in rows])
+
+
+@data.command()
+@click.argument("name")
+@click.option(
+    "--from", "source", metavar="PATH", type=click.Path(path_type=Path), help="A folder or zip you have."
+)
+@pass_session
+def get(session: Session, name: str, source: Path | None) -> None:
+    """Fetch a data set, unless it is there already."""
+    from cftui.cli.progress import DownloadBar
+    from cftui.data import sources
+
+    with DownloadBar() as bar:
+        folder = sources.get(name, session.home, source=source, say=narrate, progressbar=bar)
+    print_json({"name": name, "folder": str(folder)}) if session.json else print(folder)
+
+
+@data.command()
+@NAME
+@click.option("--duplicates", is_flag=True, help="List the titles that stand more than once.")
+@pass_session
+def stats(session: Session, name: str, duplicates: bool) -> None:
+    """How many ratings, users and items; the scale, the density, the dates."""
+    from cftui.data import statistics
+
+    tables = catalog.open_tables(name, session.home)
+    facts = statistics.describe(tables)
+    twice = statistics.duplicate_titles(tables)
+    histogram = statistics.histogram(tables)
+    if session.json:
+        print_json({**facts, "histogram": records(histogram), "duplicates": records(twice)})
+    elif duplicates:
+        print_table(records(twice.rename(columns={"item": tables.noun})))
+    else:
+        print_facts(readable(facts, tables.noun))
+        print()
+        print_table(records(histogram), {"rating": "g", "count": ",", "share": ".1%"})
+
+
+def readable(facts: dict[str, Any], noun: str) -> dict[str, str]:
+    """The facts in a person's words, items named as the data set names them."""
+
+    def spread(key: str) -> str:
+        return "{min} to {max}, median {median}".format(**facts[key])
+
+    return {
+        "data set": facts["label"],
+        "ratings": f"{facts['ratings']:,}",
+        "users": f"{facts['users']:,}",
+        f"{noun}s": f"{facts['items']:,} ids, {facts['titles']:,} titles ({facts['duplicate_titles']} stand twice)",
+        "density": f"{facts['density']:.2%}",
+        "rated": f"{facts['rating_min']}-{facts['rating_max']}, mean {facts['rating_mean']:.2f}",
+        "ids": "consecutive, no gaps" if facts["ids_consecutive"] else "with gaps",
+        "from": f"{facts['first'][:10]} to {facts['last'][:10]}",
+        "per user": spread("ratings_per_user"),
+        f"per {noun}": spread("ratings_per_item"),
+    }
+
+
+@data.command()
+@NAME
+@rows_option(5)
+@pass_session
+def head(session: Session, name: str, rows: int) -> None:
+    """The first ratings, merged with their titles."""
+    from cftui.data import statistics
+
+    table = records(statistics.head(catalog.open_tables(name, session.home), rows))
+    print_json(table) if session.json else print_table(table)
+
+
+@data.command()
+@NAME
+@click.option("--users", type=click.IntRange(1), default=10, show_default=True, help="Rows of the window.")
+@click.option("--items", type=click.IntRange(1), default=10, show_default=True, help="Columns of the window.")
+@click.option("--from-user", type=click.IntRange(0), default=0, help="Users to pass over.")
+@click.option("--from-item", type=click.IntRange(0), default=0, help="Items to pass over.")
+@click.option("--densest", is_flag=True, help="Order by number of ratings instead of by id.")
+@pass_session
+def crosstab(
+    session: Session, name: str, users: int, items: int, from_user: int, from_item: int, densest: bool
+) -> None:
+    """A window of the user x item table, blank where there is no rating."""
+    from cftui.data import statistics
+
+    tables = catalog.open_tables(name, session.home)
+    table = statistics.crosstab(
+        tables, users, items, from_user=from_user, from_item=from_item, densest=densest
+    )
+    if session.json:
+        print_json(
+            {
+                "users": table.index.tolist(),
+                "items": table.columns.tolist(),
+                "ratings": [[None if math.isnan(v) else v for v in row] for row in table.to_numpy().tolist()],
+            }
+        )
+        return
+    corner = f"user \\ {tables.noun}"
+    rows = [
+        {corner: user, **{str(item): row[item] for item in table.columns}} for user, row in table.iterrows()
+    ]
+    print_table(rows, {str(item): "g" for item in table.columns})

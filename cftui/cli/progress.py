@@ -1,0 +1,40 @@
+"""A rich progress bar in the shape pooch asks for."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+
+class DownloadBar:
+    """tqdm's ``total``, ``update``, ``reset`` and ``close`` over ``rich.progress``, on stderr.
+
+    The bar shows itself with the first byte, so a source that is not reached draws nothing.
+    """
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
+
+        self.total = 0
+        self._progress = Progress(
+            BarColumn(), DownloadColumn(), TransferSpeedColumn(), console=Console(stderr=True), transient=True
+        )
+        self._task = self._progress.add_task("download", total=None)
+
+    def update(self, amount: int) -> None:
+        if not self._progress.live.is_started:
+            self._progress.start()
+        self._progress.update(self._task, advance=amount, total=self.total or None)
+
+    def reset(self) -> None:
+        self._progress.update(self._task, completed=0)
+
+    def close(self) -> None:
+        self._progress.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()

@@ -1,0 +1,113 @@
+"""``cftui runs``: the training runs on this machine."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from cftui.cli.output import narrate, print_facts, print_json, print_table
+from cftui.cli.train import EventPrinter, epoch_row
+from cftui.cli.verb import Session, Verbs, home_option, pass_session
+
+RUN = click.argument("run_name", metavar="RUN")
+
+
+@click.group(cls=Verbs, invoke_without_command=True, params=[home_option()])
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+@click.pass_context
+def runs(context: click.Context, as_json: bool) -> None:
+    """List the runs, newest last; or show, resume, stop or remove one."""
+    session = context.ensure_object(Session)
+    session.json = session.json or as_json
+    if context.invoked_subcommand is None:
+        _list(session)
+
+
+def _list(session: Session) -> None:
+    from cftui.engine.runs import all_runs, summarise
+
+    rows = [asdict(summarise(run)) for run in all_runs(session.home)]
+    if session.json:
+        print_json(rows)
+    elif not rows:
+        narrate("no run yet; train one with: cftui train model4")
+    else:
+        print_table(rows, {"valid_loss": ".6f", "rmse": ".3f", "seconds": ".1f"})
+
+
+@runs.command()
+@RUN
+@pass_session
+def show(session: Session, run_name: str) -> None:
+    """One run: its settings and its epoch table."""
+    from cftui.engine.runs import find
+
+    run = find(session.home, run_name)
+    config, history = run.config(), run.history()
+    status = run.status(history)
+    if session.json:
+        print_json({**config, "status": status, "epochs": history.epochs, "ending": history.ending})
+        return
+    versions = ", ".join(f"{name} {version}" for name, version in config["versions"].items())
+    print_facts(
+        {
+            "run": run.name,
+            "status": status,
+            "recipe": f"{config['recipe']['name']}: {config['recipe']['summary']}",
+            "data": f"{config['data']['name']} ({config['data']['fingerprint']})",
+            "options": ", ".join(f"{name} {value}" for name, value in config["options"].items()),
+            "device": config["device"],
+            "versions": versions,
+            "created": config["created"],
+            "folder": run.path,
+        }
+    )
+    if history.ending and "reason" in history.ending:
+        print_facts({"reason": history.ending["reason"]})
+    if history.epochs:
+        print("\nepoch  train_loss  valid_loss    rmse   time")
+        for event in history.epochs:
+            print(epoch_row(event))
+
+
+@runs.command()
+@RUN
+@click.option("--device", default="auto", show_default=True)
+@pass_session
+def resume(session: Session, run_name: str, device: str) -> None:
+    """Go on with a run that was stopped or died, exactly where its last checkpoint stands."""
+    from cftui.engine import device as devices
+    from cftui.engine.runs import find
+    from cftui.engine.training import resume as run_resume
+
+    run_resume(
+        session.home,
+        find(session.home, run_name),
+        device=devices.choose(device),
+        emit=EventPrinter(session.json),
+    )
+
+
+@runs.command()
+@RUN
+@pass_session
+def stop(session: Session, run_name: str) -> None:
+    """Ask a live run to stop after the batch in hand; what it learned is kept."""
+    from cftui.engine.runs import find, request_stop
+
+    run = find(session.home, run_name)
+    request_stop(run)
+    print_json({"run": run.name, "stopping": True}) if session.json else narrate(f"asked {run.name} to stop")
+
+
+@runs.command()
+@RUN
+@pass_session
+def rm(session: Session, run_name: str) -> None:
+    """Remove a run and everything it learned."""
+    from cftui.engine.runs import find
+
+    run = find(session.home, run_name)
+    run.delete()
+    print_json({"run": run.name, "removed": True}) if session.json else narrate(f"removed {run.path}")

@@ -1,0 +1,87 @@
+"""``cftui tour``: the whole main job, headless, in one sitting."""
+
+from __future__ import annotations
+
+import click
+
+from cftui.cli.output import narrate, print_facts, print_json, print_table, records
+from cftui.cli.verb import HyperParameter, Session, Verb, pass_session
+
+EXAMPLE = "Silence of the Lambs, The (1991)"
+DATA = "ml-100k"
+USER = 196
+
+
+@click.command(cls=Verb)
+@click.option("--seed", type=HyperParameter("seed"), default=0, show_default=True)
+@click.option("--device", default="auto", show_default=True)
+@pass_session
+def tour(session: Session, seed: int, device: str) -> None:
+    """The chapter in half a minute: facts, model4's epoch table, biases, neighbours, quadrants."""
+    from cftui.analysis import components, ranking
+    from cftui.analysis.trained import TrainedModel
+    from cftui.cli.data import readable
+    from cftui.cli.progress import DownloadBar
+    from cftui.cli.train import EventPrinter
+    from cftui.data import catalog, sources, statistics
+    from cftui.engine import device as devices
+    from cftui.engine.recipes import Options, recipe
+    from cftui.engine.training import train
+
+    home, where = session.home, devices.choose(device)
+    if not catalog.is_present(DATA, home):
+        with DownloadBar() as bar:
+            sources.get(DATA, home, say=narrate, progressbar=bar)
+    tables = catalog.open_tables(DATA, home)
+    facts = statistics.describe(tables)
+
+    def heading(text: str) -> None:
+        if not session.json:
+            print(f"\n{text}\n{'-' * len(text)}")
+
+    heading(tables.label)
+    if not session.json:
+        print_facts(readable(facts, tables.noun))
+        print()
+        print_table(records(statistics.head(tables)))
+    heading("model4: dot product, sigmoid range, biases, weight decay")
+    run = train(
+        home, recipe("model4"), Options(seed=seed), data=DATA, device=where, emit=EventPrinter(session.json)
+    )
+    model = TrainedModel.load(run)
+    ratings = model.ratings(home)
+
+    biases = ranking.biases(model)
+    ends = {"least liked": biases.head(5), "most liked": biases.tail(5)[::-1]}
+    item, user = model.item_code(EXAMPLE), model.user_code(USER)
+    neighbours = ranking.similar(model, item, 5)
+    known = ranking.similar(model, item, 5, min_ratings=50)
+    predicted = float(model.predict_all(user)[item])
+    table, found = components.item_map(model)
+    corners = components.farthest(table)
+    if session.json:
+        parts = {"biases": ends, "neighbours": neighbours, "corners": corners}
+        print_json(
+            {
+                "facts": facts,
+                "run": run.name,
+                "biases": {name: records(end.drop(columns="code")) for name, end in parts["biases"].items()},
+                "neighbours": records(neighbours.drop(columns="code")),
+                "prediction": {"user": USER, "title": EXAMPLE, "predicted": predicted},
+                "corners": records(corners.drop(columns="code")),
+            }
+        )
+        return
+
+    for name, end in ends.items():
+        heading(f"{name} {tables.nouns} (item bias)")
+        print_table(records(end[["bias", "ratings", "title"]]), {"bias": "+.3f"})
+    for name, near in (("nearest", neighbours), ("nearest with 50 ratings or more", known)):
+        heading(f"{EXAMPLE}: {name} (cosine)")
+        print_table(records(near[["cosine", "ratings", "title"]]), {"cosine": ".3f"})
+    heading(f"user {USER} would give {EXAMPLE}")
+    print(f"{predicted:.2f}")
+    heading("quadrant corners (PC1 {:.1%}, PC2 {:.1%} of the variance)".format(*found.variance))
+    shown = corners[["3", "2", "title"]].rename(columns={"3": "quadrant", "2": "distance"})
+    print_table(records(shown), {"distance": ".4f"})
+    narrate(f"\nkept as {run.path}; now try: cftui, or cftui similar 'Fargo (1996)'")

@@ -1,0 +1,141 @@
+"""``cftui train``: train a recipe in the foreground, or show what it would train."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from cftui.cli.output import narrate, print_json, print_table
+from cftui.cli.verb import HyperParameter, Session, Verb, pass_session
+from cftui.engine.recipes import RECIPES, Options, Recipe, recipe
+
+
+def _recipes_help() -> str:
+    width = max(map(len, RECIPES))
+    rows = "\n".join(f"  {row.name:<{width}}  {row.summary}" for row in RECIPES.values())
+    return f"\b\nRecipes:\n{rows}"
+
+
+def _hyper(name: str, text: str, default: Any = None) -> Any:
+    shown = {"default": default, "show_default": True} if default is not None else {}
+    return click.option(f"--{name}", type=HyperParameter(name), help=text, **shown)
+
+
+@click.command(cls=Verb, epilog=_recipes_help())
+@click.argument("recipe_name", metavar="RECIPE")
+@click.option("--data", "data_name", default="ml-100k", show_default=True, help="Data set.")
+@click.option("--split", default="random", show_default=True, help="random, u1..u5 (official), or time.")
+@click.option("--item-key", type=click.Choice(["title", "id"]), default="title", show_default=True)
+@_hyper("seed", "Seed of split, weights and order.", 0)
+@_hyper("epochs", "Passes over the training ratings.", 5)
+@_hyper("lr", "Highest learning rate of the one-cycle schedule.", 5e-3)
+@_hyper("wd", "Weight decay [default: the recipe's own].")
+@_hyper("bs", "Ratings per batch.", 64)
+@_hyper("factors", "Latent factors.", 50)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
+@click.option("--name", metavar="RUN", help="Name of the run [default: the recipe and four hex digits].")
+@click.option("--summary", is_flag=True, help="Show the architecture instead of training.")
+@pass_session
+def train(
+    session: Session,
+    recipe_name: str,
+    data_name: str,
+    device: str,
+    name: str | None,
+    summary: bool,
+    **options: Any,
+) -> None:
+    """Train RECIPE and keep it in a run folder.
+
+    Prints the epoch table; with --json, the run's events, one object a line. Ctrl+C or SIGTERM stops after the
+    batch in hand and keeps what was learned; a terminal that goes away stops nothing.
+    """
+    chosen = recipe(recipe_name)
+    if summary:
+        _summary(session, chosen, Options(**options), data_name)
+        return
+    from cftui.engine import device as devices
+    from cftui.engine.training import train as run_training
+
+    where = devices.choose(device)
+    report = EventPrinter(session.json)
+    run_training(
+        session.home, chosen, Options(**options), data=data_name, device=where, name=name, emit=report
+    )
+
+
+class EventPrinter:
+    """Prints a run as it goes: the chapter's table, or its events as JSON lines.
+
+    Once a print fails (the terminal is gone, the pipe is closed) it stays silent: training goes on.
+    """
+
+    def __init__(self, as_json: bool) -> None:
+        self._json = as_json
+        self._silent = False
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        if self._silent:
+            return
+        try:
+            self._print(event)
+        except OSError:
+            self._silent = True
+
+    def _print(self, event: dict[str, Any]) -> None:
+        kind = event["event"]
+        if self._json:
+            # Windows of batch losses are for charts; they stay in the log.
+            if kind != "window":
+                print_json(event)
+        elif kind == "start":
+            narrate(
+                f"run {event['run']}: {event['epochs']} epochs of {event['steps_per_epoch']:,} batches "
+                f"of {event['batch_size']:,} on {event['device']}"
+            )
+            print("epoch  train_loss  valid_loss    rmse   time", flush=True)
+        elif kind == "epoch":
+            print(epoch_row(event), flush=True)
+        elif kind in ("done", "stopped"):
+            narrate(f"run {event['run']} {kind} after {event['seconds']:.1f} s of fitting")
+
+
+def epoch_row(event: dict[str, Any]) -> str:
+    """A row of the chapter's table, with the root mean squared error."""
+    minutes, seconds = divmod(event["seconds"], 60)
+    losses = "".join(f"{event[key]:>12.6f}" if event[key] is not None else f"{'nan':>12}" for key in LOSSES)
+    rmse = f"{event['rmse']:.3f}" if event["rmse"] is not None else "nan"
+    return f"{event['epoch']:>5}{losses}  {rmse:>6}  {int(minutes):02d}:{seconds:04.1f}"
+
+
+LOSSES = ("train_loss", "valid_loss")
+
+
+def _summary(session: Session, chosen: Recipe, options: Options, data_name: str) -> None:
+    from cftui.engine import summary
+    from cftui.engine.trainer import build, shape_of
+    from cftui.engine.training import open_ratings
+
+    ratings = open_ratings(session.home, data_name, options.item_key)
+    shape = shape_of(chosen, ratings, options.factors)
+    model = build(chosen, shape, options.seed)
+    rows = summary.layers(model)
+    total = sum(row["parameters"] for row in rows)
+    facts = {
+        "recipe": chosen.name,
+        "summary": chosen.summary,
+        "architecture": chosen.architecture,
+        "y_range": shape.y_range,
+        "weight_decay": options.decay(chosen),
+        "parameters": total,
+    }
+    if session.json:
+        print_json({**facts, "layers": rows})
+        return
+    print(f"{chosen.name}: {chosen.summary} ({chosen.architecture})")
+    print_table(rows, {"parameters": ","})
+    sigmoid = "none" if shape.y_range is None else "{:g} to {:g}".format(*shape.y_range)
+    print(
+        f"{total:,} parameters; sigmoid range: {sigmoid}; weight decay: {facts['weight_decay']:g}; AdamW, one-cycle"
+    )

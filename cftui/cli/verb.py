@@ -1,0 +1,102 @@
+"""What every verb shares: ``--json``, ``--home``, and option types that say what they want."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import click
+
+from cftui.engine.recipes import OPTIONS
+from cftui.errors import CftuiError
+from cftui.home import Home
+
+
+@dataclass
+class Session:
+    """What the options common to all verbs say."""
+
+    home_option: str | None = None
+    json: bool = False
+
+    @property
+    def home(self) -> Home:
+        return Home.find(self.home_option)
+
+
+def _set(attribute: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    def callback(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+        if value:
+            setattr(context.ensure_object(Session), attribute, value)
+
+    return callback
+
+
+def home_option() -> click.Option:
+    return click.Option(
+        ["--home"],
+        metavar="DIR",
+        expose_value=False,
+        callback=_set("home_option"),
+        help="Where data/ and models/ live (also CFTUI_HOME; default: the checkout, else the user's data directory).",
+    )
+
+
+class Verb(click.Command):
+    """A command with ``--json`` and ``--home``."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.append(
+            click.Option(
+                ["--json"],
+                is_flag=True,
+                expose_value=False,
+                callback=_set("json"),
+                help="Print JSON instead of text.",
+            )
+        )
+        self.params.append(home_option())
+
+
+class Verbs(click.Group):
+    """A group of verbs; its own commands are ``Verb``s by default."""
+
+    command_class = Verb
+    group_class = type
+
+
+class HyperParameter(click.ParamType):
+    """A number checked by the same rule that the app's form uses."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._option = OPTIONS[name]
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return self._option.parse(str(value))
+        except CftuiError as error:
+            self.fail(str(error), param, ctx)
+
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+def run_option(function: Decorated) -> Decorated:
+    return click.option(
+        "--run",
+        "run_name",
+        default="latest",
+        show_default=True,
+        metavar="RUN",
+        help="Run name, prefix, or latest.",
+    )(function)
+
+
+def rows_option(default: int, text: str = "How many rows.") -> Callable[[Decorated], Decorated]:
+    return click.option("-n", "--rows", type=click.IntRange(1), default=default, show_default=True, help=text)
+
+
+pass_session = click.make_pass_decorator(Session, ensure=True)
