@@ -57,9 +57,7 @@ def principal(matrix: np.ndarray, k: int = 2) -> Components:
 def quadrant(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """``First`` .. ``Fourth`` by the signs of ``x [n]`` and ``y [n]``; ``Center`` on an axis, as in the chapter."""
     names = np.array(QUADRANTS)
-    which = np.select(
-        [(x > 0) & (y > 0), (x < 0) & (y > 0), (x < 0) & (y < 0), (x > 0) & (y < 0)], [0, 1, 2, 3], 4
-    )
+    which = np.select([(x > 0) & (y > 0), (x < 0) & (y > 0), (x < 0) & (y < 0), (x > 0) & (y < 0)], [0, 1, 2, 3], 4)
     return names[which]
 
 
@@ -94,9 +92,7 @@ def farthest(table: pd.DataFrame, n: int = 5) -> pd.DataFrame:
     placed = table[table["3"] != "Center"]
     best = placed.sort_values("2", ascending=False, kind="stable").groupby("3", sort=False).head(n)
     order = {f"{name} Quadrant": rank for rank, name in enumerate(QUADRANTS)}
-    return best.sort_values(["3", "2"], key=lambda c: c.map(order) if c.name == "3" else -c).reset_index(
-        drop=True
-    )
+    return best.sort_values(["3", "2"], key=lambda c: c.map(order) if c.name == "3" else -c).reset_index(drop=True)
 
 
 def near_axes(table: pd.DataFrame, tolerance: float = NEAR) -> pd.DataFrame:

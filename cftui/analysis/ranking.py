@@ -16,9 +16,7 @@ from cftui.errors import CftuiError
 
 def _items(model: TrainedModel, codes: np.ndarray) -> pd.DataFrame:
     rows = model.item_table.iloc[codes]
-    return pd.DataFrame(
-        {"code": codes, "title": rows["title"].to_numpy(), "ratings": rows["ratings"].to_numpy()}
-    )
+    return pd.DataFrame({"code": codes, "title": rows["title"].to_numpy(), "ratings": rows["ratings"].to_numpy()})
 
 
 def biases(model: TrainedModel) -> pd.DataFrame:
@@ -46,9 +44,7 @@ def similar(model: TrainedModel, item: int, n: int = 10, *, min_ratings: int = 0
     return _best(model, cosine, allowed, n, "cosine")
 
 
-def recommend(
-    model: TrainedModel, user: int, ratings: Ratings, n: int = 10, *, min_ratings: int = 0
-) -> pd.DataFrame:
+def recommend(model: TrainedModel, user: int, ratings: Ratings, n: int = 10, *, min_ratings: int = 0) -> pd.DataFrame:
     """The items a user has not rated with the highest predictions: ``code``, ``title``, ``ratings``, ``predicted``."""
     allowed = model.counts >= min_ratings
     allowed[0] = False
@@ -91,9 +87,7 @@ def evaluate(model: TrainedModel, ratings: Ratings) -> dict[str, metrics.Score]:
     import torch
 
     if len(ratings.items) != len(model.items) or len(ratings.users) != len(model.users):
-        raise CftuiError(
-            f"{model.run.name}: {ratings.name} has other users or {model.nouns} than it was trained on"
-        )
+        raise CftuiError(f"{model.run.name}: {ratings.name} has other users or {model.nouns} than it was trained on")
     parts = model.split(ratings)
     found = {}
     for name, rows in (("train", parts.train), ("valid", parts.valid)):

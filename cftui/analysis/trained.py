@@ -61,9 +61,7 @@ class TrainedModel:
             )
             fields = {"data_name": data["name"], "fingerprint": data["fingerprint"], "noun": data["noun"]}
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise CftuiError(
-                f"{run.config_file}: damaged, or of another version of cftui ({error})"
-            ) from None
+            raise CftuiError(f"{run.config_file}: damaged, or of another version of cftui ({error})") from None
         if len(table) != len(items):
             raise CftuiError(f"{run.vocabulary_file}: damaged ({len(table)} rows for {len(items)} items)")
         module = build(recipe, shape)
@@ -102,9 +100,7 @@ class TrainedModel:
         """float32 ``[items]``. Raises CftuiError if the architecture has no biases."""
         bias = self.learned.item_bias
         if bias is None:
-            raise CftuiError(
-                f"{self.run.name}: {self.recipe.name} has no biases; model3, model4, model5 and collab do"
-            )
+            raise CftuiError(f"{self.run.name}: {self.recipe.name} has no biases; model3, model4, model5 and collab do")
         return bias.numpy()
 
     @property
@@ -122,9 +118,7 @@ class TrainedModel:
 
     def predict(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         """Predicted ratings for pairs of codes, ``[n], [n] -> float32 [n]``."""
-        user, item = (
-            torch.from_numpy(np.ascontiguousarray(codes, dtype=np.int64)) for codes in (users, items)
-        )
+        user, item = (torch.from_numpy(np.ascontiguousarray(codes, dtype=np.int64)) for codes in (users, items))
         return metrics.predict(self.module, user, item).numpy()
 
     def predict_all(self, user: int) -> np.ndarray:
@@ -160,11 +154,7 @@ class TrainedModel:
             several = "; ".join(self.titles[code] for code in found[:5]) + ("; ..." if len(found) > 5 else "")
             raise CftuiError(f"{wanted!r} fits several {self.nouns}: {several}")
         near = TitleIndex(self.titles, self.counts).search(wanted, limit=3)
-        hint = (
-            suggestion(wanted, [])
-            if not near
-            else f"did you mean {' or '.join(self.titles[c] for c in near)}?"
-        )
+        hint = suggestion(wanted, []) if not near else f"did you mean {' or '.join(self.titles[c] for c in near)}?"
         raise CftuiError(f"no {self.noun} {wanted!r} in {self.data_name}; {hint}")
 
     def ratings(self, home: Home) -> Ratings:

@@ -33,9 +33,7 @@ def _load(session: Session, run_name: str) -> TrainedModel:
     return TrainedModel.load(find(session.home, run_name))
 
 
-def _show(
-    session: Session, model: TrainedModel, table: pd.DataFrame, formats: dict[str, str], **facts: Any
-) -> None:
+def _show(session: Session, model: TrainedModel, table: pd.DataFrame, formats: dict[str, str], **facts: Any) -> None:
     """A ranking: as a table with the item column named as the data set names it, or as one JSON object."""
     table = table.drop(columns="code", errors="ignore")
     if session.json:
@@ -55,10 +53,7 @@ def evaluate(session: Session, run_name: str) -> None:
 
     model = _load(session, run_name)
     scores = ranking.evaluate(model, model.ratings(session.home))
-    rows = [
-        {"part": part, "ratings": s.n, "mse": s.mse, "rmse": s.rmse, "mae": s.mae}
-        for part, s in scores.items()
-    ]
+    rows = [{"part": part, "ratings": s.n, "mse": s.mse, "rmse": s.rmse, "mae": s.mae} for part, s in scores.items()]
     if session.json:
         print_json({**model.facts(), "split": model.options.split, **{row.pop("part"): row for row in rows}})
     else:
@@ -112,9 +107,7 @@ def similar(session: Session, title: str, run_name: str, rows: int, min_ratings:
 
     model = _load(session, run_name)
     item = model.item_code(title)
-    table = ranking.similar(model, item, rows, min_ratings=min_ratings)[
-        ["cosine", "ratings", "title", "code"]
-    ]
+    table = ranking.similar(model, item, rows, min_ratings=min_ratings)[["cosine", "ratings", "title", "code"]]
     if not session.json:
         narrate(f"like {model.titles[item]} ({model.run.name})")
     _show(session, model, table, {"cosine": ".3f"}, title=model.titles[item])
@@ -163,13 +156,9 @@ def recommend(session: Session, user: str, run_name: str, rows: int, min_ratings
 
 @click.command(cls=Verb)
 @RUN
-@click.option(
-    "--csv", "csv_file", type=click.Path(path_type=Path), help="Write every item there ('-': stdout)."
-)
+@click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="Write every item there ('-': stdout).")
 @click.option("--near", is_flag=True, help="The items close to an axis instead of the farthest.")
-@click.option(
-    "--tolerance", type=click.FloatRange(min=0), default=0.0002, show_default=True, help="For --near."
-)
+@click.option("--tolerance", type=click.FloatRange(min=0), default=0.0002, show_default=True, help="For --near.")
 @rows_option(5, "How many per quadrant.")
 @MINIMUM
 @pass_session

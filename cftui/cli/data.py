@@ -41,9 +41,7 @@ def list_(session: Session) -> None:
 
 @data.command()
 @click.argument("name")
-@click.option(
-    "--from", "source", metavar="PATH", type=click.Path(path_type=Path), help="A folder or zip you have."
-)
+@click.option("--from", "source", metavar="PATH", type=click.Path(path_type=Path), help="A folder or zip you have.")
 @pass_session
 def get(session: Session, name: str, source: Path | None) -> None:
     """Fetch a data set, unless it is there already."""
@@ -124,9 +122,7 @@ def crosstab(
     from cftui.data import statistics
 
     tables = catalog.open_tables(name, session.home)
-    table = statistics.crosstab(
-        tables, users, items, from_user=from_user, from_item=from_item, densest=densest
-    )
+    table = statistics.crosstab(tables, users, items, from_user=from_user, from_item=from_item, densest=densest)
     if session.json:
         print_json(
             {
@@ -137,7 +133,5 @@ def crosstab(
         )
         return
     corner = f"user \\ {tables.noun}"
-    rows = [
-        {corner: user, **{str(item): row[item] for item in table.columns}} for user, row in table.iterrows()
-    ]
+    rows = [{corner: user, **{str(item): row[item] for item in table.columns}} for user, row in table.iterrows()]
     print_table(rows, {str(item): "g" for item in table.columns})

@@ -69,9 +69,7 @@ def main(open_app: OpenApp, arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("CFTUI_DEBUG"):
             raise
-        narrate(
-            f"cftui: internal error: {type(error).__name__}: {_one_line(str(error))} (CFTUI_DEBUG=1 shows where)"
-        )
+        narrate(f"cftui: internal error: {type(error).__name__}: {_one_line(str(error))} (CFTUI_DEBUG=1 shows where)")
         return 1
     return 0
 

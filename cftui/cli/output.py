@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import sys
@@ -15,10 +16,8 @@ if TYPE_CHECKING:
 
 def narrate(line: str) -> None:
     """Say something on stderr; a terminal that has gone away is no reason to stop working."""
-    try:
+    with contextlib.suppress(OSError):
         print(line, file=sys.stderr, flush=True)
-    except OSError:
-        pass
 
 
 def printable(text: str) -> str:

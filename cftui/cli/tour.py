@@ -45,11 +45,8 @@ def tour(session: Session, seed: int, device: str) -> None:
         print()
         print_table(records(statistics.head(tables)))
     heading("model4: dot product, sigmoid range, biases, weight decay")
-    run = train(
-        home, recipe("model4"), Options(seed=seed), data=DATA, device=where, emit=EventPrinter(session.json)
-    )
+    run = train(home, recipe("model4"), Options(seed=seed), data=DATA, device=where, emit=EventPrinter(session.json))
     model = TrainedModel.load(run)
-    ratings = model.ratings(home)
 
     biases = ranking.biases(model)
     ends = {"least liked": biases.head(5), "most liked": biases.tail(5)[::-1]}

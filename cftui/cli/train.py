@@ -60,9 +60,7 @@ def train(
 
     where = devices.choose(device)
     report = EventPrinter(session.json)
-    run_training(
-        session.home, chosen, Options(**options), data=data_name, device=where, name=name, emit=report
-    )
+    run_training(session.home, chosen, Options(**options), data=data_name, device=where, name=name, emit=report)
 
 
 class EventPrinter:
@@ -136,6 +134,4 @@ def _summary(session: Session, chosen: Recipe, options: Options, data_name: str)
     print(f"{chosen.name}: {chosen.summary} ({chosen.architecture})")
     print_table(rows, {"parameters": ","})
     sigmoid = "none" if shape.y_range is None else "{:g} to {:g}".format(*shape.y_range)
-    print(
-        f"{total:,} parameters; sigmoid range: {sigmoid}; weight decay: {facts['weight_decay']:g}; AdamW, one-cycle"
-    )
+    print(f"{total:,} parameters; sigmoid range: {sigmoid}; weight decay: {facts['weight_decay']:g}; AdamW, one-cycle")

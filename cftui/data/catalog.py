@@ -94,7 +94,8 @@ def verify(data_set: Known, tables: Tables, where: Path) -> None:
     """Raises CftuiError unless ``tables`` hold exactly the published content."""
     if tables.fingerprint != data_set.fingerprint:
         raise CftuiError(
-            f"{where}: not {data_set.label} as published: {len(tables.ratings):,} ratings by {len(tables.users):,} users "
-            f"of {len(tables.items):,} {tables.nouns}, fingerprint {tables.fingerprint} instead of "
-            f"{data_set.fingerprint}; truncated or altered? Fetch a good copy with: cftui data get {data_set.name}"
+            f"{where}: not {data_set.label} as published: {len(tables.ratings):,} ratings by "
+            f"{len(tables.users):,} users of {len(tables.items):,} {tables.nouns}, fingerprint {tables.fingerprint} "
+            f"instead of {data_set.fingerprint}; truncated or altered? "
+            f"Fetch a good copy with: cftui data get {data_set.name}"
         )

@@ -23,9 +23,26 @@ RATING_COLUMNS = ("user", "item", "rating", "timestamp")
 RATING_RANGE = (1.0, 5.0)
 # The order of the flags in u.item, which is also the content of u.genre.
 GENRES = (
-    "unknown Action Adventure Animation Children's Comedy Crime Documentary Drama Fantasy Film-Noir Horror "
-    "Musical Mystery Romance Sci-Fi Thriller War Western"
-).split()
+    "unknown",
+    "Action",
+    "Adventure",
+    "Animation",
+    "Children's",
+    "Comedy",
+    "Crime",
+    "Documentary",
+    "Drama",
+    "Fantasy",
+    "Film-Noir",
+    "Horror",
+    "Musical",
+    "Mystery",
+    "Romance",
+    "Sci-Fi",
+    "Thriller",
+    "War",
+    "Western",
+)
 _ITEM_FIELDS = 5 + len(GENRES)
 _USER_FIELDS = 5
 _YEAR = re.compile(r"\((\d{4})\)\s*$")
@@ -42,9 +59,7 @@ def read_tables(folder: Path) -> Tables:
     """
     for name in ("u.data", "u.item", "u.user"):
         if not (folder / name).is_file():
-            raise CftuiError(
-                f"{folder / name}: no such file; a MovieLens 100K folder holds u.data, u.item and u.user"
-            )
+            raise CftuiError(f"{folder / name}: no such file; a MovieLens 100K folder holds u.data, u.item and u.user")
     items = _read_items(folder / "u.item")
     users = _read_users(folder / "u.user")
     ratings = _read_ratings(folder / "u.data")
@@ -138,9 +153,7 @@ def _whole(where: str, what: str, text: str) -> int:
     return value
 
 
-def _check_ids(
-    path: Path, ratings: pd.DataFrame, column: str, known: pd.Series, noun: str, file: str
-) -> None:
+def _check_ids(path: Path, ratings: pd.DataFrame, column: str, known: pd.Series, noun: str, file: str) -> None:
     missing = ~ratings[column].isin(known)
     if missing.any():
         row = int(np.flatnonzero(missing)[0])
@@ -159,9 +172,7 @@ def _rows(path: Path, fields: int, parse: Callable[[str, list[str]], tuple]) -> 
         where = f"{path}:{number}"
         values = line.split("|")
         if len(values) != fields:
-            raise CftuiError(
-                f"{where}: {len(values)} columns where {fields} belong (separated by |): {line[:60]!r}"
-            )
+            raise CftuiError(f"{where}: {len(values)} columns where {fields} belong (separated by |): {line[:60]!r}")
         key = _whole(where, "id", values[0])
         if seen.setdefault(key, number) != number:
             raise CftuiError(f"{where}: id {key} stands a second time (first on line {seen[key]})")
@@ -191,6 +202,4 @@ def _read_users(path: Path) -> pd.DataFrame:
     def parse(where: str, values: list[str]) -> tuple:
         return _whole(where, "age", values[1]), values[2], values[3], values[4]
 
-    return pd.DataFrame(
-        _rows(path, _USER_FIELDS, parse), columns=["user", "age", "gender", "occupation", "zip_code"]
-    )
+    return pd.DataFrame(_rows(path, _USER_FIELDS, parse), columns=["user", "age", "gender", "occupation", "zip_code"])

@@ -30,7 +30,7 @@ class Vocabulary:
     @classmethod
     def of(cls, raw: Iterable[str | int]) -> Vocabulary:
         """The sorted distinct ids."""
-        return cls((UNKNOWN, *sorted(set(raw))))  # type: ignore[type-var]
+        return cls((UNKNOWN, *sorted(set(raw))))
 
     def __len__(self) -> int:
         return len(self.classes)
@@ -141,9 +141,7 @@ class Ratings:
         """The code of an item by its key, exactly. Raises CftuiError if there is none."""
         code = self.items.code(raw)
         if code is None:
-            near = (
-                suggestion(str(raw), [str(c) for c in self.items.classes[1:]]) if isinstance(raw, str) else ""
-            )
+            near = suggestion(str(raw), [str(c) for c in self.items.classes[1:]]) if isinstance(raw, str) else ""
             hint = near if near.startswith("did") else "search for it in the app"
             raise CftuiError(f"no {self.noun} {raw!r} in {self.name}; {hint}")
         return code

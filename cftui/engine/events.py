@@ -120,9 +120,7 @@ class History:
     def progress(self) -> float:
         """Share of the steps done, 0 to 1."""
         steps = (self.start or {}).get("steps") or 0
-        reached = max(
-            self.windows[-1]["step"] if self.windows else 0, self.epochs[-1]["step"] if self.epochs else 0
-        )
+        reached = max(self.windows[-1]["step"] if self.windows else 0, self.epochs[-1]["step"] if self.epochs else 0)
         return min(1.0, reached / steps) if steps else 0.0
 
     @property

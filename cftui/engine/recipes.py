@@ -20,7 +20,7 @@ class Recipe:
     """A named model and the settings that make it that model.
 
     Attributes:
-        architecture: name of a class in ``cftui.engine.architectures`` (a name, so that listing the zoo needs no torch).
+        architecture: a class in ``cftui.engine.architectures``, by name, so that listing the zoo needs no torch.
         sigmoid: whether predictions pass through the sigmoid range.
         weight_decay: decoupled, per step, on everything but normalisation and the biases of linear layers.
         uses_factors: whether the number of factors can be chosen (else a rule sizes the embeddings).
@@ -48,12 +48,8 @@ RECIPES = _table(
     Recipe("model2", "dot product, sigmoid range", "DotProduct", chapter_loss=0.862651),
     Recipe("model3", "dot product, sigmoid range, biases", "DotProductBias", chapter_loss=0.882840),
     Recipe("model4", "model3 with weight decay", "DotProductBias", weight_decay=0.1, chapter_loss=0.807063),
-    Recipe(
-        "model5", "model4 on bare parameters", "DotProductBiasParams", weight_decay=0.1, chapter_loss=0.807552
-    ),
-    Recipe(
-        "collab", "fastai's EmbeddingDotBias", "EmbeddingDotBias", weight_decay=0.1, chapter_loss=0.812597
-    ),
+    Recipe("model5", "model4 on bare parameters", "DotProductBiasParams", weight_decay=0.1, chapter_loss=0.807552),
+    Recipe("collab", "fastai's EmbeddingDotBias", "EmbeddingDotBias", weight_decay=0.1, chapter_loss=0.812597),
     Recipe("collab-nn", "the chapter's network, one hidden layer", "CollabNN", uses_factors=False),
     Recipe(
         "embedding-nn",

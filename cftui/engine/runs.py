@@ -141,9 +141,7 @@ def create(home: Home, name: str, config: dict[str, Any], vocabulary: dict[str, 
         raise CftuiError(f"run name {name!r}: letters, digits, '.', '_' and '-' only, and not {LATEST!r}")
     folder = RunFolder(home.models / name)
     if folder.config_file.exists():
-        raise CftuiError(
-            f"there is a run {name} already; choose another --name or remove it: cftui runs rm {name}"
-        )
+        raise CftuiError(f"there is a run {name} already; choose another --name or remove it: cftui runs rm {name}")
     # The folder itself may be there: whoever starts a detached trainer puts its log there first.
     existed = folder.path.exists()
     folder.path.mkdir(parents=True, exist_ok=True)
@@ -184,9 +182,7 @@ def find(home: Home, wanted: str) -> RunFolder:
         raise CftuiError(f"run {wanted!r} is ambiguous: {', '.join(run.name for run in fitting)}")
     if not fitting:
         if (home.models / wanted).is_dir() and wanted:
-            raise CftuiError(
-                f"{home.models / wanted / 'run.json'}: no such file; the run folder is incomplete"
-            )
+            raise CftuiError(f"{home.models / wanted / 'run.json'}: no such file; the run folder is incomplete")
         raise CftuiError(f"no run {wanted!r}; {suggestion(wanted, names)}")
     return fitting[0]
 

@@ -115,9 +115,7 @@ class TrainLoss:
 class Trainer:
     """Trains one model on one split. ``step`` is how many batches it has seen."""
 
-    def __init__(
-        self, recipe: Recipe, options: Options, ratings: Ratings, split: Split, device: torch.device
-    ) -> None:
+    def __init__(self, recipe: Recipe, options: Options, ratings: Ratings, split: Split, device: torch.device) -> None:
         self.recipe, self.options, self.device = recipe, options, device
         self.steps_per_epoch = len(split.train) // options.bs
         if not self.steps_per_epoch:
@@ -198,9 +196,7 @@ class Trainer:
                 }
             )
             if not math.isfinite(score.mse):
-                raise Diverged(
-                    f"validation loss became {score.mse} after epoch {self.epoch - 1}; try a lower --lr"
-                )
+                raise Diverged(f"validation loss became {score.mse} after epoch {self.epoch - 1}; try a lower --lr")
             after_epoch()
         return True
 
@@ -223,7 +219,7 @@ class Trainer:
             group["lr"], group["betas"] = pace.lr, (pace.momentum, 0.99)
         objective, squared = self.model.losses(user, item, rating)
         self.optimizer.zero_grad(set_to_none=True)
-        objective.backward()  # type: ignore[no-untyped-call]
+        objective.backward()
         self.optimizer.step()
         return squared.detach()
 
@@ -266,9 +262,7 @@ class Trainer:
     def load_state(self, tensors: dict[str, Tensor]) -> None:
         """The inverse of ``state``. Raises CftuiError if the tensors do not fit this model."""
         try:
-            model = {
-                name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")
-            }
+            model = {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}
             self.model.load_state_dict(model)
             moments: dict[int, dict[str, Tensor]] = {}
             for name, tensor in tensors.items():

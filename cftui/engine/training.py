@@ -77,9 +77,7 @@ def resume(home: Home, run: RunFolder, *, device: torch.device, emit: Emit = lam
     """
     status = run.status()
     if status in ("running", "done"):
-        raise CftuiError(
-            f"run {run.name} is {status}; only a run that stopped, failed or died can be resumed"
-        )
+        raise CftuiError(f"run {run.name} is {status}; only a run that stopped, failed or died can be resumed")
     config = run.config()
     try:
         chosen, options = Recipe(**config["recipe"]), Options(**config["options"])
@@ -176,9 +174,7 @@ def _stop_requests() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
-def _config(
-    recipe: Recipe, options: Options, ratings: Ratings, device: torch.device, **rows: int
-) -> dict[str, Any]:
+def _config(recipe: Recipe, options: Options, ratings: Ratings, device: torch.device, **rows: int) -> dict[str, Any]:
     return {
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "recipe": recipe.as_json(),
@@ -226,9 +222,7 @@ def load_weights(run: RunFolder) -> dict[str, Tensor]:
     if run.checkpoint_file.exists():
         tensors = _load(run.checkpoint_file)
         return {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}
-    raise CftuiError(
-        f"{run.weights_file}: no such file; the run has no trained weights (status: {run.status()})"
-    )
+    raise CftuiError(f"{run.weights_file}: no such file; the run has no trained weights (status: {run.status()})")
 
 
 def _load(path: Path) -> dict[str, Tensor]:
