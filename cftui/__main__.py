@@ -7,7 +7,7 @@ import sys
 from cftui.home import Home
 
 
-def open_app(home: Home) -> None:
+def open_app(home: Home) -> int:
     # Imported only when wanted: the verbs work where Textual is not installed.
     from cftui.errors import CftuiError
 
@@ -15,7 +15,7 @@ def open_app(home: Home) -> None:
         raise CftuiError("the app needs a terminal; try a verb (cftui --help), or cftui tour")
     from cftui.tui.app import run
 
-    run(home)
+    return run(home)
 
 
 def main() -> None:

@@ -13,7 +13,8 @@ _ARTICLE = re.compile(
 )
 _NOISE = re.compile(r"[^\w]+")
 FEW = 5
-FUZZY_CUTOFF = 70
+# How alike a title must be: less when nothing holds the words at all.
+FUZZY_CUTOFF, FUZZY_CUTOFF_ALONE = 88, 70
 
 
 def normalise(text: str) -> str:
@@ -57,7 +58,8 @@ class TitleIndex:
             found = [code for code, key in enumerate(self._keys) if all(word in key for word in words)]
         found.sort(key=lambda code: (self._place(wanted, self._keys[code]), -self._counts[code]))
         if fuzzy and len(found) < FEW and len(wanted) >= 3:
-            found += [code for code in self._nearly(wanted, limit) if code not in set(found)]
+            cutoff = FUZZY_CUTOFF if found else FUZZY_CUTOFF_ALONE
+            found += [code for code in self._nearly(wanted, limit, cutoff) if code not in set(found)]
         return found[:limit]
 
     @staticmethod
@@ -67,7 +69,7 @@ class TitleIndex:
             return 0
         return 1 if f" {wanted}" in key else 2
 
-    def _nearly(self, wanted: str, limit: int) -> list[int]:
+    def _nearly(self, wanted: str, limit: int, cutoff: int) -> list[int]:
         from rapidfuzz import fuzz, process
 
         scored = process.extract(
@@ -75,7 +77,7 @@ class TitleIndex:
             self._keys,
             scorer=fuzz.partial_ratio,
             processor=None,
-            score_cutoff=FUZZY_CUTOFF,
+            score_cutoff=cutoff,
             limit=200,
         )
         # partial_ratio is generous to keys shorter than the query.

@@ -15,7 +15,7 @@ from cftui.cli.verb import Session, Verbs, home_option
 from cftui.errors import CftuiError
 from cftui.home import Home
 
-OpenApp = Callable[[Home], None]
+OpenApp = Callable[[Home], int]
 
 
 def build(open_app: OpenApp) -> click.Group:
@@ -33,7 +33,7 @@ def build(open_app: OpenApp) -> click.Group:
         Without a verb, opens the app. Every verb takes --json and --home; data goes to stdout, narration to stderr.
         """
         if context.invoked_subcommand is None:
-            open_app(context.ensure_object(Session).home)
+            context.exit(open_app(context.ensure_object(Session).home))
 
     for group_or_verb in (data.data, train.train, runs.runs, tour.tour, *analysis.VERBS):
         cli.add_command(group_or_verb)
@@ -43,8 +43,9 @@ def build(open_app: OpenApp) -> click.Group:
 def main(open_app: OpenApp, arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit status: 0, 1 for an error, 2 for wrong usage, 130 when interrupted."""
     try:
-        build(open_app).main(arguments, prog_name="cftui", standalone_mode=False, obj=Session())
+        status = build(open_app).main(arguments, prog_name="cftui", standalone_mode=False, obj=Session())
         sys.stdout.flush()
+        return status if isinstance(status, int) else 0
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "cftui"
         narrate(f"{command}: {_one_line(error.format_message())} (see {command} --help)")
@@ -71,7 +72,6 @@ def main(open_app: OpenApp, arguments: Sequence[str] | None = None) -> int:
             raise
         narrate(f"cftui: internal error: {type(error).__name__}: {_one_line(str(error))} (CFTUI_DEBUG=1 shows where)")
         return 1
-    return 0
 
 
 def _one_line(text: str) -> str:

@@ -1,0 +1,262 @@
+"""The app: four screens over one workspace.
+
+Nothing heavy is imported here: the first paint comes before pandas and torch, which are then imported in a thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import work
+from textual.app import App, SystemCommand
+from textual.binding import Binding
+from textual.reactive import reactive
+from textual.screen import Screen
+
+from cftui.errors import CftuiError
+from cftui.home import Home
+from cftui.tui.workspace import OpenData, OpenModel
+
+if TYPE_CHECKING:
+    from cftui.tui.following import Followed
+
+POLL_SECONDS = 0.25
+DEFAULT_DATA = "ml-100k"
+DEFAULT_RECIPE = "model4"
+DEFAULT_USER = "196"
+
+
+def _dataset() -> Screen:
+    from cftui.tui.screens.dataset import DatasetScreen
+
+    return DatasetScreen()
+
+
+def _train() -> Screen:
+    from cftui.tui.screens.train import TrainScreen
+
+    return TrainScreen()
+
+
+def _search() -> Screen:
+    from cftui.tui.screens.search import SearchScreen
+
+    return SearchScreen()
+
+
+def _map() -> Screen:
+    from cftui.tui.screens.map import MapScreen
+
+    return MapScreen()
+
+
+class CftuiApp(App[None]):
+    """Attributes are what the screens watch.
+
+    Attributes:
+        opened: the data set on show, None until it is read or fetched.
+        chosen: the trained model on show.
+        user: raw id of the user predictions are made for.
+        followed: the run whose log is followed; ``tick`` changes whenever that log grew.
+        activity: what is going on in the background, for the top line.
+    """
+
+    TITLE = "cftui"
+    CSS_PATH = "app.tcss"
+    ENABLE_COMMAND_PALETTE = True
+    MODES: ClassVar[dict[str, str | Callable[[], Screen]]] = {
+        "dataset": _dataset,
+        "train": _train,
+        "search": _search,
+        "map": _map,
+    }
+    BINDINGS = [
+        Binding("1,f1", "switch_mode('dataset')", "Dataset", show=False),
+        Binding("2,f2", "switch_mode('train')", "Train", show=False),
+        Binding("3,f3", "switch_mode('search')", "Search", show=False),
+        Binding("4,f4", "switch_mode('map')", "Map", show=False),
+        Binding("question_mark", "help", "Help", key_display="?"),
+        Binding("q", "quit", "Quit"),
+    ]
+
+    opened: reactive[OpenData | None] = reactive(None)
+    chosen: reactive[OpenModel | None] = reactive(None)
+    user: reactive[str] = reactive(DEFAULT_USER)
+    followed: reactive[Followed | None] = reactive(None)
+    tick: reactive[int] = reactive(0)
+    activity: reactive[str] = reactive("")
+
+    def __init__(self, home: Home) -> None:
+        super().__init__()
+        self.home = home
+        # Over SSH an animation is a flood of bytes.
+        self.animation_level = "none"
+
+    async def on_mount(self) -> None:
+        await self.switch_mode("dataset")
+        self.set_interval(POLL_SECONDS, self._poll)
+        self.call_after_refresh(self.open_data)
+
+    # What is on show
+
+    @work(thread=True, exclusive=True, group="data")
+    def open_data(self, name: str = DEFAULT_DATA) -> None:
+        """Read the data set, then the latest model, without holding up the screen."""
+        from cftui.data import catalog
+
+        if not catalog.is_present(name, self.home):
+            self.call_from_thread(self._set, activity=f"{name} is not here yet: press g")
+            return
+        self.call_from_thread(self._set, activity="reading")
+        try:
+            opened = OpenData(catalog.open_tables(name, self.home))
+        except (CftuiError, OSError) as error:
+            self.call_from_thread(self.complain, error)
+            self.call_from_thread(self._set, activity="unreadable")
+            return
+        self.call_from_thread(self._set, opened=opened, activity="")
+        self.call_from_thread(self._open_latest)
+
+    @work(thread=True, exclusive=True, group="data")
+    def fetch_data(self, name: str = DEFAULT_DATA) -> None:
+        from cftui.data import sources
+
+        try:
+            sources.get(name, self.home, say=lambda line: self.call_from_thread(self._set, activity=line))
+        except (CftuiError, OSError) as error:
+            self.call_from_thread(self.complain, error)
+            self.call_from_thread(self._set, activity="not fetched")
+            return
+        self.call_from_thread(self.open_data, name)
+
+    def _open_latest(self) -> None:
+        """Follow the newest run, live or ended, and open the newest that has something to show."""
+        from cftui.engine.runs import all_runs
+        from cftui.tui.following import Followed
+
+        runs = all_runs(self.home)[::-1]
+        if runs and self.followed is None:
+            self.followed = Followed(runs[0])
+            self.followed.poll()
+            self.followed.told = not self.followed.live
+        for run in runs:
+            if run.weights_file.exists() or run.checkpoint_file.exists():
+                self.open_model(run.name)
+                return
+
+    @work(thread=True, exclusive=True, group="model")
+    def open_model(self, name: str) -> None:
+        self.call_from_thread(self._set, activity=f"opening {name}")
+        try:
+            from cftui.analysis.search import TitleIndex
+            from cftui.analysis.trained import TrainedModel
+            from cftui.engine.runs import find
+
+            model = TrainedModel.load(find(self.home, name))
+            opened = OpenModel(model, model.ratings(self.home), TitleIndex(model.titles, model.counts))
+        except (CftuiError, OSError) as error:
+            self.call_from_thread(self.complain, error)
+            self.call_from_thread(self._set, activity="")
+            return
+        self.call_from_thread(self._set, chosen=opened, activity="")
+
+    def _set(self, **values: object) -> None:
+        for name, value in values.items():
+            setattr(self, name, value)
+
+    def watch_chosen(self, chosen: OpenModel | None) -> None:
+        """A user the new model does not know gives way to its first."""
+        if chosen and chosen.model.users.code(self.user) is None:
+            self.user = str(chosen.model.users.classes[1])
+
+    # Runs
+
+    @property
+    def training(self) -> bool:
+        return self.followed is not None and self.followed.live
+
+    def start_training(self, recipe: str = DEFAULT_RECIPE, options: Iterable[str] = ()) -> None:
+        """Start a detached trainer and follow it. One at a time from here; others may run beside it."""
+        from cftui.engine.runs import new_name
+        from cftui.tui.following import Followed, RunFolder, start_trainer
+
+        if self.training:
+            self.notify("a run is going already; x stops it", severity="warning")
+            return
+        name = new_name(recipe, self.home)
+        try:
+            process = start_trainer(self.home, name, [recipe, "--data", self._data_name, *options])
+        except OSError as error:
+            self.complain(error)
+            return
+        self.followed = Followed(RunFolder(self.home.models / name), process)
+        self.activity = f"starting {name}"
+
+    def stop_training(self) -> None:
+        from cftui.engine.runs import request_stop
+
+        if not self.training or self.followed is None:
+            self.notify("no run is going")
+            return
+        try:
+            request_stop(self.followed.run)
+        except (CftuiError, OSError) as error:
+            self.complain(error)
+
+    @property
+    def _data_name(self) -> str:
+        return self.opened.name if self.opened else DEFAULT_DATA
+
+    def _poll(self) -> None:
+        """Read the followed log; when its run ends, say so and open what it learned."""
+        followed = self.followed
+        if followed is None or followed.told:
+            return
+        live = followed.live
+        if followed.poll():
+            self.tick += 1
+        if live:
+            started = followed.history.start is not None
+            self.activity = f"training {followed.history.progress:.0%}" if started else f"starting {followed.name}"
+            return
+        followed.told = True
+        self.activity = ""
+        self.tick += 1
+        if followed.problem:
+            self.notify(followed.problem, title=f"{followed.name} failed", severity="error", timeout=20)
+        elif followed.history.last:
+            self.notify(f"{followed.name}: valid loss {followed.history.last['valid_loss']:.4f}")
+        if followed.history.last:
+            self.open_model(followed.name)
+
+    # Talking to the user
+
+    def complain(self, error: Exception) -> None:
+        """An error the user can act on, as a notice."""
+        self.notify(str(error), severity="error", timeout=20, markup=False)
+
+    def notify(self, message: str, *, markup: bool = False, **kwargs) -> None:  # type: ignore[no-untyped-def]
+        """Titles look like markup (``[REC] (2007)``): none is read as such unless asked for."""
+        super().notify(message, markup=markup, **kwargs)
+
+    def action_help(self) -> None:
+        from cftui.tui.screens.help import HelpScreen
+
+        self.push_screen(HelpScreen(self.screen))
+
+    def get_system_commands(self, screen: Screen) -> Iterable[SystemCommand]:
+        """The palette: every binding of the screen and the app, then Textual's own."""
+        yield from super().get_system_commands(screen)
+        for _, binding, enabled, _ in screen.active_bindings.values():
+            if enabled and binding.description and not binding.system:
+                text = binding.tooltip or f"Key: {binding.key_display or binding.key}"
+                yield SystemCommand(binding.description, text, partial(self.run_action, binding.action, screen))
+
+
+def run(home: Home) -> int:
+    """Open the app; returns its exit status."""
+    app = CftuiApp(home)
+    app.run()
+    return app.return_code or 0

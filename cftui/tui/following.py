@@ -1,0 +1,78 @@
+"""Starting trainers as detached processes, and following what they write."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass, field
+
+from cftui.engine.events import EventReader, History
+from cftui.engine.runs import RunFolder
+from cftui.home import Home
+
+# How much of a dead trainer's log is worth a notice.
+LOG_BYTES = 2_000
+
+
+def start_trainer(home: Home, name: str, arguments: list[str]) -> subprocess.Popen[bytes]:
+    """Start ``cftui train`` in a session of its own, so that neither quitting nor a dropped terminal reaches it.
+
+    Its output goes to the run folder: Textual draws on descriptor 2, a child must never share it.
+    """
+    folder = RunFolder(home.models / name)
+    folder.path.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "cftui", "train", *arguments, "--name", name, "--home", str(home.root)]
+    with folder.log_file.open("ab") as log:
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+
+
+@dataclass
+class Followed:
+    """A run as its event log tells it so far.
+
+    Attributes:
+        process: ours to reap if we started it.
+        told: its end has been announced; nothing more is to be read.
+    """
+
+    run: RunFolder
+    process: subprocess.Popen[bytes] | None = None
+    history: History = field(default_factory=History)
+    told: bool = False
+    _reader: EventReader = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._reader = EventReader(self.run.events_file)
+
+    @property
+    def name(self) -> str:
+        return self.run.name
+
+    def poll(self) -> bool:
+        """Read what is new. True if anything was."""
+        events = self._reader.poll()
+        self.history.extend(events)
+        return bool(events)
+
+    @property
+    def live(self) -> bool:
+        """Not ended, and its trainer is there (or still starting)."""
+        if self.history.ending:
+            return False
+        if self.process is not None:
+            return self.process.poll() is None
+        return self.run.status(self.history) == "running"
+
+    @property
+    def problem(self) -> str:
+        """Why it ended badly, in one line; empty if it did not."""
+        ending = self.history.ending
+        if ending is not None:
+            return str(ending.get("reason", ""))
+        if self.live:
+            return ""
+        try:
+            tail = self.run.log_file.read_bytes()[-LOG_BYTES:].decode(errors="replace").strip()
+        except OSError:
+            tail = ""
+        return tail.splitlines()[-1].removeprefix("cftui: ") if tail else "its process is gone"

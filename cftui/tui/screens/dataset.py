@@ -1,0 +1,170 @@
+"""Dataset: what is in here?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical
+from textual.widgets import DataTable, Sparkline, Static, TabbedContent, TabPane
+
+from cftui.tui.screens.room import Room
+from cftui.tui.workspace import OpenData
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# DataTable measures every cell: a few hundred rows stay quick.
+ROWS = 200
+CROSSTAB_USERS, CROSSTAB_ITEMS = 50, 30
+
+NO_DATA = """\
+No data set yet.
+
+Press g to fetch MovieLens 100K (5 MB);
+from a shell:
+
+cftui data get ml-100k"""
+
+
+class DatasetScreen(Room):
+    ROOM = "dataset"
+    ABOUT = "What the data set holds: its size and scale, its long tail, its first rows, the titles that stand twice."
+    CSS_PATH = "dataset.tcss"
+    BINDINGS = [
+        Binding("g", "get", "Get data"),
+        Binding("t", "app.switch_mode('train')", "Train"),
+        Binding("slash", "app.switch_mode('search')", "Search", key_display="/"),
+        Binding("h", "tab('head')", "Head", show=False),
+        Binding("c", "tab('crosstab')", "Crosstab", show=False),
+        Binding("d", "tab('duplicates')", "Duplicates"),
+        Binding("u", "tab('users')", "Users", show=False),
+        Binding("m", "tab('items')", "Most rated", show=False),
+    ]
+    TABS = ("head", "crosstab", "duplicates", "users", "items")
+    LABELS = ("Head", "Crosstab", "Duplicates", "Users", "Most rated")
+
+    def body(self) -> ComposeResult:
+        with Horizontal(id="facts-row"):
+            yield Static(id="facts", classes="pane")
+            with Vertical(id="pictures"):
+                yield Static(id="histogram", classes="pane")
+                with Vertical(id="tail", classes="pane"):
+                    yield Sparkline([], id="tail-line")
+                    yield Static(id="tail-text")
+        with TabbedContent(id="tables"):
+            for name, label in zip(self.TABS, self.LABELS, strict=True):
+                with TabPane(label, id=name):
+                    yield DataTable(id=f"{name}-table", cursor_type="row", zebra_stripes=True)
+
+    def on_mount(self) -> None:
+        self.query_one("#facts").border_title = "data set"
+        self.query_one("#histogram").border_title = "ratings"
+        self.query_one("#tail").border_title = "the long tail"
+        self.watch(self.app, "opened", self._opened)
+
+    def _opened(self, opened: OpenData | None) -> None:
+        if opened is None:
+            self.query_one("#facts", Static).update(Text(NO_DATA))
+        else:
+            self._describe(opened)
+
+    @work(thread=True, exclusive=True)
+    def _describe(self, opened: OpenData) -> None:
+        from cftui.data import statistics
+
+        tables = opened.tables
+        crosstab = statistics.crosstab(tables, CROSSTAB_USERS, CROSSTAB_ITEMS).reset_index()
+        frames = {
+            "head": statistics.head(tables, ROWS),
+            "crosstab": crosstab.rename(columns={"user": f"user \\ {tables.noun}"}),
+            "duplicates": statistics.duplicate_titles(tables).rename(columns={"item": tables.noun}),
+            "users": statistics.most_rated(tables, "user").head(ROWS),
+            "items": statistics.most_rated(tables).head(ROWS).rename(columns={"item": tables.noun}),
+        }
+        facts, histogram = statistics.describe(tables), statistics.histogram(tables)
+        popularity = statistics.popularity(tables).tolist()
+        self.app.call_from_thread(self._show, tables.noun, facts, histogram, popularity, frames)
+
+    def _show(
+        self,
+        noun: str,
+        facts: dict[str, Any],
+        histogram: pd.DataFrame,
+        popularity: list[int],
+        frames: dict[str, pd.DataFrame],
+    ) -> None:
+        self.query_one("#facts").border_title = facts["label"]
+        self.query_one("#facts", Static).update(_facts_text(noun, facts))
+        self.query_one("#histogram", Static).update(_bars(histogram))
+        self.query_one("#tail").border_title = f"ratings per {noun}, most rated first"
+        self.query_one("#tail-line", Sparkline).data = popularity
+        spread = facts["ratings_per_item"]
+        self.query_one("#tail-text", Static).update(
+            f"{spread['max']:,} down to {spread['min']:,}, median {spread['median']:,}"
+        )
+        for name, frame in frames.items():
+            _fill(self.query_one(f"#{name}-table", DataTable), frame)
+        self.query_one("#head-table").focus()
+
+    def action_get(self) -> None:
+        self.cftui.fetch_data()
+
+    def action_tab(self, name: str) -> None:
+        self.query_one("#tables", TabbedContent).active = name
+        self.query_one(f"#{name}-table").focus()
+
+
+def _facts_text(noun: str, facts: dict[str, Any]) -> Text:
+    twice = facts["duplicate_titles"]
+    per_user = facts["ratings_per_user"]
+    rows = [
+        ("ratings", f"{facts['ratings']:,}"),
+        ("users", f"{facts['users']:,}"),
+        (f"{noun}s", f"{facts['items']:,} ids, {facts['titles']:,} titles"),
+        ("density", f"{facts['density']:.2%}"),
+        ("rated", f"{facts['rating_min']}-{facts['rating_max']}, mean {facts['rating_mean']:.2f}"),
+        ("from", f"{facts['first'][:10]} to {facts['last'][:10]}"),
+        ("ids", "consecutive, no gaps" if facts["ids_consecutive"] else "with gaps"),
+        ("a user", f"{per_user['min']} to {per_user['max']}, median {per_user['median']}"),
+    ]
+    text = Text("\n").join(Text(f"{name:<8} ", style="dim") + Text(value, style="not dim") for name, value in rows)
+    if twice:
+        text.append(f"\n! {twice} titles stand twice (d)", style="bold")
+    return text
+
+
+def _bars(histogram: pd.DataFrame, width: int = 14) -> Text:
+    """One bar per rating value. Long scales show their most frequent values only in the table of the CLI."""
+    most = histogram["count"].max()
+    lines = []
+    for row in histogram.head(10).itertuples(index=False):
+        bar = "█" * max(1, round(width * row.count / most))
+        lines.append(Text(f"{row.rating:g} ") + Text(f"{bar:<{width}}") + Text(f" {row.count:>7,} {row.share:6.1%}"))
+    return Text("\n").join(lines)
+
+
+def _fill(table: DataTable[Text], frame: pd.DataFrame) -> None:
+    """Show a data frame; text cells are never read as markup, missing values are blank."""
+    table.clear(columns=True)
+    names = [str(name) for name in frame.columns]
+    columns = [_cells(name, frame.iloc[:, at]) for at, name in enumerate(names)]
+    for name, cells in zip(names, columns, strict=True):
+        table.add_column(Text(name, justify=cells[0].justify if cells else "left"))
+    for row in zip(*columns, strict=True):
+        table.add_row(*row)
+
+
+def _cells(name: str, column: pd.Series) -> list[Text]:
+    from pandas import isna, to_datetime
+    from pandas.api.types import is_numeric_dtype
+
+    if name == "timestamp":
+        return [Text(when) for when in to_datetime(column, unit="s").dt.strftime("%Y-%m-%d %H:%M")]
+    if not is_numeric_dtype(column):
+        return [Text(str(value)) for value in column]
+    spec = ".2f" if name == "mean" else "g" if column.dtype.kind == "f" else "d"
+    return [Text("" if isna(value) else format(value, spec), justify="right") for value in column]

@@ -1,0 +1,66 @@
+"""A screen that needs a trained model, and offers to train one when there is none."""
+
+from __future__ import annotations
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.widgets import Static
+
+from cftui.tui.app import DEFAULT_RECIPE
+from cftui.tui.screens.room import Room
+from cftui.tui.workspace import OpenModel
+
+
+class ModelRoom(Room):
+    """Shows ``model_body`` once a model is chosen, an invitation before."""
+
+    def body(self) -> ComposeResult:
+        yield Static(classes="invitation", id="invitation")
+        with Container(id="model-body"):
+            yield from self.model_body()
+
+    def model_body(self) -> ComposeResult:
+        """The widgets that show what the model says."""
+        yield from ()
+
+    def model_changed(self, opened: OpenModel) -> None:
+        """Called when there is a (new) model to show."""
+
+    def on_mount(self) -> None:
+        self.watch(self.app, "chosen", self._chosen)
+        self.watch(self.app, "activity", self._invite)
+
+    def _chosen(self, opened: OpenModel | None) -> None:
+        self.query_one("#model-body").display = opened is not None
+        self.query_one("#invitation").display = opened is None
+        if opened is not None:
+            self.model_changed(opened)
+
+    def _invite(self) -> None:
+        app = self.cftui
+        if app.chosen is not None:
+            return
+        if app.opened is None:
+            text = f"No data set yet ({app.activity or 'press g'})" if app.activity else "No data set yet: press g"
+        elif app.training:
+            text = f"Training {DEFAULT_RECIPE} ... {app.activity}\n\nThis screen opens when it is done."
+        elif app.activity:
+            text = app.activity
+        else:
+            text = f"No trained model yet.\n\nPress t to train {DEFAULT_RECIPE}: a few seconds on this data set."
+        self.query_one("#invitation", Static).update(Text(text))
+
+    def action_train_first(self) -> None:
+        """Train the default recipe if there is no model; else the Train screen is the place."""
+        if self.cftui.chosen is None and self.cftui.opened is not None:
+            self.cftui.start_training()
+        else:
+            self.run_worker(self._to_train())
+
+    async def _to_train(self) -> None:
+        await self.app.switch_mode("train")
+
+    def action_get(self) -> None:
+        if self.cftui.opened is None:
+            self.cftui.fetch_data()

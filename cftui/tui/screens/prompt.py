@@ -1,0 +1,43 @@
+"""A one-line question over the screen; the answer is checked before it closes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+
+class Prompt(ModalScreen[str | None]):
+    """Asks for one value. ``check`` returns what is wrong with an answer, or an empty string."""
+
+    BINDINGS = [Binding("escape", "dismiss(None)", "Cancel")]
+    CSS_PATH = "prompt.tcss"
+
+    def __init__(self, question: str, hint: str, value: str, check: Callable[[str], str]) -> None:
+        super().__init__()
+        self._question, self._hint, self._value, self._check = question, hint, value, check
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="prompt"):
+            field = Input(self._value, compact=True)
+            field.cursor_blink = False
+            yield field
+            yield Static(Text(self._hint, style="dim"), id="prompt-hint")
+
+    def on_mount(self) -> None:
+        box = self.query_one("#prompt")
+        box.border_title, box.border_subtitle = self._question, "enter: ok   escape: cancel"
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        wrong = self._check(event.value.strip())
+        if wrong:
+            self.query_one("#prompt-hint", Static).update(Text(wrong, style="bold"))
+        else:
+            self.dismiss(event.value.strip())
