@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from cftui.home import Home
@@ -19,6 +20,9 @@ def open_app(home: Home) -> int:
 
 
 def main() -> None:
+    # OpenMP's idle threads otherwise spin: two programs on one machine then slow each other down twentyfold.
+    # Read when torch is loaded, so it must be set here.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from cftui.cli.main import main as cli_main
 
     sys.exit(cli_main(open_app))

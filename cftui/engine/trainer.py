@@ -19,6 +19,7 @@ from cftui.data.ratings import Ratings
 from cftui.data.splits import Split
 from cftui.engine import architectures, metrics
 from cftui.engine.architectures import Architecture, Shape
+from cftui.engine.device import threads_for
 from cftui.engine.events import Event
 from cftui.engine.recipes import Options, Recipe
 from cftui.engine.schedule import Pace, one_cycle
@@ -159,6 +160,13 @@ class Trainer:
         Raises:
             Diverged: a batch or a validation loss was not finite.
         """
+        touched = sum(p.numel() for p in self.model.parameters()) + self.options.bs * self.options.factors
+        with threads_for(touched):
+            return self._fit(emit, after_epoch, should_stop)
+
+    def _fit(
+        self, emit: Callable[[Event], None], after_epoch: Callable[[], None], should_stop: Callable[[], bool]
+    ) -> bool:
         start = time.perf_counter() - self.elapsed
         while self.step < self.steps:
             epoch_start = time.perf_counter()

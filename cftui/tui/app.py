@@ -107,7 +107,7 @@ class CftuiApp(App[None]):
         from cftui.data import catalog
 
         if not catalog.is_present(name, self.home):
-            self.call_from_thread(self._set, activity=f"{name} is not here yet: press g")
+            self.call_from_thread(self._set, activity="no data set")
             return
         self.call_from_thread(self._set, activity="reading")
         try:

@@ -24,8 +24,8 @@ CROSSTAB_USERS, CROSSTAB_ITEMS = 50, 30
 NO_DATA = """\
 No data set yet.
 
-Press g to fetch MovieLens 100K (5 MB);
-from a shell:
+Press g to fetch MovieLens 100K.
+From a shell:
 
 cftui data get ml-100k"""
 

@@ -48,9 +48,13 @@ class HelpScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         keys = Table.grid(padding=(0, 2))
         everywhere = {"switch_mode", "help", "quit", "command_palette"}
+        by_action: dict[str, list[Binding]] = {}
         for binding in self._bindings_there:
             if binding.action.split("(")[0] not in everywhere:
-                keys.add_row(Text(binding.key_display or binding.key, style="bold"), binding.description)
+                by_action.setdefault(binding.action, []).append(binding)
+        for same in by_action.values():
+            names = dict.fromkeys(binding.key_display or self.app.get_key_display(binding) for binding in same)
+            keys.add_row(Text(" ".join(names), style="bold"), same[0].description)
         keys.add_row("", "")
         for key, what in EVERYWHERE:
             keys.add_row(Text(key, style="bold"), what)

@@ -89,6 +89,7 @@ class MapScreen(ModelRoom):
                     for row in rows.itertuples(index=False)
                 ]
             )
+            pane.highlighted = 0
         self._place()
         if self.is_current:
             self.query_one("#points").focus()
@@ -118,7 +119,7 @@ class MapScreen(ModelRoom):
         model = self.cftui.chosen.model
         points.border_title = "PC1 {:.1%}  PC2 {:.1%} of the variance".format(*self._variance)
         kept = f"{self.minimum}+ ratings: " if self.minimum else ""
-        names = {"farthest": "five farthest per quadrant", "near": f"within {components.NEAR} of an axis", "all": "all"}
+        names = {"farthest": "5 farthest each", "near": f"{components.NEAR} from an axis", "all": "no labels"}
         points.border_subtitle = f"{kept}{len(shown):,} {model.nouns}, {names[self.preset]}"
         self.query_one("#where", Static).update(
             Text("arrows move from point to point   + - zoom   0 whole map   click picks", style="dim")

@@ -15,6 +15,9 @@ from cftui.tui.workspace import OpenModel
 class ModelRoom(Room):
     """Shows ``model_body`` once a model is chosen, an invitation before."""
 
+    # The body is hidden at first: a text field in it must not swallow the keys of the invitation.
+    AUTO_FOCUS = ""
+
     def body(self) -> ComposeResult:
         yield Static(classes="invitation", id="invitation")
         with Container(id="model-body"):
@@ -42,7 +45,7 @@ class ModelRoom(Room):
         if app.chosen is not None:
             return
         if app.opened is None:
-            text = f"No data set yet ({app.activity or 'press g'})" if app.activity else "No data set yet: press g"
+            text = f"No data set yet.\n\nPress g to fetch MovieLens 100K.\n\n{app.activity}"
         elif app.training:
             text = f"Training {DEFAULT_RECIPE} ... {app.activity}\n\nThis screen opens when it is done."
         elif app.activity:

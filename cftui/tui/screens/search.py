@@ -79,7 +79,8 @@ class SearchScreen(ModelRoom):
     def model_changed(self, opened: OpenModel) -> None:
         self.item = None
         self._find(self.query_one("#query", Input).value)
-        self._recommend()
+        # The panes have no width before the body is shown for the first time.
+        self.call_after_refresh(self._fit)
         if self.is_current:
             self.query_one("#query").focus()
 
@@ -146,6 +147,7 @@ class SearchScreen(ModelRoom):
                 for row in near.itertuples(index=False)
             ]
         )
+        pane.highlighted = 0 if len(near) else None
         pane.border_title = f"like {model.titles[self.item]}"
         pane.border_subtitle = f"cosine, {self.minimum}+ ratings" if self.minimum else "cosine"
 
@@ -194,6 +196,7 @@ class SearchScreen(ModelRoom):
                 for row in best.itertuples(index=False)
             ]
         )
+        pane.highlighted = 0 if len(best) else None
         pane.border_title = f"user {self.cftui.user} would like"
         pane.border_subtitle = f"unseen, {self.minimum}+ ratings" if self.minimum else "unseen"
 

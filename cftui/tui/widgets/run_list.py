@@ -40,8 +40,7 @@ class RunList(OptionList):
             self.add_option(Option(Text("none yet", style="dim"), disabled=True))
             return
         self.add_options([Option(self._row(row, width), id=row.name) for row in rows])
-        if at is not None:
-            self.highlighted = min(at, len(rows) - 1)
+        self.highlighted = min(at or 0, len(rows) - 1)
 
     @staticmethod
     def _row(row: RunSummary, width: int) -> Text:

@@ -1,0 +1,129 @@
+"""Running verbs: in this process (fast), or as the program a person starts."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cftui.cli.main import main
+from cftui.home import Home
+
+PROGRAM = [sys.executable, "-m", "cftui"]
+
+
+@dataclass
+class Outcome:
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The one JSON value on stdout, read strictly."""
+
+        def refuse(constant: str) -> None:
+            raise AssertionError(f"{constant} is not JSON")
+
+        return json.loads(self.out, parse_constant=refuse)
+
+    @property
+    def lines(self) -> list[dict]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+Cli = Callable[..., Outcome]
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """``cli(home, "runs", "--json")`` in this process."""
+    monkeypatch.delenv("CFTUI_HOME", raising=False)
+    monkeypatch.delenv("CFTUI_DEBUG", raising=False)
+
+    def open_app(home: Home) -> None:
+        print(f"app at {home.root}")
+
+    def run(home: Home, *arguments: object) -> Outcome:
+        capsys.readouterr()
+        status = main(open_app, [*map(str, arguments), "--home", str(home.root)])
+        return Outcome(status, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def fails(cli: Cli) -> Callable[..., str]:
+    """Run a verb that must end with a status and exactly one line on stderr; returns the line."""
+
+    def run(home: Home, *arguments: object, status: int = 1) -> str:
+        outcome = cli(home, *arguments)
+        assert outcome.status == status, outcome
+        assert outcome.out == ""
+        return only_line(outcome.err)
+
+    return run
+
+
+def only_line(text: str) -> str:
+    lines = text.split("\n")
+    assert len(lines) == 2, f"not exactly one line: {text!r}"
+    assert lines[1] == ""
+    assert lines[0].startswith("cftui")
+    assert "internal error" not in lines[0]
+    assert "Traceback" not in text
+    return lines[0]
+
+
+def environment(**more: str) -> dict[str, str]:
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("CFTUI")}
+    return {**inherited, "PYTHONUNBUFFERED": "", **more}
+
+
+def program(home: Home, *arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
+    command = [*PROGRAM, *map(str, arguments), "--home", str(home.root)]
+    return subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=120, **options)
+
+
+class Background:
+    """A verb running in a process of its own."""
+
+    def __init__(self, home: Home, *arguments: object, log: Path) -> None:
+        self.log = log
+        command = [*PROGRAM, *map(str, arguments), "--home", str(home.root)]
+        with log.open("wb") as file:
+            self.process = subprocess.Popen(
+                command, stdout=file, stderr=subprocess.STDOUT, env=environment(), start_new_session=True
+            )
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for something to become true while the process runs."""
+        for _ in range(12_000):
+            if condition():
+                return
+            assert self.process.poll() is None, self.log.read_text()
+            time.sleep(0.005)
+        raise AssertionError("it never became true")
+
+
+@pytest.fixture
+def background(tmp_path: Path) -> Iterator[Callable[..., Background]]:
+    started: list[Background] = []
+
+    def start(home: Home, *arguments: object) -> Background:
+        started.append(Background(home, *arguments, log=tmp_path / f"background-{len(started)}.log"))
+        return started[-1]
+
+    yield start
+    for one in started:
+        if one.process.poll() is None:
+            one.process.kill()
+        one.process.wait()

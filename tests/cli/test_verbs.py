@@ -1,0 +1,229 @@
+"""Every verb's good side: what it prints, as text and as JSON."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import cftui
+from cftui.cli.output import print_json, print_table, printable
+from cftui.engine.recipes import RECIPES
+from cftui.home import Home
+
+SILENCE = "Silence of the Lambs, The (1991)"
+
+
+@pytest.fixture
+def home(trained) -> Home:
+    """Holds one run of model4 on the real data; only read."""
+    return trained[0]
+
+
+READERS = [
+    ("data", "list"),
+    ("data", "stats"),
+    ("data", "head", "-n", "3"),
+    ("data", "crosstab"),
+    ("runs",),
+    ("runs", "show", "latest"),
+    ("eval", "latest"),
+    ("results", "latest"),
+    ("bias", "latest"),
+    ("similar", "the silence of the lambs"),
+    ("predict", "se7en", "--user", "196"),
+    ("recommend", "--user", "196"),
+    ("pca", "latest"),
+    ("pca", "--near"),
+    ("train", "model4", "--summary"),
+]
+
+
+@pytest.mark.parametrize("verb", READERS, ids=" ".join)
+def test_every_verb_speaks_text_and_json(verb: tuple[str, ...], home: Home, cli) -> None:
+    text, as_json = cli(home, *verb), cli(home, *verb, "--json")
+    assert (text.status, as_json.status) == (0, 0)
+    assert text.out.strip()
+    assert as_json.out.count("\n") == 1
+    assert as_json.json
+    assert as_json.err == ""
+
+
+def test_data_stats_has_the_promised_keys(home: Home, cli) -> None:
+    facts = cli(home, "data", "stats", "ml-100k", "--json").json
+    wanted = {"ratings": 100_000, "users": 943, "items": 1682, "titles": 1664, "duplicate_titles": 18}
+    assert {key: facts[key] for key in wanted} == wanted
+    assert (facts["rating_min"], facts["rating_max"], facts["ids_consecutive"]) == (1, 5, True)
+    assert {"rating_mean", "density", "first", "last"} <= set(facts)
+    assert facts["duplicates"][0]["title"] == "Chasing Amy (1997)"
+    assert [bar["count"] for bar in facts["histogram"]] == [6110, 11370, 27145, 34174, 21201]
+    assert "Chasing Amy (1997)" in cli(home, "data", "stats", "--duplicates").out
+    assert "100,000" in cli(home, "data", "stats").out
+
+
+def test_data_head_names_its_items_as_the_data_set_does(home: Home, cli) -> None:
+    header, first = cli(home, "data", "head", "-n", "1").out.splitlines()
+    assert header.split() == ["user", "movie", "rating", "timestamp", "title"]
+    assert first.split(maxsplit=4) == ["196", "242", "3", "881250949", "Kolya (1996)"]
+
+
+def test_data_crosstab_leaves_blanks(home: Home, cli) -> None:
+    window = cli(home, "data", "crosstab", "--users", 4, "--items", 6, "--from-user", 1, "--json").json
+    assert window["users"] == [2, 3, 4, 5]
+    assert window["items"] == [1, 2, 3, 4, 5, 6]
+    assert window["ratings"][0] == [4, None, None, None, None, None]
+    assert window["ratings"][3] == [4, 3, None, None, None, None]
+    dense = cli(home, "data", "crosstab", "--densest", "--json").json
+    assert dense["users"][0] == 405
+
+
+def test_data_get_says_where_it_put_it(tmp_path: Path, ml_100k_folder: Path, cli) -> None:
+    home = Home(tmp_path / "new")
+    done = cli(home, "data", "get", "ml-100k", "--from", ml_100k_folder, "--json")
+    assert done.status == 0
+    assert done.json == {"name": "ml-100k", "folder": str(home.data / "ml-100k")}
+    assert "no redistribution" in done.err
+    listed = {row["name"]: row["on_disk"] for row in cli(home, "data", "list", "--json").json}
+    assert listed["ml-100k"] is True
+    assert cli(home, "data", "get", "ml-100k").out.strip() == str(home.data / "ml-100k")
+
+
+def test_eval_and_runs_agree_with_the_training(home: Home, cli) -> None:
+    scores = cli(home, "eval", "--json").json
+    row = cli(home, "runs", "--json").json[0]
+    assert scores["valid"]["mse"] == pytest.approx(row["valid_loss"], rel=1e-6)
+    assert (scores["train"]["ratings"], scores["valid"]["ratings"]) == (80_000, 20_000)
+    assert row["name"] == "model4-shared"
+    assert (row["status"], row["recipe"], row["epochs"]) == ("done", "model4", 5)
+    shown = cli(home, "runs", "show", "model4-sh", "--json").json
+    assert [e["epoch"] for e in shown["epochs"]] == list(range(5))
+    assert shown["status"] == "done"
+    table = cli(home, "runs", "show", "latest").out
+    assert f"{row['valid_loss']:.6f}" in table
+
+
+def test_results_can_be_repeated(home: Home, cli) -> None:
+    first, again = (cli(home, "results", "latest", "-n", 4, "--seed", 3, "--json").json for _ in range(2))
+    assert first == again
+    assert len(first["rows"]) == 4
+    assert set(first["rows"][0]) == {"user", "title", "rating", "rating_pred"}
+
+
+def test_bias_shows_both_ends(home: Home, cli) -> None:
+    ends = cli(home, "bias", "-n", 3, "--json").json
+    assert [len(ends[end]) for end in ("lowest", "highest")] == [3, 3]
+    lowest, highest = ([row["bias"] for row in ends[end]] for end in ("lowest", "highest"))
+    assert max(lowest) < 0 < min(highest)
+    assert lowest == sorted(lowest)
+    assert highest == sorted(highest, reverse=True)
+    assert ends["highest"][0]["title"] in cli(home, "bias", "-n", 3).out
+
+
+def test_similar_predict_and_recommend(home: Home, cli) -> None:
+    near = cli(home, "similar", "the silence of the lam", "-n", 4, "--min-ratings", 50, "--json").json
+    assert near["title"] == SILENCE
+    assert len(near["rows"]) == 4
+    assert all(row["ratings"] >= 50 and row["title"] != SILENCE for row in near["rows"])
+    guess = cli(home, "predict", SILENCE, "--user", "196", "--json").json
+    assert (guess["user"], guess["title"], guess["rating"]) == (196, SILENCE, None)
+    assert 3 < guess["predicted"] < 5.5
+    assert cli(home, "predict", SILENCE, "--user", "196").out.strip().endswith(f"{guess['predicted']:.2f}")
+    assert "(and gave 3)" in cli(home, "predict", "Kolya (1996)", "--user", "196").out
+    best = cli(home, "recommend", "--user", "196", "-n", 3, "--json").json["rows"]
+    assert len(best) == 3
+    assert "Kolya (1996)" not in [row["title"] for row in best]
+
+
+def test_pca_lists_the_corners_and_writes_csv(home: Home, tmp_path: Path, cli) -> None:
+    corners = cli(home, "pca", "-n", 2, "--json").json
+    assert len(corners["rows"]) == 8
+    assert len(corners["variance"]) == 2
+    file = tmp_path / "map.csv"
+    assert cli(home, "pca", "--csv", file).status == 0
+    table = pd.read_csv(file)
+    assert list(table.columns) == ["0", "1", "2", "3", "title", "ratings"]
+    assert len(table) == 1664
+    assert "Misérables, Les (1995)" in set(table["title"])
+    printed = cli(home, "pca", "--csv", "-").out
+    assert printed == file.read_text()
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_train_summary_shows_every_architecture_and_trains_nothing(name: str, tiny_home: Home, cli) -> None:
+    shown = cli(tiny_home, "train", name, "--summary", "--data", "tiny", "--json").json
+    assert shown["parameters"] == sum(layer["parameters"] for layer in shown["layers"]) > 0
+    assert not tiny_home.models.exists()
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_train_json_is_the_runs_own_events(name: str, tiny_home: Home, cli) -> None:
+    done = cli(tiny_home, "train", name, "--data", "tiny", "--epochs", 2, "--bs", 16, "--json")
+    assert done.status == 0
+    events = done.lines
+    assert [event["event"] for event in events] == ["start", "epoch", "epoch", "done"]
+    for number, event in enumerate(events[1:3]):
+        assert event["epoch"] == number
+        assert {"train_loss", "valid_loss", "seconds", "rmse", "mae", "ratings_per_second"} <= set(event)
+        assert event["valid_loss"] > 0
+    assert events[-1]["run"].startswith(name)
+    assert events[-1]["valid_loss"] == events[2]["valid_loss"]
+    assert events[-1]["seconds"] >= events[1]["seconds"] + events[2]["seconds"] - 1e-3
+    assert (tiny_home.models / events[-1]["run"] / "weights.safetensors").is_file()
+
+
+def test_train_prints_the_chapters_table(tiny_home: Home, cli) -> None:
+    done = cli(tiny_home, "train", "model4", "--data", "tiny", "--epochs", 2, "--bs", 16, "--name", "mine")
+    lines = done.out.splitlines()
+    assert lines[0].split() == ["epoch", "train_loss", "valid_loss", "rmse", "time"]
+    assert [line.split()[0] for line in lines[1:]] == ["0", "1"]
+    assert "run mine" in done.err
+    assert cli(tiny_home, "runs", "rm", "mi").status == 0
+    assert not (tiny_home.models / "mine").exists()
+
+
+def test_runs_of_an_empty_home(tmp_path: Path, cli) -> None:
+    assert cli(Home(tmp_path), "runs", "--json").json == []
+    assert "train model4" in cli(Home(tmp_path), "runs").err
+
+
+def test_the_home_comes_from_the_environment_too(tmp_path: Path, cli, capsys, monkeypatch) -> None:
+    from cftui.cli.main import main
+
+    monkeypatch.setenv("CFTUI_HOME", str(tmp_path / "from-env"))
+    assert main(lambda home: print(home.root), []) == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / "from-env")
+    assert cli(Home(tmp_path / "given")).out.strip() == f"app at {tmp_path / 'given'}"
+
+
+def test_version_and_help_end_well(cli, capsys) -> None:
+    from cftui.cli.main import main
+
+    assert main(pytest.fail, ["--version"]) == 0
+    assert cftui.__version__ in capsys.readouterr().out
+    assert main(pytest.fail, ["--help"]) == 0
+    listed = capsys.readouterr().out
+    for verb in ("data", "train", "runs", "eval", "results", "bias", "similar", "predict", "recommend", "pca", "tour"):
+        assert f"  {verb} " in listed
+    assert main(pytest.fail, ["train", "--help"]) == 0
+    explained = capsys.readouterr().out
+    assert all(name in explained for name in RECIPES)
+
+
+def test_the_tour_holds_the_whole_job(fresh_home: Home, cli) -> None:
+    done = cli(fresh_home, "tour")
+    assert done.status == 0
+    for part in ("100,000", "valid_loss", "least liked", "most liked", SILENCE, "First Quadrant", "Fourth Quadrant"):
+        assert part in done.out
+    assert len(list(fresh_home.models.iterdir())) == 1
+
+
+def test_titles_cannot_send_escape_sequences(capsys) -> None:
+    print_table([{"title": "a\x1b[31mred\x07\u202e", "n": 1.5}])
+    assert "\x1b" not in capsys.readouterr().out
+    assert printable("Misérables\x9b") == "Misérables "
+
+
+def test_json_has_null_for_what_is_no_number(capsys) -> None:
+    print_json({"a": float("nan"), "b": [float("inf"), 1.0]})
+    assert capsys.readouterr().out == '{"a": null, "b": [null, 1.0]}\n'
