@@ -85,6 +85,11 @@ class Architecture(nn.Module):
     def learned(self) -> Learned:
         raise TypeError(f"{type(self).__name__} does not say what it learned")
 
+    def dot_parameters(self) -> dict[str, Tensor]:
+        """Where ``forward`` is just the dot product of factors (plus biases): its parameters by their names in
+        ``Learned``. Empty for every other architecture."""
+        return {}
+
 
 class DotProduct(Architecture):
     """Models 1 and 2: the dot product of user and item factors, through the sigmoid range if there is one."""
@@ -99,6 +104,9 @@ class DotProduct(Architecture):
 
     def learned(self) -> Learned:
         return Learned(self.user_factors.weight, self.item_factors.weight)
+
+    def dot_parameters(self) -> dict[str, Tensor]:
+        return {"user_factors": self.user_factors.weight, "item_factors": self.item_factors.weight}
 
 
 class DotProductBias(Architecture):
@@ -120,6 +128,10 @@ class DotProductBias(Architecture):
         biases = self.user_bias.weight.squeeze(1), self.item_bias.weight.squeeze(1)
         return Learned(self.user_factors.weight, self.item_factors.weight, *biases)
 
+    def dot_parameters(self) -> dict[str, Tensor]:
+        names = "user_factors", "item_factors", "user_bias", "item_bias"
+        return {name: self.get_parameter(f"{name}.weight") for name in names}
+
 
 class DotProductBiasParams(Architecture):
     """Model 5: model 4 without ``nn.Embedding``, on bare parameters."""
@@ -137,6 +149,9 @@ class DotProductBiasParams(Architecture):
 
     def learned(self) -> Learned:
         return Learned(self.user_factors, self.item_factors, self.user_bias, self.item_bias)
+
+    def dot_parameters(self) -> dict[str, Tensor]:
+        return dict(self.named_parameters())
 
 
 class EmbeddingDotBias(Architecture):
@@ -157,6 +172,14 @@ class EmbeddingDotBias(Architecture):
     def learned(self) -> Learned:
         biases = self.u_bias.weight.squeeze(1), self.i_bias.weight.squeeze(1)
         return Learned(self.u_weight.weight, self.i_weight.weight, *biases)
+
+    def dot_parameters(self) -> dict[str, Tensor]:
+        return {
+            "user_factors": self.u_weight.weight,
+            "item_factors": self.i_weight.weight,
+            "user_bias": self.u_bias.weight,
+            "item_bias": self.i_bias.weight,
+        }
 
 
 class CollabNN(Architecture):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cftui.data.ratings import Ratings
 from cftui.data.splits import Split
@@ -22,7 +22,8 @@ from cftui.engine.architectures import Architecture, Shape
 from cftui.engine.device import threads_for
 from cftui.engine.events import Event
 from cftui.engine.recipes import Options, Recipe
-from cftui.engine.schedule import Pace, one_cycle
+from cftui.engine.schedule import one_cycle
+from cftui.engine.steps import step_for
 from cftui.errors import CftuiError
 
 # A run logs about this many windows of batch losses, however long it is.
@@ -58,25 +59,6 @@ def shape_of(recipe: Recipe, ratings: Ratings, factors: int) -> Shape:
         y_range=y_range(ratings.rating_range) if recipe.sigmoid else None,
         levels=tuple(sorted({float(r) for r in ratings.rating})),
     )
-
-
-def parameter_groups(model: nn.Module, decay: float) -> list[dict[str, Any]]:
-    """fastai's ``wd_bn_bias=False``: normalisation layers and the biases of linear ones do not decay; all else does.
-
-    Embeddings of biases are embeddings: they decay.
-    """
-    free: dict[int, nn.Parameter] = {}
-    for module in model.modules():
-        if isinstance(module, nn.modules.batchnorm._NormBase):
-            free |= {id(p): p for p in module.parameters()}
-        elif isinstance(module, nn.Linear) and module.bias is not None:
-            free[id(module.bias)] = module.bias
-    decaying = [p for p in model.parameters() if id(p) not in free]
-    groups = [
-        {"params": decaying, "weight_decay": decay},
-        {"params": list(free.values()), "weight_decay": 0.0},
-    ]
-    return [group for group in groups if group["params"]]
 
 
 class TrainLoss:
@@ -125,9 +107,7 @@ class Trainer:
         self.step = 0
         self.elapsed = 0.0
         self.model = build(recipe, shape_of(recipe, ratings, options.factors), options.seed).to(device)
-        groups = parameter_groups(self.model, options.decay(recipe))
-        # Fused: one kernel for all parameters. Decoupled decay with eps 1e-5 is fastai's Adam.
-        self.optimizer = torch.optim.AdamW(groups, lr=options.lr, eps=1e-5, fused=True)
+        self._fit_batch = step_for(self.model, options.decay(recipe))
         self.train_loss = TrainLoss(max(1, self.steps // WINDOWS), device)
 
         def on_device(rows: Any) -> tuple[Tensor, Tensor, Tensor]:
@@ -136,6 +116,10 @@ class Trainer:
             return user, item, rating
 
         self._train, self._valid = on_device(split.train), on_device(split.valid)
+
+    @property
+    def optimizer(self) -> torch.optim.Optimizer:
+        return self._fit_batch.optimizer
 
     @property
     def epoch(self) -> int:
@@ -221,15 +205,6 @@ class Trainer:
         user, item, rating = (column[order] for column in self._train)
         for at in range(skip * size, self.steps_per_epoch * size, size):
             yield user[at : at + size], item[at : at + size], rating[at : at + size]
-
-    def _fit_batch(self, user: Tensor, item: Tensor, rating: Tensor, pace: Pace) -> Tensor:
-        for group in self.optimizer.param_groups:
-            group["lr"], group["betas"] = pace.lr, (pace.momentum, 0.99)
-        objective, squared = self.model.losses(user, item, rating)
-        self.optimizer.zero_grad(set_to_none=True)
-        objective.backward()
-        self.optimizer.step()
-        return squared.detach()
 
     def _flush(self, emit: Callable[[Event], None]) -> None:
         losses = self.train_loss.drain()

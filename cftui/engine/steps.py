@@ -1,0 +1,134 @@
+"""One optimiser step on one batch, by autograd or, for the dot-product family, with its gradient written out."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from cftui.engine.architectures import Architecture
+from cftui.engine.schedule import Pace
+
+BETA2, EPSILON = 0.99, 1e-5  # fastai's Adam
+
+
+class Step(Protocol):
+    """Updates the model it was made for; ``optimizer`` holds what a checkpoint needs beside the weights."""
+
+    @property
+    def optimizer(self) -> torch.optim.Optimizer: ...
+
+    def __call__(self, user: Tensor, item: Tensor, rating: Tensor, pace: Pace) -> Tensor:
+        """Fit ``user, item, rating``, each ``[b]``; the batch's mean squared error before the update, on the device."""
+        ...
+
+
+def parameter_groups(model: nn.Module, decay: float) -> list[dict[str, Any]]:
+    """fastai's ``wd_bn_bias=False``: normalisation layers and the biases of linear ones do not decay; all else does.
+
+    Embeddings of biases are embeddings: they decay.
+    """
+    free: dict[int, nn.Parameter] = {}
+    for module in model.modules():
+        if isinstance(module, nn.modules.batchnorm._NormBase):
+            free |= {id(p): p for p in module.parameters()}
+        elif isinstance(module, nn.Linear) and module.bias is not None:
+            free[id(module.bias)] = module.bias
+    decaying = [p for p in model.parameters() if id(p) not in free]
+    groups = [{"params": decaying, "weight_decay": decay}, {"params": list(free.values()), "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]
+
+
+def _adam(groups: list[dict[str, Any]]) -> torch.optim.AdamW:
+    # Fused: one kernel for all parameters. Decoupled decay with eps 1e-5 is fastai's Adam.
+    return torch.optim.AdamW(groups, eps=EPSILON, fused=True)
+
+
+def _set_pace(optimizer: torch.optim.Optimizer, pace: Pace) -> None:
+    for group in optimizer.param_groups:
+        group["lr"], group["betas"] = pace.lr, (pace.momentum, BETA2)
+
+
+class AutogradStep:
+    """Any architecture, through ``Architecture.losses``."""
+
+    def __init__(self, model: Architecture, decay: float) -> None:
+        self._model = model
+        self.optimizer: torch.optim.Optimizer = _adam(parameter_groups(model, decay))
+
+    def __call__(self, user: Tensor, item: Tensor, rating: Tensor, pace: Pace) -> Tensor:
+        _set_pace(self.optimizer, pace)
+        objective, squared = self._model.losses(user, item, rating)
+        self.optimizer.zero_grad(set_to_none=True)
+        objective.backward()
+        self.optimizer.step()
+        return squared.detach()
+
+
+class PackedStep:
+    """Dot product, with or without biases and sigmoid: the same numbers as ``AutogradStep``, in fewer kernels.
+
+    All parameters become views of one table ``[users + items, k (+ 1)]``, users first, the bias in the last column: a
+    batch is then one gather, one scatter, and the optimiser has one tensor to update. The module stays as it was to
+    read and to save.
+    """
+
+    def __init__(self, model: Architecture, decay: float) -> None:
+        learned = model.learned()
+        self._users, self._k = learned.user_factors.shape
+        self._biased = learned.user_bias is not None
+        self._y_range = model.y_range
+        sides = [
+            torch.cat([factors, bias[:, None]], dim=1) if bias is not None else factors
+            for factors, bias in (
+                (learned.user_factors, learned.user_bias),
+                (learned.item_factors, learned.item_bias),
+            )
+        ]
+        self._table = nn.Parameter(torch.cat([side.detach() for side in sides]))
+        self._table.grad = torch.zeros_like(self._table)
+        views = {"user_factors": self._table.data[: self._users, : self._k]}
+        views["item_factors"] = self._table.data[self._users :, : self._k]
+        if self._biased:
+            views["user_bias"] = self._table.data[: self._users, self._k]
+            views["item_bias"] = self._table.data[self._users :, self._k]
+        for name, parameter in model.dot_parameters().items():
+            parameter.data = views[name].view(parameter.shape)
+        self.optimizer: torch.optim.Optimizer = _adam([{"params": [self._table], "weight_decay": decay}])
+
+    @torch.no_grad()
+    def __call__(self, user: Tensor, item: Tensor, rating: Tensor, pace: Pace) -> Tensor:
+        size, k = len(rating), self._k
+        rows = torch.cat((user, item + self._users))
+        picked = self._table.index_select(0, rows)  # [2b, k (+ 1)]
+        u, v = picked[:size], picked[size:]
+        product = u[:, :k] * v[:, :k]
+        raw = product.sum(dim=1)
+        if self._biased:
+            raw = raw + u[:, k] + v[:, k]
+        if self._y_range is None:
+            error = raw - rating
+            slope = error * (2 / size)
+        else:
+            low, high = self._y_range
+            squashed = raw.sigmoid_()
+            error = squashed * (high - low) + (low - rating)
+            # d(mean squared error)/d(raw), through the sigmoid range.
+            slope = error * squashed * (1 - squashed) * (2 * (high - low) / size)
+        # d raw / d u is v and the other way round; d raw / d bias is 1.
+        swapped = torch.cat((v, u))
+        if self._biased:
+            swapped[:, k] = 1
+        swapped.mul_(slope.repeat(2)[:, None])
+        grad = self._table.grad
+        assert grad is not None
+        grad.zero_().index_add_(0, rows, swapped)
+        _set_pace(self.optimizer, pace)
+        self.optimizer.step()
+        return error.square().mean()
+
+
+def step_for(model: Architecture, decay: float) -> Step:
+    """The quickest step that computes what ``model`` asks for."""
+    return PackedStep(model, decay) if model.dot_parameters() else AutogradStep(model, decay)
