@@ -27,8 +27,11 @@ def write_atomic(path: Path, content: bytes | str) -> None:
             os.fsync(file.fileno())
         os.chmod(name, 0o644)
         os.replace(name, path)
-    except BaseException:
+    except BaseException as error:
         Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            # "No space left on device" alone does not say which.
+            raise OSError(error.errno, error.strerror, str(path)) from None
         raise
 
 
@@ -37,25 +40,42 @@ def write_json(path: Path, value: Any) -> None:
     write_atomic(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
+def _builder_lives(name: str) -> bool:
+    """Whether the process that began a build, named first in its folder's name, is still at work on it."""
+    import psutil
+
+    pid = name.split("-")[0]
+    return pid.isdecimal() and psutil.pid_exists(int(pid))
+
+
 @contextmanager
 def new_folder(target: Path) -> Iterator[Path]:
     """Build a folder beside ``target`` and move it into place only when the block succeeds.
 
-    An existing ``target`` is replaced, and survives untouched if the block raises. Left-overs of a build
-    that was killed are swept away by the next one.
+    An existing ``target`` is replaced, and survives untouched if the block raises. What a killed build left behind is
+    swept away, or put back if the kill fell between taking the old folder away and putting the new one in its place.
     """
-    prefix = f".{target.name}.incoming-"
     target.parent.mkdir(parents=True, exist_ok=True)
-    for stale in target.parent.glob(f"{prefix}*"):
-        shutil.rmtree(stale, ignore_errors=True)
-    building = Path(tempfile.mkdtemp(dir=target.parent, prefix=prefix))
+    old = target.with_name(f".{target.name}.old")
+    prefix = f".{target.name}.incoming-"
+    if old.exists() and not target.exists():
+        os.replace(old, target)
+    for left in target.parent.glob(f"{prefix}*"):
+        if not _builder_lives(left.name.removeprefix(prefix)):
+            shutil.rmtree(left, ignore_errors=True)
+    building = Path(tempfile.mkdtemp(dir=target.parent, prefix=f"{prefix}{os.getpid()}-"))
     try:
         yield building
         os.chmod(building, 0o755)
-        old = target.with_name(f"{prefix}old")
+        shutil.rmtree(old, ignore_errors=True)
         if target.exists():
             os.replace(target, old)
-        os.replace(building, target)
+        try:
+            os.replace(building, target)
+        except OSError:
+            if old.exists():
+                os.replace(old, target)
+            raise
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(building, ignore_errors=True)

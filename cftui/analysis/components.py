@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cftui.analysis.trained import TrainedModel
+from cftui.errors import CftuiError
 
 QUADRANTS = ("First", "Second", "Third", "Fourth", "Center")
 # How close to an axis the chapter calls close.
@@ -82,8 +83,16 @@ def frame(model: TrainedModel, components: Components) -> pd.DataFrame:
 
 
 def item_map(model: TrainedModel) -> tuple[pd.DataFrame, Components]:
-    """Components of the item factors, the unknown left out, as a data frame and as they are."""
-    components = principal(model.item_factors[1:])
+    """Components of the item factors, the unknown left out, as a data frame and as they are.
+
+    Raises:
+        CftuiError: the model has fewer than two factors or items.
+    """
+    factors = model.item_factors[1:]
+    if min(factors.shape) < 2:
+        rows, columns = factors.shape
+        raise CftuiError(f"{model.run.name}: {rows} {model.nouns} x {columns} factors have no two components")
+    components = principal(factors)
     return frame(model, components), components
 
 

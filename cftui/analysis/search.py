@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 _ARTICLE = re.compile(
-    r"^(.*?), (the|an?|le|la|les|l'|il|lo|el|los|las|der|die|das|das|de|het|een|un|une)\b(.*)$", re.IGNORECASE
+    r"^(.*?), (the|an?|le|la|les|l'|il|lo|el|los|las|der|die|das|de|het|een|une?)(?=\W|$)(.*)$", re.IGNORECASE
 )
 _NOISE = re.compile(r"[^\w]+")
 FEW = 5
@@ -28,7 +28,10 @@ def keys_of(title: str) -> str:
     """What a title is found by: as it stands, and with its article in front (``Lambs, The`` -> ``the lambs``)."""
     plain = normalise(title)
     moved = _ARTICLE.match(title)
-    return f"{plain}\n{normalise(f'{moved[2]} {moved[1]}{moved[3]}')}" if moved else plain
+    if not moved:
+        return plain
+    gap = "" if moved[2].endswith("'") else " "
+    return f"{plain}\n{normalise(f'{moved[2]}{gap}{moved[1]}{moved[3]}')}"
 
 
 class TitleIndex:

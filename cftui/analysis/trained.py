@@ -13,12 +13,13 @@ import torch
 from cftui.data import catalog
 from cftui.data.ratings import Ratings, Vocabulary
 from cftui.data.splits import Split, split
-from cftui.engine import metrics, training
+from cftui.engine import metrics
 from cftui.engine.architectures import Architecture, Learned, Shape
 from cftui.engine.recipes import Options, Recipe
 from cftui.engine.runs import RunFolder, read_json
 from cftui.engine.trainer import build, y_range
-from cftui.errors import CftuiError, suggestion
+from cftui.engine.weights import load_weights
+from cftui.errors import CftuiError
 from cftui.home import Home
 
 
@@ -46,25 +47,26 @@ class TrainedModel:
     @classmethod
     def load(cls, run: RunFolder) -> TrainedModel:
         """Raises CftuiError naming the file that is missing, truncated, or does not fit the others."""
-        config, vocabulary, weights = run.config(), read_json(run.vocabulary_file), training.load_weights(run)
+        config, vocabulary = run.config(), read_json(run.vocabulary_file)
         try:
-            recipe, options = Recipe(**config["recipe"]), Options(**config["options"])
-            data = config["data"]
-            users, items = Vocabulary(tuple(vocabulary["users"])), Vocabulary(tuple(vocabulary["items"]))
-            table = pd.DataFrame(vocabulary["item_table"])
-            shape = Shape(
-                users=len(users),
-                items=len(items),
-                factors=options.factors,
-                y_range=y_range(tuple(data["rating_range"])) if recipe.sigmoid else None,
-                levels=tuple(data["levels"]),
-            )
+            recipe, options, data = Recipe(**config["recipe"]), Options(**config["options"]), config["data"]
+            y_bounds = y_range(tuple(data["rating_range"])) if recipe.sigmoid else None
+            levels = tuple(data["levels"])
             fields = {"data_name": data["name"], "fingerprint": data["fingerprint"], "noun": data["noun"]}
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, CftuiError) as error:
             raise CftuiError(f"{run.config_file}: damaged, or of another version of cftui ({error})") from None
-        if len(table) != len(items):
-            raise CftuiError(f"{run.vocabulary_file}: damaged ({len(table)} rows for {len(items)} items)")
-        module = build(recipe, shape)
+        try:
+            users, items = Vocabulary(tuple(vocabulary["users"])), Vocabulary(tuple(vocabulary["items"]))
+            table = pd.DataFrame(vocabulary["item_table"])[["title", "year", "genres", "ratings"]]
+            if len(table) != len(items):
+                raise ValueError(f"{len(table)} rows for {len(items)} items")
+        except (KeyError, TypeError, ValueError) as error:
+            raise CftuiError(f"{run.vocabulary_file}: damaged ({error})") from None
+        weights = load_weights(run)
+        try:
+            module = build(recipe, Shape(len(users), len(items), options.factors, y_bounds, levels))
+        except AttributeError:
+            raise CftuiError(f"{run.config_file}: no architecture {recipe.architecture!r} in this cftui") from None
         try:
             module.load_state_dict(weights)
         except RuntimeError as error:
@@ -154,7 +156,7 @@ class TrainedModel:
             several = "; ".join(self.titles[code] for code in found[:5]) + ("; ..." if len(found) > 5 else "")
             raise CftuiError(f"{wanted!r} fits several {self.nouns}: {several}")
         near = TitleIndex(self.titles, self.counts).search(wanted, limit=3)
-        hint = suggestion(wanted, []) if not near else f"did you mean {' or '.join(self.titles[c] for c in near)}?"
+        hint = f"did you mean {' or '.join(self.titles[c] for c in near)}?" if near else "try fewer letters"
         raise CftuiError(f"no {self.noun} {wanted!r} in {self.data_name}; {hint}")
 
     def ratings(self, home: Home) -> Ratings:

@@ -63,7 +63,7 @@ def evaluate(session: Session, run_name: str) -> None:
 @click.command(cls=Verb)
 @RUN
 @rows_option(9)
-@click.option("--seed", type=int, help="Repeat a draw.")
+@click.option("--seed", type=click.IntRange(0), help="Repeat a draw.")
 @pass_session
 def results(session: Session, run_name: str, rows: int, seed: int | None) -> None:
     """Validation ratings beside their predictions (the chapter's show_results)."""

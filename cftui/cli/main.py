@@ -33,7 +33,7 @@ def build(open_app: OpenApp) -> click.Group:
         Without a verb, opens the app. Every verb takes --json and --home; data goes to stdout, narration to stderr.
         """
         if context.invoked_subcommand is None:
-            context.exit(open_app(context.ensure_object(Session).home))
+            context.exit(open_app(context.ensure_object(Session).home) or 0)
 
     for group_or_verb in (data.data, train.train, runs.runs, tour.tour, *analysis.VERBS):
         cli.add_command(group_or_verb)
@@ -43,9 +43,15 @@ def build(open_app: OpenApp) -> click.Group:
 def main(open_app: OpenApp, arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit status: 0, 1 for an error, 2 for wrong usage, 130 when interrupted."""
     try:
-        status = build(open_app).main(arguments, prog_name="cftui", standalone_mode=False, obj=Session())
-        sys.stdout.flush()
-        return status if isinstance(status, int) else 0
+        words = list(sys.argv[1:] if arguments is None else arguments)
+        cli = build(open_app)
+        # Not click's own main(): it turns a closed pipe into exit status 1.
+        with cli.make_context("cftui", words, obj=Session()) as context:
+            cli.invoke(context)
+        if sys.stdout is not None:  # closed by whoever started us
+            sys.stdout.flush()
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "cftui"
         narrate(f"{command}: {_one_line(error.format_message())} (see {command} --help)")
@@ -59,9 +65,8 @@ def main(open_app: OpenApp, arguments: Sequence[str] | None = None) -> int:
     except CftuiError as error:
         narrate(f"cftui: {_one_line(str(error))}")
         return 1
-    except BrokenPipeError:
-        # The reader of our stdout left (head, less): not an error; keep the interpreter's last flush quiet.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader of our stdout has left (head, less): not an error
+        _silence_stdout()
         return 0
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
@@ -72,6 +77,13 @@ def main(open_app: OpenApp, arguments: Sequence[str] | None = None) -> int:
             raise
         narrate(f"cftui: internal error: {type(error).__name__}: {_one_line(str(error))} (CFTUI_DEBUG=1 shows where)")
         return 1
+    return 0
+
+
+def _silence_stdout() -> None:
+    """Keep the interpreter's last flush from complaining about a closed pipe."""
+    if sys.stdout is sys.__stdout__ and sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _one_line(text: str) -> str:

@@ -27,7 +27,7 @@ def printable(text: str) -> str:
 
 def print_json(value: Any) -> None:
     """One JSON object on one line; NaN becomes null."""
-    print(json.dumps(_plain(value), ensure_ascii=False, allow_nan=False))
+    print(json.dumps(_plain(value), ensure_ascii=False, allow_nan=False), flush=True)
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -31,7 +31,9 @@ class DownloadBar:
         self._progress.update(self._task, completed=0)
 
     def close(self) -> None:
-        self._progress.stop()
+        # Stopping a bar that never showed would print an empty line.
+        if self._progress.live.is_started:
+            self._progress.stop()
 
     def __enter__(self) -> Self:
         return self

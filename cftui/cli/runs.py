@@ -8,9 +8,11 @@ import click
 
 from cftui.cli.output import narrate, print_facts, print_json, print_table
 from cftui.cli.train import EventPrinter, epoch_row
-from cftui.cli.verb import Session, Verbs, home_option, pass_session
+from cftui.cli.verb import HyperParameter, Session, Verbs, home_option, pass_session
+from cftui.errors import CftuiError
 
 RUN = click.argument("run_name", metavar="RUN")
+FOLLOW_SECONDS = 0.25
 
 
 @click.group(cls=Verbs, invoke_without_command=True, params=[home_option()])
@@ -73,20 +75,45 @@ def show(session: Session, run_name: str) -> None:
 
 @runs.command()
 @RUN
+@pass_session
+def attach(session: Session, run_name: str) -> None:
+    """Follow a run from its first epoch until it ends; any number may watch. Ctrl+C leaves, the run goes on."""
+    import time
+
+    from cftui.engine.events import EventReader, History
+    from cftui.engine.runs import LIVE, find
+
+    run = find(session.home, run_name)
+    report, reader, history = EventPrinter(session.json), EventReader(run.events_file), History()
+    while True:
+        status = run.status(history)
+        events = reader.poll()
+        history.extend(events)
+        for event in events:
+            report(event)
+        if history.ending:
+            if "reason" in history.ending:
+                raise CftuiError(f"run {run.name} failed: {history.ending['reason']}")
+            return
+        if status not in LIVE and not events:
+            raise CftuiError(f"run {run.name} is {status}; go on with: cftui runs resume {run.name}")
+        time.sleep(FOLLOW_SECONDS)
+
+
+@runs.command()
+@RUN
+@click.option("--epochs", "more_epochs", type=HyperParameter("epochs"), help="A run that is done: so many more epochs.")
 @click.option("--device", default="auto", show_default=True)
 @pass_session
-def resume(session: Session, run_name: str, device: str) -> None:
+def resume(session: Session, run_name: str, more_epochs: int | None, device: str) -> None:
     """Go on with a run that was stopped or died, exactly where its last checkpoint stands."""
     from cftui.engine import device as devices
     from cftui.engine.runs import find
     from cftui.engine.training import resume as run_resume
 
-    run_resume(
-        session.home,
-        find(session.home, run_name),
-        device=devices.choose(device),
-        emit=EventPrinter(session.json),
-    )
+    run = find(session.home, run_name)
+    report = EventPrinter(session.json)
+    run_resume(session.home, run, more_epochs=more_epochs or 0, device=devices.choose(device), emit=report)
 
 
 @runs.command()
@@ -111,3 +138,29 @@ def rm(session: Session, run_name: str) -> None:
     run = find(session.home, run_name)
     run.delete()
     print_json({"run": run.name, "removed": True}) if session.json else narrate(f"removed {run.path}")
+
+
+@runs.command()
+@RUN
+@click.argument("new_name", metavar="NAME")
+@pass_session
+def rename(session: Session, run_name: str, new_name: str) -> None:
+    """Give a run another name."""
+    from cftui.engine.runs import find
+    from cftui.engine.runs import rename as rename_run
+
+    run = find(session.home, run_name)
+    renamed = rename_run(session.home, run, new_name)
+    print_json({"run": renamed.name, "was": run.name}) if session.json else narrate(f"{run.name} is {renamed.name} now")
+
+
+@runs.command()
+@click.argument("first", metavar="RUN")
+@click.argument("second", metavar="RUN")
+@pass_session
+def compare(session: Session, first: str, second: str) -> None:
+    """Where two runs differ: settings and results, side by side."""
+    from cftui.engine.runs import differences, find
+
+    rows = differences(find(session.home, first), find(session.home, second))
+    print_json(rows) if session.json else print_table(rows)

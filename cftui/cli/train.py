@@ -33,6 +33,8 @@ def _hyper(name: str, text: str, default: Any = None) -> Any:
 @_hyper("wd", "Weight decay [default: the recipe's own].")
 @_hyper("bs", "Ratings per batch.", 64)
 @_hyper("factors", "Latent factors.", 50)
+@_hyper("patience", "End after so many epochs without a better validation loss.")
+@click.option("--keep-best", is_flag=True, help="End with the weights of the best epoch instead of the last.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
 @click.option("--name", metavar="RUN", help="Name of the run [default: the recipe and four hex digits].")
 @click.option("--summary", is_flag=True, help="Show the architecture instead of training.")
@@ -87,16 +89,24 @@ class EventPrinter:
             # Windows of batch losses are for charts; they stay in the log.
             if kind != "window":
                 print_json(event)
-        elif kind == "start":
+        elif kind in ("start", "resume"):
             narrate(
                 f"run {event['run']}: {event['epochs']} epochs of {event['steps_per_epoch']:,} batches "
                 f"of {event['batch_size']:,} on {event['device']}"
             )
+            if kind == "resume":
+                narrate(f"going on after batch {event['step']:,} of {event['steps']:,}")
             print("epoch  train_loss  valid_loss    rmse   time", flush=True)
         elif kind == "epoch":
             print(epoch_row(event), flush=True)
         elif kind in ("done", "stopped"):
-            narrate(f"run {event['run']} {kind} after {event['seconds']:.1f} s of fitting")
+            early = " early" if event.get("early") else ""
+            kept = event.get("kept_epoch")
+            which = f"; weights of epoch {kept}" if kept is not None and kept != event["epochs"] - 1 else ""
+            narrate(f"run {event['run']} {kind}{early} after {event['seconds']:.1f} s of fitting{which}")
+        elif kind == "baselines":
+            worth = ", ".join(f"{LINES[name]} {loss:.4f}" for name, loss in event.items() if name in LINES)
+            narrate(f"to beat on this split: {worth}")
 
 
 def epoch_row(event: dict[str, Any]) -> str:
@@ -107,6 +117,8 @@ def epoch_row(event: dict[str, Any]) -> str:
     return f"{event['epoch']:>5}{losses}  {rmse:>6}  {int(minutes):02d}:{seconds:04.1f}"
 
 
+# What the baselines are called.
+LINES = {"global_mean": "global mean", "bias_only": "bias only", "item_knn": "item kNN"}
 LOSSES = ("train_loss", "valid_loss")
 
 

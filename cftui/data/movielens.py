@@ -97,7 +97,7 @@ def _read_ratings(path: Path) -> pd.DataFrame:
             skip_blank_lines=False,
             on_bad_lines="error",
         )
-    except (ValueError, pd.errors.ParserError):
+    except (ValueError, OverflowError, pd.errors.ParserError):
         frame = None
     if frame is None or not _well_formed(path, frame):
         _diagnose(path)
@@ -132,7 +132,7 @@ def _diagnose(path: Path) -> NoReturn:
         item = _whole(where, "movie", fields[1])
         _whole(where, "timestamp", fields[3])
         try:
-            rating = float(fields[2])
+            rating = float(_strict(fields[2]))
         except ValueError:
             raise CftuiError(f"{where}: rating {fields[2]!r} is not a number") from None
         if not (math.isfinite(rating) and low <= rating <= high):
@@ -143,9 +143,16 @@ def _diagnose(path: Path) -> NoReturn:
     raise CftuiError(f"{path}: no ratings in it" if number == 0 else f"{path}: cannot be read as ratings")
 
 
+def _strict(text: str) -> str:
+    """Python reads ``1_9`` as a number; pandas, and whoever wrote the file, do not."""
+    if "_" in text:
+        raise ValueError(text)
+    return text
+
+
 def _whole(where: str, what: str, text: str) -> int:
     try:
-        value = int(text)
+        value = int(_strict(text))
     except ValueError:
         raise CftuiError(f"{where}: {what} {text!r} is not a whole number") from None
     if abs(value) >= 2**63:

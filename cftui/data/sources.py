@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -110,7 +111,7 @@ def _unzip(data_set: Known, archive: Path, origin: str, building: Path) -> None:
                 if found[name].file_size > MEMBER_BYTES:
                     raise CftuiError(f"{origin}: {name} would unpack to {found[name].file_size:,} bytes; not unpacked")
                 (building / name).write_bytes(bundle.read(found[name]))
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise CftuiError(f"{origin}: not a readable zip file (truncated?): {error}") from None
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psutil
 import torch
 
 from cftui.errors import CftuiError
@@ -55,6 +57,30 @@ def threads_for(elements: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def reproducible(device: torch.device) -> Iterator[None]:
+    """While inside, the same work gives the same bits on CUDA too, where scattered additions otherwise race."""
+    if device.type != "cuda":
+        yield
+        return
+    # cuBLAS reads this when it is first used.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+
+
+def memory(device: torch.device) -> dict[str, int]:
+    """Bytes in use: ``memory`` resident in this process and, on CUDA, ``gpu_memory`` at its peak."""
+    used = {"memory": psutil.Process().memory_info().rss}
+    if device.type == "cuda":
+        used["gpu_memory"] = torch.cuda.max_memory_allocated(device)
+    return used
 
 
 def describe(device: torch.device) -> str:

@@ -1,6 +1,7 @@
 """The event log of a run: one JSON object a line, appended by the trainer, only ever read by everyone else.
 
     start   {run, recipe, steps, steps_per_epoch, epochs, pid, process_started, host, device}
+    baselines {global_mean, bias_only, item_knn}                  what a loss is worth on this split
     window  {step, epoch, loss, mean, min, max, lr, elapsed}      batch losses since the last window, aggregated
     epoch   {epoch, step, train_loss, valid_loss, rmse, mae, seconds, elapsed, ratings_per_second}
     resume  {step, epochs, steps, pid, ...}                       what was logged beyond ``step`` happened in vain
@@ -87,6 +88,7 @@ class History:
     start: Event | None = None
     windows: list[Event] = field(default_factory=list)
     epochs: list[Event] = field(default_factory=list)
+    baselines: dict[str, float] = field(default_factory=dict)
     ending: Event | None = None
 
     def extend(self, events: Iterable[Event]) -> None:
@@ -94,6 +96,8 @@ class History:
             kind = event["event"]
             if kind == "start":
                 self.start = event
+            elif kind == "baselines":
+                self.baselines = {k: v for k, v in event.items() if k != "event"}
             elif kind == "window":
                 self.windows.append(event)
             elif kind == "epoch":

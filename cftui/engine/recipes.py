@@ -99,6 +99,7 @@ OPTIONS = {
         Option("wd", "weight decay", float, lambda v: 0 <= v < 1e3, "a number from 0, such as 0.1"),
         Option("bs", "batch size", int, lambda v: 2 <= v <= 2**30, "a whole number from 2"),
         Option("factors", "factors", int, lambda v: 1 <= v <= 4096, "a whole number from 1 to 4096"),
+        Option("patience", "patience", int, lambda v: 1 <= v <= 100_000, "a whole number of epochs from 1"),
         Option("seed", "seed", int, lambda v: 0 <= v < 2**31, "a whole number from 0 to 2147483647"),
     )
 }
@@ -106,7 +107,13 @@ OPTIONS = {
 
 @dataclass(frozen=True)
 class Options:
-    """Hyper-parameters of one run; ``wd`` None means the recipe's own."""
+    """Hyper-parameters of one run.
+
+    Attributes:
+        wd: None means the recipe's own.
+        patience: end after so many epochs without a better validation loss; None never does.
+        keep_best: end with the weights of the best epoch instead of the last.
+    """
 
     epochs: int = 5
     lr: float = 5e-3
@@ -116,6 +123,8 @@ class Options:
     seed: int = 0
     split: str = "random"
     item_key: str = "title"
+    patience: int | None = None
+    keep_best: bool = False
 
     def __post_init__(self) -> None:
         for name, option in OPTIONS.items():

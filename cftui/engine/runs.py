@@ -5,15 +5,22 @@ events.jsonl            what happened (see ``events``)
 vocabulary.json         users, items and the items' titles, years, genres and rating counts
 weights.safetensors     the trained model, written when training ends or is stopped
 checkpoint.safetensors  what training resumes from, written after every epoch
+snapshots/              the item factors after each epoch, for looking back
+heartbeat               touched about once a second by the trainer
 train.log               what a detached trainer printed
 """
 
 from __future__ import annotations
 
 import json
+import os
+import platform
 import re
 import secrets
 import shutil
+import signal
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +33,9 @@ from cftui.files import write_json
 from cftui.home import Home
 
 FORMAT = 1
+# A trainer shows life once a second, but one step or validation pass may take long.
+SILENCE_SECONDS = 60.0
+LIVE = ("running", "stalled")
 LATEST = "latest"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
@@ -61,6 +71,14 @@ class RunFolder:
         return self.path / "checkpoint.safetensors"
 
     @property
+    def snapshots_folder(self) -> Path:
+        return self.path / "snapshots"
+
+    @property
+    def heartbeat_file(self) -> Path:
+        return self.path / "heartbeat"
+
+    @property
     def log_file(self) -> Path:
         return self.path / "train.log"
 
@@ -75,17 +93,37 @@ class RunFolder:
         return read_history(self.events_file)
 
     def status(self, history: History | None = None) -> str:
-        """``running``, ``done``, ``stopped``, ``failed``, or ``dead``: begun, not ended, and its process is gone."""
+        """How the run stands.
+
+        ``done``, ``stopped`` or ``failed`` as its log ends; else ``running``, ``stalled`` (its process is there but has
+        not shown life for a minute) or ``dead`` (its process is gone).
+        """
         history = history or self.history()
         if history.ending:
             return str(history.ending["event"])
         if history.start is None:
             return "dead"
-        return "running" if is_alive(history.start) else "dead"
+        silent = self.seconds_silent()
+        if history.start.get("host") != platform.node():
+            return "running" if silent < SILENCE_SECONDS else "dead"
+        if not is_alive(history.start):
+            return "dead"
+        return "running" if silent < SILENCE_SECONDS else "stalled"
+
+    def beat(self) -> None:
+        """Show life. A full disk does not keep a trainer from working."""
+        with suppress(OSError):
+            self.heartbeat_file.touch()
+
+    def seconds_silent(self) -> float:
+        """Since the last sign of life: a heartbeat or an event."""
+        signs = (self.heartbeat_file, self.events_file)
+        seen = [path.stat().st_mtime for path in signs if path.exists()]
+        return time.time() - max(seen, default=0.0)
 
     def delete(self) -> None:
         """Raises CftuiError while the run is being trained."""
-        if self.status() == "running":
+        if self.status() in LIVE:
             raise CftuiError(f"run {self.name} is being trained; stop it first: cftui runs stop {self.name}")
         shutil.rmtree(self.path)
 
@@ -105,18 +143,12 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def process_identity() -> Event:
     """What tells this process from a later one with the same number."""
-    import platform
-
     process = psutil.Process()
     return {"pid": process.pid, "process_started": process.create_time(), "host": platform.node()}
 
 
 def is_alive(start: Event) -> bool:
-    """Whether the process that wrote a start or resume event still runs; one on another host is presumed to."""
-    import platform
-
-    if start.get("host") != platform.node():
-        return True
+    """Whether the process on this machine that wrote a start or resume event still runs."""
     try:
         process = psutil.Process(int(start["pid"]))
         same = abs(process.create_time() - float(start["process_started"])) < 2
@@ -137,11 +169,8 @@ def create(home: Home, name: str, config: dict[str, Any], vocabulary: dict[str, 
     Raises:
         CftuiError: the name is taken or is not a plain name.
     """
-    if not _NAME.fullmatch(name) or name == LATEST:
-        raise CftuiError(f"run name {name!r}: letters, digits, '.', '_' and '-' only, and not {LATEST!r}")
+    _check_name(home, name)
     folder = RunFolder(home.models / name)
-    if folder.config_file.exists():
-        raise CftuiError(f"there is a run {name} already; choose another --name or remove it: cftui runs rm {name}")
     # The folder itself may be there: whoever starts a detached trainer puts its log there first.
     existed = folder.path.exists()
     folder.path.mkdir(parents=True, exist_ok=True)
@@ -225,19 +254,53 @@ def summarise(run: RunFolder) -> RunSummary:
         return RunSummary(name=run.name, status="damaged", problem=str(error))
 
 
+def _check_name(home: Home, name: str) -> None:
+    if not _NAME.fullmatch(name) or name == LATEST:
+        raise CftuiError(f"run name {name!r}: letters, digits, '.', '_' and '-' only, and not {LATEST!r}")
+    if (home.models / name / "run.json").exists():
+        raise CftuiError(f"there is a run {name} already; choose another name or remove it: cftui runs rm {name}")
+
+
+def rename(home: Home, run: RunFolder, name: str) -> RunFolder:
+    """Raises CftuiError while the run is being trained, or if the name is taken or is not a plain name."""
+    _check_name(home, name)
+    if run.status() in LIVE:
+        raise CftuiError(f"run {run.name} is being trained; rename it when it is done")
+    return RunFolder(run.path.rename(home.models / name))
+
+
+def differences(first: RunFolder, second: RunFolder) -> list[dict[str, Any]]:
+    """One row per setting or result in which two runs differ: ``what`` and a column per run."""
+
+    def facts(run: RunFolder) -> dict[str, Any]:
+        config, history = run.config(), run.history()
+        nested = {group: config[group] for group in ("recipe", "options", "data", "versions") if group in config}
+        flat = {f"{group}.{name}": value for group, values in nested.items() for name, value in values.items()}
+        best, last = history.best or {}, history.last or {}
+        return {
+            **flat,
+            "device": config.get("device"),
+            "epochs done": len(history.epochs),
+            "valid_loss": last.get("valid_loss"),
+            "best valid_loss": best.get("valid_loss"),
+            "best epoch": best.get("epoch"),
+            "seconds": round(history.elapsed, 1),
+        }
+
+    left, right = facts(first), facts(second)
+    names = [name for name in {**left, **right} if left.get(name) != right.get(name)]
+    return [{"what": name, first.name: left.get(name), second.name: right.get(name)} for name in names]
+
+
 def request_stop(run: RunFolder) -> None:
     """Ask the process that trains ``run`` to stop after the batch in hand.
 
     Raises:
         CftuiError: the run is not being trained, or not on this machine.
     """
-    import os
-    import platform
-    import signal
-
     history = run.history()
     status = run.status(history)
-    if status != "running" or history.start is None:
+    if status not in LIVE or history.start is None:
         raise CftuiError(f"run {run.name} is not being trained (status: {status})")
     if history.start.get("host") != platform.node():
         raise CftuiError(f"run {run.name} is trained on {history.start.get('host')}; stop it there")

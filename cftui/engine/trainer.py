@@ -7,10 +7,12 @@ optimiser state and the step number are all that it takes to go on exactly where
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -19,20 +21,51 @@ from cftui.data.ratings import Ratings
 from cftui.data.splits import Split
 from cftui.engine import architectures, metrics
 from cftui.engine.architectures import Architecture, Shape
-from cftui.engine.device import threads_for
+from cftui.engine.device import memory, reproducible, threads_for
 from cftui.engine.events import Event
 from cftui.engine.recipes import Options, Recipe
-from cftui.engine.schedule import one_cycle
+from cftui.engine.schedule import Pace, one_cycle
 from cftui.engine.steps import step_for
+from cftui.engine.train_loss import TrainLoss
 from cftui.errors import CftuiError
 
 # A run logs about this many windows of batch losses, however long it is.
 WINDOWS = 400
-SMOOTHING = 0.98
+HEARTBEAT_SECONDS = 1.0
+# Between epochs' own checkpoints: what a kill can cost at the most.
+CHECKPOINT_SECONDS = 30.0
+# A batch's loss of so many squared rating spans has left the scale for good.
+EXPLODED = 1000
+
+Weights = dict[str, Tensor]
+Outcome = Literal["finished", "stopped", "early"]
 
 
 class Diverged(CftuiError):
-    """The loss is no longer a finite number."""
+    """The loss exploded or is no longer a number."""
+
+
+def _nothing() -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What a trainer calls while it works.
+
+    Attributes:
+        emit: receives window and epoch events.
+        should_stop: asked before every batch.
+        after_epoch: after each epoch's event.
+        checkpoint: after each epoch, and every half minute in between: the moment to save ``Trainer.state``.
+        heartbeat: about once a second.
+    """
+
+    emit: Callable[[Event], None] = lambda event: None
+    should_stop: Callable[[], bool] = lambda: False
+    after_epoch: Callable[[], None] = _nothing
+    checkpoint: Callable[[], None] = _nothing
+    heartbeat: Callable[[], None] = _nothing
 
 
 def y_range(rating_range: tuple[float, float]) -> tuple[float, float]:
@@ -61,54 +94,31 @@ def shape_of(recipe: Recipe, ratings: Ratings, factors: int) -> Shape:
     )
 
 
-class TrainLoss:
-    """fastai's training loss (an exponential average, debiased, carried across epochs) and its raw windows.
-
-    Losses stay on the device until a window is full: one synchronisation per window, not per batch.
-    """
-
-    def __init__(self, window: int, device: torch.device) -> None:
-        self._buffer = torch.zeros(window, device=device)
-        self._filled = 0
-        self.average = 0.0
-        self.count = 0
-
-    @property
-    def full(self) -> bool:
-        return self._filled == len(self._buffer)
-
-    def add(self, loss: Tensor) -> None:
-        self._buffer[self._filled] = loss
-        self._filled += 1
-
-    def drain(self) -> list[float]:
-        """The losses since the last call, oldest first, worked into the average."""
-        losses: list[float] = self._buffer[: self._filled].tolist()
-        self._filled = 0
-        for loss in losses:
-            self.average = SMOOTHING * self.average + (1 - SMOOTHING) * loss
-        self.count += len(losses)
-        return losses
-
-    @property
-    def smoothed(self) -> float:
-        return self.average / (1 - SMOOTHING**self.count) if self.count else math.nan
-
-
 class Trainer:
-    """Trains one model on one split. ``step`` is how many batches it has seen."""
+    """Trains one model on one split. ``step`` is how many batches it has seen.
+
+    Attributes:
+        cycle: the steps from which and up to which the current one-cycle runs; ``extend`` begins another.
+        best: validation loss and epoch of the best epoch so far, None before the first.
+    """
 
     def __init__(self, recipe: Recipe, options: Options, ratings: Ratings, split: Split, device: torch.device) -> None:
         self.recipe, self.options, self.device = recipe, options, device
         self.steps_per_epoch = len(split.train) // options.bs
         if not self.steps_per_epoch:
             raise CftuiError(f"batch size {options.bs}: more than the {len(split.train):,} training ratings")
-        self.steps = self.steps_per_epoch * options.epochs
+        self.cycle = (0, self.steps_per_epoch * options.epochs)
         self.step = 0
         self.elapsed = 0.0
+        self.best: tuple[float, int] | None = None
         self.model = build(recipe, shape_of(recipe, ratings, options.factors), options.seed).to(device)
-        self._fit_batch = step_for(self.model, options.decay(recipe))
+        self.fit_batch = step_for(self.model, options.decay(recipe))
         self.train_loss = TrainLoss(max(1, self.steps // WINDOWS), device)
+        # Beyond any loss that weights on the scale of the data can give.
+        low, high = ratings.rating_range
+        self._exploded = EXPLODED * (high - low) ** 2
+        self._best_weights: Weights = {}
+        self._good_weights: Weights = {}
 
         def on_device(rows: Any) -> tuple[Tensor, Tensor, Tensor]:
             columns = (ratings.user[rows], ratings.item[rows], ratings.rating[rows])
@@ -118,62 +128,75 @@ class Trainer:
         self._train, self._valid = on_device(split.train), on_device(split.valid)
 
     @property
+    def steps(self) -> int:
+        """Where training ends."""
+        return self.cycle[1]
+
+    @property
     def optimizer(self) -> torch.optim.Optimizer:
-        return self._fit_batch.optimizer
+        return self.fit_batch.optimizer
 
     @property
     def epoch(self) -> int:
         return self.step // self.steps_per_epoch
 
-    def fit(
-        self,
-        emit: Callable[[Event], None] = lambda event: None,
-        *,
-        after_epoch: Callable[[], None] = lambda: None,
-        should_stop: Callable[[], bool] = lambda: False,
-    ) -> bool:
-        """Train from ``step`` to the end, or until ``should_stop``, which is asked before every batch.
+    def extend(self, epochs: int) -> None:
+        """Go on for ``epochs`` more, over a one-cycle of their own, as a second ``fit_one_cycle`` would."""
+        self.cycle = (self.step, self.step + epochs * self.steps_per_epoch)
+        self.train_loss.resize(max(1, self.steps // WINDOWS))
 
-        Args:
-            emit: receives window and epoch events.
-            after_epoch: called after each epoch event (the place for a checkpoint).
+    def pace(self, step: int) -> Pace:
+        start, end = self.cycle
+        return one_cycle(step - start, end - start, self.options.lr)
 
-        Returns:
-            True when the last epoch is done, False when stopped.
+    def fit(self, hooks: Hooks | None = None) -> Outcome:
+        """Train from ``step`` to the end of the cycle, or until the hooks or the patience say stop.
+
+        With ``keep_best`` the model ends with the weights of its best epoch.
 
         Raises:
-            Diverged: a batch or a validation loss was not finite.
+            Diverged: a batch's loss exploded or was no number; the model is back at its last good weights.
         """
         touched = sum(p.numel() for p in self.model.parameters()) + self.options.bs * self.options.factors
-        with threads_for(touched):
-            return self._fit(emit, after_epoch, should_stop)
+        with threads_for(touched), reproducible(self.device):
+            try:
+                outcome = self._fit(hooks or Hooks())
+            except Diverged:
+                self._restore(self._good_weights)
+                raise
+        if outcome != "stopped" and self.options.keep_best:
+            self._restore(self._best_weights)
+        return outcome
 
-    def _fit(
-        self, emit: Callable[[Event], None], after_epoch: Callable[[], None], should_stop: Callable[[], bool]
-    ) -> bool:
-        start = time.perf_counter() - self.elapsed
+    def _fit(self, hooks: Hooks) -> Outcome:
+        clock = _Clock(self.elapsed)
+        self._good_weights = self._copy_weights()
         while self.step < self.steps:
-            epoch_start = time.perf_counter()
+            clock.start_epoch()
             first = self.step
             for user, item, rating in self._batches(self.epoch, self.step % self.steps_per_epoch):
-                if should_stop():
-                    self.elapsed = time.perf_counter() - start
-                    self._flush(emit)
-                    return False
-                pace = one_cycle(self.step, self.steps, self.options.lr)
-                self.train_loss.add(self._fit_batch(user, item, rating, pace))
+                if hooks.should_stop():
+                    self.elapsed = clock.elapsed()
+                    self._flush(hooks)
+                    return "stopped"
+                self.train_loss.add(self.fit_batch(user, item, rating, self.pace(self.step)))
                 self.step += 1
                 if self.train_loss.full:
-                    self.elapsed = time.perf_counter() - start
-                    self._flush(emit)
-            self.elapsed = time.perf_counter() - start
-            self._flush(emit)
-            trained = (self.step - first) * self.options.bs
-            seconds_training = time.perf_counter() - epoch_start
+                    self.elapsed = clock.elapsed()
+                    self._flush(hooks)
+                    # A checkpoint between the last batch and the validation would lose the epoch's row.
+                    if clock.checkpoint_due() and self.step % self.steps_per_epoch:
+                        hooks.checkpoint()
+                        clock.checkpointed()
+                if clock.beat_due():
+                    hooks.heartbeat()
+            self.elapsed = clock.elapsed()
+            self._flush(hooks)
+            trained, seconds_training = (self.step - first) * self.options.bs, clock.epoch()
             score = self.validate()
-            now = time.perf_counter()
-            self.elapsed = now - start
-            emit(
+            self.elapsed = clock.elapsed()
+            self._note_best(score.mse)
+            hooks.emit(
                 {
                     "event": "epoch",
                     "epoch": self.epoch - 1,
@@ -182,19 +205,57 @@ class Trainer:
                     "valid_loss": score.mse,
                     "rmse": score.rmse,
                     "mae": score.mae,
-                    "seconds": now - epoch_start,
+                    "seconds": clock.epoch(),
                     "elapsed": self.elapsed,
                     "ratings_per_second": trained / seconds_training,
                 }
             )
             if not math.isfinite(score.mse):
                 raise Diverged(f"validation loss became {score.mse} after epoch {self.epoch - 1}; try a lower --lr")
-            after_epoch()
-        return True
+            hooks.after_epoch()
+            hooks.checkpoint()
+            clock.checkpointed()
+            if self._out_of_patience() and self.step < self.steps:
+                return "early"
+        return "finished"
 
     def validate(self) -> metrics.Score:
         user, item, rating = self._valid
         return metrics.score(metrics.predict(self.model, user, item), rating)
+
+    def largest_batch(self, size: int) -> int:
+        """The largest power of two up to ``size`` whose step the device has the memory for; 0 if none has.
+
+        Tried on the model itself, whose weights are of no use afterwards.
+        """
+        size = 1 << max(size, 1).bit_length() - 1
+        while size >= 2:
+            try:
+                user, item, rating = (column[:size] for column in self._train)
+                self.fit_batch(user, item, rating, self.pace(self.step))
+                return size
+            except torch.OutOfMemoryError:
+                if self.device.type == "cuda":
+                    torch.cuda.empty_cache()
+                size //= 2
+        return 0
+
+    def _note_best(self, loss: float) -> None:
+        if math.isfinite(loss) and (self.best is None or loss < self.best[0]):
+            self.best = (loss, self.epoch - 1)
+            if self.options.keep_best:
+                self._best_weights = self._copy_weights()
+
+    def _out_of_patience(self) -> bool:
+        patience = self.options.patience
+        return bool(patience and self.best and self.epoch - 1 - self.best[1] >= patience)
+
+    def _copy_weights(self) -> Weights:
+        return {name: value.clone() for name, value in self.model.state_dict().items()}
+
+    def _restore(self, weights: Weights) -> None:
+        if weights:
+            self.model.load_state_dict(weights)
 
     def _batches(self, epoch: int, skip: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """The batches of one epoch in its order, the last partial one dropped, the first ``skip`` passed over."""
@@ -206,18 +267,25 @@ class Trainer:
         for at in range(skip * size, self.steps_per_epoch * size, size):
             yield user[at : at + size], item[at : at + size], rating[at : at + size]
 
-    def _flush(self, emit: Callable[[Event], None]) -> None:
+    def endless_batches(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Epoch after epoch, for trying things out."""
+        for epoch in itertools.count():
+            yield from self._batches(epoch, 0)
+
+    def _flush(self, hooks: Hooks) -> None:
+        """Log the batch losses since the last time; the one place that waits for the device."""
         losses = self.train_loss.drain()
         if not losses:
             return
         for step, loss in enumerate(losses, self.step - len(losses)):
-            if not math.isfinite(loss):
+            if not loss < self._exploded:  # true of NaN as well
                 epoch, batch = divmod(step, self.steps_per_epoch)
-                lr = one_cycle(step, self.steps, self.options.lr).lr
                 raise Diverged(
-                    f"loss became {loss} in epoch {epoch}, batch {batch}, at learning rate {lr:.3g}; try a lower --lr"
+                    f"loss became {loss:g} in epoch {epoch}, batch {batch}, at learning rate {self.pace(step).lr:.3g}; "
+                    "try a lower --lr"
                 )
-        emit(
+        self._good_weights = self._copy_weights()
+        hooks.emit(
             {
                 "event": "window",
                 "step": self.step,
@@ -226,35 +294,78 @@ class Trainer:
                 "mean": sum(losses) / len(losses),
                 "min": min(losses),
                 "max": max(losses),
-                "lr": one_cycle(self.step - 1, self.steps, self.options.lr).lr,
+                "lr": self.pace(self.step - 1).lr,
                 "elapsed": self.elapsed,
+                **memory(self.device),
             }
         )
 
-    def state(self) -> dict[str, Tensor]:
-        """Everything that resuming needs, as named tensors on the CPU (floats exact in float64)."""
+    def state(self) -> Weights:
+        """Everything that resuming needs, as named tensors on the CPU (numbers exact in float64)."""
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        tensors |= {f"best.{name}": value for name, value in self._best_weights.items()}
         for index, moments in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{name}": value for name, value in moments.items()}
-        tensors["step"] = torch.tensor(self.step)
-        tensors["progress"] = torch.tensor(
-            [self.elapsed, self.train_loss.average, self.train_loss.count], dtype=torch.float64
-        )
+        best, best_epoch = self.best or (math.nan, -1)
+        numbers = [
+            self.step,
+            *self.cycle,
+            self.elapsed,
+            self.train_loss.average,
+            self.train_loss.count,
+            best,
+            best_epoch,
+        ]
+        tensors["numbers"] = torch.tensor(numbers, dtype=torch.float64)
         return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
-    def load_state(self, tensors: dict[str, Tensor]) -> None:
+    def load_state(self, tensors: Weights) -> None:
         """The inverse of ``state``. Raises CftuiError if the tensors do not fit this model."""
+
+        def under(prefix: str) -> Weights:
+            return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+
         try:
-            model = {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}
-            self.model.load_state_dict(model)
-            moments: dict[int, dict[str, Tensor]] = {}
-            for name, tensor in tensors.items():
-                if name.startswith("optimizer."):
-                    _, index, kind = name.split(".")
-                    moments.setdefault(int(index), {})[kind] = tensor
+            self.model.load_state_dict(under("model."))
+            self._best_weights = {name: t.to(self.device) for name, t in under("best.").items()}
+            moments: dict[int, Weights] = {}
+            for name, tensor in under("optimizer.").items():
+                index, kind = name.split(".")
+                moments.setdefault(int(index), {})[kind] = tensor
             self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
-            self.step = int(tensors["step"])
-            self.elapsed, self.train_loss.average, count = tensors["progress"].tolist()
-            self.train_loss.count = int(count)
+            step, start, end, self.elapsed, self.train_loss.average, count, best, epoch = tensors["numbers"].tolist()
         except (KeyError, RuntimeError, ValueError) as error:
             raise CftuiError(f"checkpoint does not fit this run: {str(error).splitlines()[0]}") from None
+        self.step, self.cycle, self.train_loss.count = int(step), (int(start), int(end)), int(count)
+        self.train_loss.resize(max(1, self.steps // WINDOWS))
+        self.best = None if math.isnan(best) else (best, int(epoch))
+
+
+class _Clock:
+    """Seconds of fitting, and what is due when. Not for anything that decides what is learned."""
+
+    def __init__(self, already: float) -> None:
+        self._start = time.perf_counter() - already
+        self._epoch = self._beat = self._checkpoint = time.perf_counter()
+
+    def elapsed(self) -> float:
+        return time.perf_counter() - self._start
+
+    def start_epoch(self) -> None:
+        self._epoch = time.perf_counter()
+
+    def epoch(self) -> float:
+        return time.perf_counter() - self._epoch
+
+    def beat_due(self) -> bool:
+        now = time.perf_counter()
+        if now - self._beat < HEARTBEAT_SECONDS:
+            return False
+        self._beat = now
+        return True
+
+    def checkpoint_due(self) -> bool:
+        return time.perf_counter() - self._checkpoint > CHECKPOINT_SECONDS
+
+    def checkpointed(self) -> None:
+        self._checkpoint = time.perf_counter()

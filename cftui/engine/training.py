@@ -3,39 +3,36 @@
 from __future__ import annotations
 
 import datetime
+import json
 import platform
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
-from torch import Tensor
 
 import cftui
 from cftui.data import catalog
 from cftui.data.ratings import Ratings
-from cftui.data.splits import split
-from cftui.engine import runs
-from cftui.engine.architectures import Architecture
+from cftui.data.splits import Split, split
+from cftui.engine import runs, weights
+from cftui.engine.baselines import baselines
 from cftui.engine.device import describe
 from cftui.engine.events import Event, EventWriter
 from cftui.engine.recipes import Options, Recipe
 from cftui.engine.runs import RunFolder
-from cftui.engine.trainer import Diverged, Trainer
+from cftui.engine.trainer import Diverged, Hooks, Outcome, Trainer
 from cftui.errors import CftuiError
-from cftui.files import write_atomic
+from cftui.files import write_json
 from cftui.home import Home
 
 Emit = Callable[[Event], None]
 
 
 def open_ratings(home: Home, name: str, item_key: str = "title") -> Ratings:
-    return Ratings.encode(catalog.open_tables(name, home), item_key)  # type: ignore[arg-type]
+    return catalog.open_ratings(name, home, item_key)  # type: ignore[arg-type]
 
 
 def train(
@@ -54,8 +51,8 @@ def train(
         emit: receives every event after it is in the log.
 
     Raises:
-        CftuiError: the data set or an option is not usable.
-        Diverged: the loss stopped being a number; the folder holds the reason and the last good weights.
+        CftuiError: the data set or an option is not usable, or the device's memory is too small for the batch.
+        Diverged: the loss exploded; the folder holds the reason and the last good weights.
         OSError: the disk is full or not writable; the log ends with the reason if it could be written.
     """
     ratings = open_ratings(home, data, options.item_key)
@@ -63,21 +60,33 @@ def train(
     trainer = Trainer(recipe, options, ratings, parts, device)
     config = _config(recipe, options, ratings, device, train=len(parts.train), valid=len(parts.valid))
     run = runs.create(home, name or runs.new_name(recipe.name, home), config, _vocabulary(ratings))
-    _follow(run, trainer, _start(run, trainer), emit)
+    with EventWriter(run.events_file) as log, _stop_requests() as stop_requested:
+        session = _Session(run, trainer, log, emit, stop_requested)
+        session.record({"event": "start", **session.facts()})
+        session.record({"event": "baselines", **known_baselines(home, ratings, parts, options)})
+        session.fit()
     return run
 
 
-def resume(home: Home, run: RunFolder, *, device: torch.device, emit: Emit = lambda event: None) -> None:
-    """Go on with a run that was stopped or died, from its last checkpoint (from the start if it has none).
+def resume(
+    home: Home, run: RunFolder, *, more_epochs: int = 0, device: torch.device, emit: Emit = lambda event: None
+) -> None:
+    """Go on with a run that was stopped or died, from its last checkpoint; or with one that is done, for more epochs.
 
-    On the CPU the weights it ends with are those of a run never interrupted.
+    On the CPU a resumed run ends with the weights, to the bit, of one never interrupted. More epochs go over a
+    one-cycle of their own.
 
     Raises:
-        CftuiError: the run is done or being trained, its files are damaged, or its data set is no longer the same.
+        CftuiError: there is nothing to go on with, the run is being trained, its files are damaged, or its data set is
+            no longer the same.
     """
     status = run.status()
-    if status in ("running", "done"):
-        raise CftuiError(f"run {run.name} is {status}; only a run that stopped, failed or died can be resumed")
+    if status in runs.LIVE:
+        raise CftuiError(f"run {run.name} is being trained already (status: {status})")
+    if status == "done" and not more_epochs:
+        raise CftuiError(f"run {run.name} is done; to go on, say for how many more epochs: --epochs N")
+    if status != "done" and more_epochs:
+        raise CftuiError(f"run {run.name} is not done (status: {status}); resume it without --epochs first")
     config = run.config()
     try:
         chosen, options = Recipe(**config["recipe"]), Options(**config["options"])
@@ -87,66 +96,127 @@ def resume(home: Home, run: RunFolder, *, device: torch.device, emit: Emit = lam
     if ratings.fingerprint != config["data"]["fingerprint"]:
         raise CftuiError(f"{config['data']['name']} is no longer the data set that {run.name} was trained on")
     trainer = Trainer(chosen, options, ratings, split(ratings, options.split, options.seed), device)
-    if run.checkpoint_file.exists():
-        trainer.load_state(_load(run.checkpoint_file))
-    _follow(run, trainer, {**_start(run, trainer), "event": "resume", "step": trainer.step}, emit)
-
-
-def _start(run: RunFolder, trainer: Trainer) -> Event:
-    return {
-        "event": "start",
-        "run": run.name,
-        "recipe": trainer.recipe.name,
-        "epochs": trainer.options.epochs,
-        "steps": trainer.steps,
-        "steps_per_epoch": trainer.steps_per_epoch,
-        "batch_size": trainer.options.bs,
-        "device": describe(trainer.device),
-        **runs.process_identity(),
-    }
-
-
-def _follow(run: RunFolder, trainer: Trainer, start: Event, emit: Emit) -> None:
-    """Fit, writing every event to the log before passing it on, and saving what the outcome calls for."""
+    state = weights.load_checkpoint(run)
+    if state is not None:
+        trainer.load_state(state)
+    if more_epochs:
+        trainer.extend(more_epochs)
     with EventWriter(run.events_file) as log, _stop_requests() as stop_requested:
+        session = _Session(run, trainer, log, emit, stop_requested)
+        session.record({"event": "resume", "step": trainer.step, **session.facts()})
+        # Older than the checkpoints to come: what a kill leaves must not be taken for the outcome.
+        run.weights_file.unlink(missing_ok=True)
+        session.fit()
 
-        def record(event: Event) -> None:
-            log.write(event)
-            emit(event)
 
-        def checkpoint() -> None:
-            write_atomic(run.checkpoint_file, save(trainer.state()))
+class _Session:
+    """One sitting of a trainer at a run folder: every event goes to the log first, and what is learned is saved."""
 
-        record(start)
-        last: Event = {}
+    def __init__(
+        self, run: RunFolder, trainer: Trainer, log: EventWriter, emit: Emit, stop_requested: Callable[[], bool]
+    ) -> None:
+        self.run, self.trainer, self._log, self._emit, self._stop_requested = run, trainer, log, emit, stop_requested
+        self._epochs = {event["epoch"]: event for event in run.history().epochs}
 
-        def keep_last(event: Event) -> None:
-            if event["event"] == "epoch":
-                last.update(event)
-            record(event)
+    def facts(self) -> Event:
+        trainer = self.trainer
+        return {
+            "run": self.run.name,
+            "recipe": trainer.recipe.name,
+            "epochs": trainer.steps // trainer.steps_per_epoch,
+            "steps": trainer.steps,
+            "steps_per_epoch": trainer.steps_per_epoch,
+            "batch_size": trainer.options.bs,
+            "device": describe(trainer.device),
+            **runs.process_identity(),
+        }
 
+    def record(self, event: Event) -> None:
+        self._log.write(event)
+        if event["event"] == "epoch":
+            self._epochs[event["epoch"]] = event
+        self._emit(event)
+
+    def checkpoint(self) -> None:
+        weights.save_checkpoint(self.run, self.trainer.state())
+
+    def _after_epoch(self) -> None:
+        weights.save_snapshot(self.run, self.trainer.epoch - 1, self.trainer.model)
+
+    def fit(self) -> None:
+        run, trainer = self.run, self.trainer
+        self.run.beat()
         try:
-            finished = trainer.fit(keep_last, after_epoch=checkpoint, should_stop=stop_requested)
-            checkpoint()
-            save_weights(run, trainer.model)
+            # From the first batch on there is something to go back to.
+            self.checkpoint()
+            hooks = Hooks(self.record, self._stop_requested, self._after_epoch, self.checkpoint, run.beat)
+            outcome = trainer.fit(hooks)
+            if outcome == "stopped":
+                self.checkpoint()
+            weights.save_weights(run, trainer.model)
         except Diverged as error:
-            record({"event": "failed", "reason": str(error), "step": trainer.step})
+            weights.save_weights(run, trainer.model)
+            self._fail(str(error))
             raise
-        except (OSError, torch.OutOfMemoryError) as error:
-            record({"event": "failed", "reason": f"{type(error).__name__}: {error}", "step": trainer.step})
+        except torch.OutOfMemoryError:
+            reason = out_of_memory(trainer)
+            self._fail(reason)
+            raise CftuiError(reason) from None
+        except OSError as error:
+            # A full disk may leave no room for its own obituary.
+            with suppress(OSError):
+                self._fail(f"{error.filename or run.path}: {error.strerror or error}")
             raise
-        record(
-            {
-                "event": "done" if finished else "stopped",
-                "run": run.name,
-                "step": trainer.step,
-                "epochs": trainer.epoch,
-                "valid_loss": last.get("valid_loss"),
-                "rmse": last.get("rmse"),
-                "mae": last.get("mae"),
-                "seconds": trainer.elapsed,
-            }
-        )
+        except Exception as error:
+            self._fail(f"{type(error).__name__}: {error}")
+            raise
+        self.record({"event": "stopped" if outcome == "stopped" else "done", **self._result(outcome)})
+
+    def _fail(self, reason: str) -> None:
+        self.record({"event": "failed", "run": self.run.name, "reason": reason, "step": self.trainer.step})
+
+    def _result(self, outcome: Outcome) -> Event:
+        """The scores of the epoch whose weights were kept."""
+        trainer = self.trainer
+        kept = trainer.epoch - 1
+        if trainer.options.keep_best and trainer.best and outcome != "stopped":
+            kept = trainer.best[1]
+        scores = self._epochs.get(kept, {})
+        return {
+            "run": self.run.name,
+            "step": trainer.step,
+            "epochs": trainer.epoch,
+            "kept_epoch": kept if scores else None,
+            "early": outcome == "early",
+            "valid_loss": scores.get("valid_loss"),
+            "rmse": scores.get("rmse"),
+            "mae": scores.get("mae"),
+            "seconds": trainer.elapsed,
+        }
+
+
+def out_of_memory(trainer: Trainer) -> str:
+    """What to say when a batch does not fit: the largest power of two below it that does, tried for real."""
+    size = trainer.options.bs
+    fits = trainer.largest_batch(size // 2)
+    advice = f"--bs {fits} fits" if fits else "the model alone does not fit; try fewer --factors or --device cpu"
+    return f"out of memory on {describe(trainer.device)} with batches of {size:,}; {advice}"
+
+
+def known_baselines(home: Home, ratings: Ratings, parts: Split, options: Options) -> dict[str, float]:
+    """The baselines of a split, computed once and kept beside the runs: they depend on nothing else."""
+    key = "/".join([ratings.name, ratings.fingerprint, ratings.item_key, options.split, str(options.seed)])
+    path = home.models / ".baselines.json"
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+        if key in known:
+            return known[key]
+    except (OSError, ValueError):
+        known = {}  # not there yet, or damaged: it is only a cache
+    known[key] = baselines(ratings, parts)
+    with suppress(OSError):
+        write_json(path, known)
+    return known[key]
 
 
 @contextmanager
@@ -204,29 +274,3 @@ def _vocabulary(ratings: Ratings) -> dict[str, Any]:
         "items": list(ratings.items.classes),
         "item_table": {column: table[column].tolist() for column in table.columns},
     }
-
-
-def save_weights(run: RunFolder, model: Architecture) -> None:
-    tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    write_atomic(run.weights_file, save(tensors))
-
-
-def load_weights(run: RunFolder) -> dict[str, Tensor]:
-    """The trained weights, or the last checkpoint's where training did not end.
-
-    Raises:
-        CftuiError: neither is there, or the file is damaged.
-    """
-    if run.weights_file.exists():
-        return _load(run.weights_file)
-    if run.checkpoint_file.exists():
-        tensors = _load(run.checkpoint_file)
-        return {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}
-    raise CftuiError(f"{run.weights_file}: no such file; the run has no trained weights (status: {run.status()})")
-
-
-def _load(path: Path) -> dict[str, Tensor]:
-    try:
-        return load(path.read_bytes())
-    except (SafetensorError, OSError, ValueError) as error:
-        raise CftuiError(f"{path}: damaged or truncated ({error})") from None

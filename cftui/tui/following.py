@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass, field
 
 from cftui.engine.events import EventReader, History
-from cftui.engine.runs import RunFolder
+from cftui.engine.runs import LIVE, RunFolder
 from cftui.home import Home
 
 # How much of a dead trainer's log is worth a notice.
@@ -61,7 +61,7 @@ class Followed:
             return False
         if self.process is not None:
             return self.process.poll() is None
-        return self.run.status(self.history) == "running"
+        return self.run.status(self.history) in LIVE
 
     @property
     def problem(self) -> str:

@@ -10,6 +10,7 @@ import pytest
 import cftui
 from cftui.cli.output import print_json, print_table, printable
 from cftui.engine.recipes import RECIPES
+from cftui.engine.runs import all_runs
 from cftui.home import Home
 
 SILENCE = "Silence of the Lambs, The (1991)"
@@ -161,14 +162,15 @@ def test_train_json_is_the_runs_own_events(name: str, tiny_home: Home, cli) -> N
     done = cli(tiny_home, "train", name, "--data", "tiny", "--epochs", 2, "--bs", 16, "--json")
     assert done.status == 0
     events = done.lines
-    assert [event["event"] for event in events] == ["start", "epoch", "epoch", "done"]
-    for number, event in enumerate(events[1:3]):
+    assert [event["event"] for event in events] == ["start", "baselines", "epoch", "epoch", "done"]
+    assert events[1]["bias_only"] < events[1]["global_mean"]
+    for number, event in enumerate(events[2:4]):
         assert event["epoch"] == number
         assert {"train_loss", "valid_loss", "seconds", "rmse", "mae", "ratings_per_second"} <= set(event)
         assert event["valid_loss"] > 0
     assert events[-1]["run"].startswith(name)
-    assert events[-1]["valid_loss"] == events[2]["valid_loss"]
-    assert events[-1]["seconds"] >= events[1]["seconds"] + events[2]["seconds"] - 1e-3
+    assert events[-1]["valid_loss"] == events[3]["valid_loss"]
+    assert events[-1]["seconds"] >= events[2]["seconds"] + events[3]["seconds"] - 1e-3
     assert (tiny_home.models / events[-1]["run"] / "weights.safetensors").is_file()
 
 
@@ -215,7 +217,7 @@ def test_the_tour_holds_the_whole_job(fresh_home: Home, cli) -> None:
     assert done.status == 0
     for part in ("100,000", "valid_loss", "least liked", "most liked", SILENCE, "First Quadrant", "Fourth Quadrant"):
         assert part in done.out
-    assert len(list(fresh_home.models.iterdir())) == 1
+    assert len(all_runs(fresh_home)) == 1
 
 
 def test_titles_cannot_send_escape_sequences(capsys) -> None:

@@ -113,6 +113,13 @@ def test_crosstab_window_agrees_with_pandas(tables: Tables, window: tuple[int, i
     assert mine.isna().to_numpy().any()
 
 
+def test_crosstab_averages_a_pair_that_stands_twice(tiny_tables: Tables) -> None:
+    from dataclasses import replace
+
+    twice = pd.DataFrame({"user": [1, 1], "item": [2, 2], "rating": [2.0, 5.0], "timestamp": [0, 0]})
+    assert statistics.crosstab(replace(tiny_tables, ratings=twice)).loc[1, 2] == 3.5
+
+
 def test_densest_crosstab_shows_the_most_active(tables: Tables) -> None:
     table = statistics.crosstab(tables, 15, 15, densest=True)
     assert table.index[0] == 405

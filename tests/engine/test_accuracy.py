@@ -10,6 +10,8 @@ from cftui.data.splits import split
 from cftui.engine.recipes import RECIPES, Options
 from cftui.engine.trainer import Trainer
 
+from .fitting import fit
+
 # Validation loss after 5 epochs at batch 64 with seed 1; a split alone moves it by +-0.012, a rewrite by far less.
 MEASURED = {"model1": 0.890, "model2": 0.876, "model3": 0.895, "model4": 0.818}
 ALLOWANCE = 0.01
@@ -25,7 +27,7 @@ def losses(ratings: Ratings) -> dict[str, tuple[float, float]]:
         options = Options(seed=1)
         trainer = Trainer(RECIPES[name], options, ratings, split(ratings, "random", 1), torch.device("cpu"))
         last: dict = {}
-        trainer.fit(last.update)
+        fit(trainer, last.update)
         found[name] = last["train_loss"], trainer.validate().mse
         assert last["valid_loss"] == found[name][1]
     return found
@@ -65,7 +67,7 @@ def test_two_threads_repeat_themselves_bit_by_bit(ratings: Ratings) -> None:
         for _ in range(2):
             parts = split(ratings, "random", 0)
             trainer = Trainer(RECIPES["embedding-nn"], options, ratings, parts, torch.device("cpu"))
-            trainer.fit()
+            fit(trainer)
             found.append(trainer.model.state_dict())
     finally:
         torch.set_num_threads(before)

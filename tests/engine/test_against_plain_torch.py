@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -15,6 +16,8 @@ from cftui.data.tables import Tables
 from cftui.engine import metrics
 from cftui.engine.recipes import RECIPES, Options
 from cftui.engine.trainer import Trainer
+
+from .fitting import fit
 
 CPU = torch.device("cpu")
 
@@ -33,14 +36,16 @@ def trainer_of(name: str, ratings: Ratings, **changes: object) -> Trainer:
 def batches_of(trainer: Trainer) -> list[tuple[Tensor, Tensor]]:
     """Fit, and return the (user, item) batches that the model was trained on, in order."""
     seen: list[tuple[Tensor, Tensor]] = []
+    draw = trainer._batches
 
-    def look(module: torch.nn.Module, inputs: tuple[Tensor, Tensor]) -> None:
-        if module.training:
-            seen.append(inputs)
+    def look(*arguments: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        for user, item, rating in draw(*arguments):
+            seen.append((user.clone(), item.clone()))
+            yield user, item, rating
 
-    handle = trainer.model.register_forward_pre_hook(look)
-    trainer.fit()
-    handle.remove()
+    trainer._batches = look
+    assert fit(trainer)
+    assert len(seen) == trainer.steps
     return seen
 
 
@@ -80,7 +85,7 @@ def plain_fit(model: torch.nn.Module, batches: list, rating_of: dict, peak: floa
     return losses
 
 
-@pytest.mark.parametrize("name", ["model1", "model4", "model5", "collab-nn", "embedding-nn"])
+@pytest.mark.parametrize("name", [name for name in RECIPES if name != "cross-entropy"])
 def test_training_equals_a_plain_loop(name: str, by_id: Ratings) -> None:
     trainer = trainer_of(name, by_id)
     reference = copy.deepcopy(trainer.model)
@@ -130,7 +135,7 @@ def test_validation_never_trains(by_id: Ratings) -> None:
 
 def test_validation_loss_weighs_every_rating_alike(by_id: Ratings, monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = trainer_of("embedding-nn", by_id)
-    trainer.fit()
+    fit(trainer)
     rows = split(by_id, "random", 0).valid
     # Chunks of 7 leave a last one of another size: a mean of chunk means would differ.
     monkeypatch.setattr(metrics, "CHUNK", 7)
@@ -160,7 +165,7 @@ def test_windows_cover_every_batch_once(by_id: Ratings, monkeypatch: pytest.Monk
     add = trainer.train_loss.add
     monkeypatch.setattr(trainer.train_loss, "add", lambda loss: (losses.append(loss.item()), add(loss)))
     windows: list[dict] = []
-    trainer.fit(lambda event: windows.append(event) if event["event"] == "window" else None)
+    fit(trainer, lambda event: windows.append(event) if event["event"] == "window" else None)
     assert len(losses) == trainer.steps
     assert len(windows) < 800 < trainer.steps, "a window of losses is logged for nearly every batch"
     start = 0
@@ -178,7 +183,7 @@ def test_divergence_is_said_and_stops_the_training(by_id: Ratings) -> None:
 
     trainer = trainer_of("model1", by_id, epochs=40, lr=900.0, wd=900.0)
     with pytest.raises(Diverged, match="try a lower --lr"):
-        trainer.fit()
+        fit(trainer)
 
 
 def test_a_checkpoint_of_another_model_is_refused(by_id: Ratings) -> None:
@@ -187,16 +192,15 @@ def test_a_checkpoint_of_another_model_is_refused(by_id: Ratings) -> None:
     state = trainer_of("model4", by_id).state()
     with pytest.raises(CftuiError, match="checkpoint does not fit"):
         trainer_of("collab", by_id).load_state(state)
-    del state["step"]
     with pytest.raises(CftuiError, match="checkpoint does not fit"):
-        trainer_of("model4", by_id).load_state(state)
+        trainer_of("model4", by_id).load_state({k: v for k, v in state.items() if k.startswith("model.")})
 
 
 def test_training_draws_nothing_from_the_global_generator(by_id: Ratings) -> None:
     torch.manual_seed(3)
     wanted = torch.rand(2)
     torch.manual_seed(3)
-    trainer_of("model4", by_id).fit()
+    fit(trainer_of("model4", by_id))
     assert torch.equal(torch.rand(2), wanted)
 
 
@@ -205,5 +209,5 @@ def test_every_split_can_be_trained_on(by_id: Ratings) -> None:
         parts = split(by_id, name)
         assert isinstance(parts, Split)
         trainer = Trainer(RECIPES["model4"], Options(epochs=1, bs=16), by_id, parts, CPU)
-        assert trainer.fit()
+        assert fit(trainer)
         assert trainer.validate().n == len(parts.valid)

@@ -16,6 +16,7 @@ from cftui.engine import training
 from cftui.engine.events import EventWriter
 from cftui.engine.recipes import Options, recipe
 from cftui.engine.runs import RunFolder
+from cftui.engine.weights import load_weights
 from cftui.errors import CftuiError
 from cftui.home import Home
 
@@ -106,7 +107,7 @@ def test_weights_of_an_earlier_stop_do_not_hide_a_newer_checkpoint(tiny_home: Ho
     with pytest.raises(Killed):
         training.resume(tiny_home, run, device=CPU, emit=die_in_the_last_epoch)
     newest = load_file(run.checkpoint_file)
-    loaded = training.load_weights(run)
+    loaded = load_weights(run)
     assert all(torch.equal(tensor, newest[f"model.{name}"]) for name, tensor in loaded.items())
 
 
@@ -121,6 +122,8 @@ def test_stopped_twice_and_resumed_twice_ends_like_never_stopped(tiny_home: Home
     training.resume(tiny_home, run, device=CPU, emit=stop_at(31))
     assert run.status() == "stopped"
     training.resume(tiny_home, run, device=CPU)
+    logged = [json.loads(line) for line in run.events_file.read_text().splitlines()]
+    assert [e["step"] for e in logged if e["event"] in ("stopped", "resume")] == [5, 5, 31, 31]
     assert run.status() == "done"
     assert same_weights(whole, run)
     losses = [e["valid_loss"] for e in whole.history().epochs]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cftui.engine import runs, training
+from cftui.engine import runs, training, weights
 from cftui.engine.recipes import Options, recipe
 from cftui.engine.runs import RunFolder
 from cftui.errors import CftuiError
@@ -48,12 +48,14 @@ def test_a_run_folder_says_how_it_came_about(tiny_home: Home) -> None:
         "run.json",
         "events.jsonl",
         "vocabulary.json",
+        "heartbeat",
+        "snapshots",
         "weights.safetensors",
         "checkpoint.safetensors",
     }
     logged = [json.loads(line) for line in run.events_file.read_text().splitlines()]
     assert logged == events
-    assert [e["event"] for e in events if e["event"] != "window"] == ["start", "epoch", "epoch", "epoch", "done"]
+    assert [e["event"] for e in events if e["event"] != "window"] == ["start", "baselines", *["epoch"] * 3, "done"]
     assert run.status() == "done"
     assert events[-1]["run"] == run.name
     assert events[-1]["valid_loss"] == events[-2]["valid_loss"]
@@ -121,7 +123,7 @@ def test_a_full_disk_during_training_is_logged_and_harms_no_other_run(
     def full(path: Path, content: bytes) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(training, "write_atomic", full)
+    monkeypatch.setattr(weights, "write_atomic", full)
     with pytest.raises(OSError, match="No space"):
         fit(tiny_home, "unlucky")
     assert tree(earlier.path) == before
@@ -146,7 +148,7 @@ def test_status_tells_running_from_dead(tiny_home: Home) -> None:
     assert other.status() == "running"  # this very process
     with pytest.raises(CftuiError, match="run other is being trained; stop it first"):
         other.delete()
-    with pytest.raises(CftuiError, match="run other is running"):
+    with pytest.raises(CftuiError, match="run other is being trained already"):
         training.resume(tiny_home, other, device=CPU)
     start = other.history().start
     for change in ({"process_started": start["process_started"] - 60}, {"pid": 2**22 + 1}):

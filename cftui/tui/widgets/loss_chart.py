@@ -1,41 +1,93 @@
-"""The loss curve: plotext through textual-plotext, redrawn from the log at most a few times a second."""
+"""The loss curves: plotext through textual-plotext, drawn from what the log says, at most twice a second."""
 
 from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from textual.app import RenderResult
 from textual_plotext import PlotextPlot
 
-from cftui.engine.events import History
+from cftui.engine.events import Event, History
 
-# A line of raw points is slow to draw: this many per column is all that can be seen.
+# A line of raw points is slow to draw: no more per column than can be seen.
 POINTS_PER_COLUMN = 2
+REDRAW_SECONDS = 0.5
 SETTLED = 0.08  # share of a run after which its losses set the scale
-TRAIN_COLOUR, VALID_COLOUR = (86, 180, 233), (230, 159, 0)  # Okabe-Ito: told apart by the colour-blind
+# Okabe-Ito, told apart by the colour-blind; marks differ too, for where there are no colours.
+TRAIN_COLOUR, VALID_COLOUR, BEST_COLOUR = (86, 180, 233), (230, 159, 0), (240, 228, 66)
+QUIET_COLOUR, LINE_COLOUR = (110, 110, 110), (150, 150, 150)
+OVERLAYS = (((0, 158, 115), "x"), ((204, 121, 167), "+"), ((213, 94, 0), "*"), ((0, 114, 178), "^"))
+LINES = {"global_mean": "global mean", "bias_only": "bias only", "item_knn": "item kNN"}
+X_AXES = ("epoch", "step", "seconds")
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A run on the chart, with the colour and mark it keeps."""
+
+    name: str
+    history: History
+    colour: tuple[int, int, int]
+    mark: str
+
+
+def overlay(name: str, history: History, place: int) -> Curve:
+    colour, mark = OVERLAYS[place % len(OVERLAYS)]
+    return Curve(name, history, colour, mark)
 
 
 class LossChart(PlotextPlot):
-    """Training loss as a line, validation loss as marks: they differ by shape where there are no colours."""
+    """Training loss as a line in the band of its batches' minima and maxima, validation loss as marks.
+
+    Horizontal lines say what predictors without factors reach on the same split.
+    """
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self.history: History | None = None
+        self.others: list[Curve] = []
+        self.x_axis = "epoch"
+        self.log_y = False
+        self.band = True
         self._drawn: tuple[int, int, int] = (0, 0, 0)
+        self._when = 0.0
 
     def on_mount(self) -> None:
         super().on_mount()
         self.border_title = "loss"
 
-    def show(self, history: History) -> None:
-        """Draw ``history``; nothing is sent where nothing has changed."""
-        now = (id(history), len(history.windows), len(history.epochs))
-        if now != self._drawn:
-            self._drawn = now
-            self.history = history
-            self.refresh()
+    def show(self, history: History | None, *, urgent: bool = False) -> None:
+        """Draw ``history``; nothing is sent where nothing has changed, or too soon unless it is ``urgent``."""
+        now = (id(history), len(history.windows), len(history.epochs)) if history else (0, 0, 0)
+        if (now == self._drawn or time.monotonic() - self._when < REDRAW_SECONDS) and not urgent:
+            return
+        self._drawn, self._when, self.history = now, time.monotonic(), history
+        self._say_lines()
+        self.refresh()
+
+    def _say_lines(self) -> None:
+        known = self.history.baselines if self.history else {}
+        self.border_subtitle = "  ".join(f"{LINES[name]} {loss:.3f}" for name, loss in known.items() if name in LINES)
 
     def render(self) -> RenderResult:
         self._draw()
         return super().render()
+
+    # Coordinates
+
+    def _x(self, history: History) -> Callable[[Event], float]:
+        if self.x_axis == "seconds":
+            return lambda event: event["elapsed"]
+        per = 1 if self.x_axis == "step" else (history.start or {}).get("steps_per_epoch") or 1
+        return lambda event: event["step"] / per
+
+    def _y(self, losses: Sequence[float]) -> list[float]:
+        return [math.log10(max(loss, 1e-12)) for loss in losses] if self.log_y else list(losses)
+
+    # Drawing
 
     def _draw(self) -> None:
         plt = self.plt
@@ -44,36 +96,92 @@ class LossChart(PlotextPlot):
         if history is None or not (history.windows or history.epochs):
             plt.title("no loss yet")
             return
-        per_epoch = (history.start or {}).get("steps_per_epoch") or 1
-        room = max(10, self.size.width * POINTS_PER_COLUMN)
-        every = max(1, -(-len(history.windows) // room))
-        # The first window's average is of one noisy handful; the last is always shown.
-        windows = history.windows[::-1][::every][::-1]
+        x, windows = self._x(history), self._thin(history.windows)
+        low, high = self._scale(history, windows)
+        if self.band and windows:
+            for bound in ("min", "max"):
+                plt.plot(
+                    [x(w) for w in windows],
+                    self._y([min(max(w[bound], low), high) for w in windows]),
+                    marker="braille",
+                    color=QUIET_COLOUR,
+                )
+        for curve in self.others:
+            scored = _scored(curve.history)
+            at = self._x(curve.history)
+            plt.plot(
+                [at(e) for e in scored],
+                self._y([min(max(e["valid_loss"], low), high) for e in scored]),
+                marker=curve.mark,
+                color=curve.colour,
+                label=curve.name,
+            )
         if windows:
             plt.plot(
-                [w["step"] / per_epoch for w in windows],
-                [w["loss"] for w in windows],
+                [x(w) for w in windows],
+                self._y([min(max(w["loss"], low), high) for w in windows]),
                 marker="braille",
                 color=TRAIN_COLOUR,
                 label="train",
             )
-        scored = [e for e in history.epochs if e.get("valid_loss") is not None]
+        scored = _scored(history)
         if scored:
-            plt.scatter(
-                [e["step"] / per_epoch for e in scored],
-                [e["valid_loss"] for e in scored],
-                marker="o",
-                color=VALID_COLOUR,
-                label="valid",
-            )
-        epochs = (history.start or {}).get("epochs") or 1
-        plt.xlim(0, epochs)
-        ticks = range(0, epochs + 1, max(1, epochs // 8))
-        plt.xticks(list(ticks), [str(tick) for tick in ticks])
-        # The first batches are off the scale of everything that follows: they do not set it.
+            ys = self._y([e["valid_loss"] for e in scored])
+            plt.scatter([x(e) for e in scored], ys, marker="o", color=VALID_COLOUR, label="valid")
+            best = history.best
+            if best:
+                plt.scatter([x(best)], self._y([best["valid_loss"]]), marker="@", color=BEST_COLOUR, label="best")
+        end = self._end(history, x)
+        for name, loss in history.baselines.items():
+            if name in LINES and low <= loss <= high:
+                y = self._y([loss])[0]
+                plt.hline(y, LINE_COLOUR)
+                plt.text(f" {LINES[name]} {loss:.3f}", end * 0.45, y, color=LINE_COLOUR)
+        self._axes(low, high, end)
+
+    def _thin(self, windows: list[Event]) -> list[Event]:
+        """Neighbouring windows merged until there are no more than can be seen; their extremes survive."""
+        room = max(10, self.size.width * POINTS_PER_COLUMN)
+        every = -(-len(windows) // room)
+        if every <= 1:
+            return windows
+        groups = [windows[at : at + every] for at in range(0, len(windows), every)]
+        return [
+            {**group[-1], "min": min(w["min"] for w in group), "max": max(w["max"] for w in group)} for group in groups
+        ]
+
+    def _scale(self, history: History, windows: list[Event]) -> tuple[float, float]:
+        """Lowest and highest loss shown: the first batches are off the scale of everything that follows."""
         settled = (history.start or {}).get("steps", 0) * SETTLED
-        losses = [w["loss"] for w in windows if w["step"] > settled] + [e["valid_loss"] for e in scored]
-        losses = losses or [w["loss"] for w in windows]
+        losses = [w["loss"] for w in windows if w["step"] > settled] or [w["loss"] for w in windows]
+        for known in (history, *(curve.history for curve in self.others)):
+            losses += [e["valid_loss"] for e in _scored(known)]
         low, high = min(losses), max(losses)
         margin = (high - low) * 0.05 or 0.05
-        plt.ylim(low - margin, high + margin)
+        return (low / 1.05 if self.log_y else low - margin), high + margin
+
+    def _end(self, history: History, x: Callable[[Event], float]) -> float:
+        start = history.start or {}
+        ends = [max((x(e) for e in known.windows or known.epochs), default=0.0) for known in (history,)]
+        ends += [max((self._x(c.history)(e) for e in _scored(c.history)), default=0.0) for c in self.others]
+        if self.x_axis == "epoch":
+            ends.append(float(start.get("epochs") or 1))
+        elif self.x_axis == "step":
+            ends.append(float(start.get("steps") or 1))
+        return max(ends) or 1.0
+
+    def _axes(self, low: float, high: float, end: float) -> None:
+        plt = self.plt
+        plt.xlim(0, end)
+        if self.x_axis == "epoch":
+            ticks = range(0, int(end) + 1, max(1, int(end) // 8))
+            plt.xticks(list(ticks), [str(tick) for tick in ticks])
+        bottom, top = self._y([low])[0], self._y([high])[0]
+        plt.ylim(bottom, top)
+        rows = max(2, min(7, self.size.height // 3))
+        marks = [bottom + (top - bottom) * step / rows for step in range(rows + 1)]
+        plt.yticks(marks, [f"{10**mark if self.log_y else mark:.2f}" for mark in marks])
+
+
+def _scored(history: History) -> list[Event]:
+    return [event for event in history.epochs if event.get("valid_loss") is not None]

@@ -11,7 +11,14 @@ from textual.widgets.option_list import Option
 from cftui.engine.runs import RunSummary
 
 # Four letters at the most: the list is narrow.
-MARKS = {"done": "ok", "running": "live", "stopped": "stop", "failed": "fail", "dead": "dead"}
+MARKS = {
+    "done": "ok",
+    "running": "live",
+    "stalled": "slow",
+    "stopped": "stop",
+    "failed": "fail",
+    "dead": "dead",
+}
 
 
 class RunList(OptionList):

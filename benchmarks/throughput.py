@@ -1,0 +1,144 @@
+"""How fast ``model4`` trains on ratings of ML-25M's shape, in how much memory, and how near the RMSE's floor it comes.
+
+    python benchmarks/throughput.py                        one epoch at each batch size, then the accuracy run
+    python benchmarks/throughput.py --bs 131072 --no-accuracy
+    python benchmarks/throughput.py --data synth-ml-1m --write
+
+Every line is a process of its own: open the data set, split it, train, validate. Ratings/s are the training part of an
+epoch as the trainer reports it (the shuffle included, the validation not), the best epoch of the line; "with
+validation" is the whole epoch. Peak memory is that of the process (``getrusage``), libraries included. The data set is
+made first if it is not there (``cftui data synth``), in CFTUI_HOME.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from markdown import put, table
+
+from cftui.data import catalog, shapes
+from cftui.home import Home
+
+BATCHES = (8_192, 32_768, 131_072)
+# What brings model4 within 10 % of the floor; the chapter's own settings are for batches of 64.
+ACCURACY = {"bs": 32_768, "epochs": 5, "lr": 0.02, "wd": 0.1, "factors": 50}
+
+
+@dataclass(frozen=True)
+class Line:
+    """What one process measured."""
+
+    options: dict[str, Any]
+    rate: float
+    rate_with_validation: float
+    seconds_to_open: float
+    peak_gb: float
+    rmse: float
+    floor: float
+
+    def cells(self) -> list[str]:
+        settings = "{bs:,} | {epochs} | {lr:g} | {wd:g} | {factors}".format(**self.options).split(" | ")
+        return [
+            *settings,
+            f"{self.rate / 1e6:.2f} M",
+            f"{self.rate_with_validation / 1e6:.2f} M",
+            f"{self.seconds_to_open:.1f} s",
+            f"{self.peak_gb:.2f} GB",
+            f"{self.rmse:.4f}",
+            f"{self.rmse / self.floor - 1:+.1%}",
+        ]
+
+
+HEADER = (
+    *("batch", "epochs", "lr", "wd", "factors", "ratings/s", "with validation", "open + split"),
+    *("peak memory", "RMSE", "over the floor"),
+)
+
+
+def measure(data: str, settings: dict[str, Any]) -> Line:
+    """Train in a process of its own. Raises CalledProcessError if it fails."""
+    command = [sys.executable, __file__, "--data", data, "--child", json.dumps(settings)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return Line(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def train(data: str, settings: dict[str, Any]) -> Line:
+    """What the child does."""
+    import torch
+
+    from cftui.data.splits import split
+    from cftui.data.synth import read_facts
+    from cftui.engine.recipes import Options, recipe
+    from cftui.engine.trainer import Hooks, Trainer
+    from cftui.engine.training import open_ratings
+
+    home, options = Home.find(), Options(**settings)
+    floor = read_facts(catalog.folder(data, home))["floor"]
+    start = time.perf_counter()
+    ratings = open_ratings(home, data)
+    trainer = Trainer(recipe("model4"), options, ratings, split(ratings, "random", options.seed), torch.device("cpu"))
+    opened = time.perf_counter() - start
+    epochs: list[dict[str, Any]] = []
+
+    def note(event: dict[str, Any]) -> None:
+        if event["event"] == "epoch":
+            epochs.append(event)
+            print(f"  {event['epoch']}: {json.dumps(event)}", file=sys.stderr)
+
+    trainer.fit(Hooks(emit=note))
+    trained = trainer.steps_per_epoch * options.bs
+    return Line(
+        options=settings,
+        rate=max(event["ratings_per_second"] for event in epochs),
+        rate_with_validation=trained / min(event["seconds"] for event in epochs),
+        seconds_to_open=opened,
+        peak_gb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9,
+        rmse=epochs[-1]["rmse"],
+        floor=floor,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default="synth-ml-25m")
+    parser.add_argument("--bs", type=int, nargs="*", default=list(BATCHES))
+    for name, value in ACCURACY.items():
+        if name != "bs":
+            parser.add_argument(f"--{name}", type=type(value), default=value, help="of the accuracy run")
+    parser.add_argument("--accuracy-bs", type=int, default=ACCURACY["bs"])
+    parser.add_argument("--no-accuracy", action="store_true", help="only the lines of one epoch")
+    parser.add_argument("--write", action="store_true", help="put the table into the README")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.child:
+        print(json.dumps(vars(train(arguments.data, json.loads(arguments.child)))))
+        return
+
+    home = Home.find()
+    if not catalog.is_present(arguments.data, home):
+        from cftui.data import synth
+
+        synth.make(arguments.data.removeprefix(shapes.PREFIX), home, say=lambda line: print(line, file=sys.stderr))
+    chosen = {name: getattr(arguments, name) for name in ACCURACY if name != "bs"}
+    wanted = [{**chosen, "bs": bs, "epochs": 1} for bs in arguments.bs]
+    if not arguments.no_accuracy:
+        wanted.append({**chosen, "bs": arguments.accuracy_bs})
+    rows = []
+    for settings in wanted:
+        rows.append(measure(arguments.data, settings).cells())
+        print(f"{rows[-1]}", file=sys.stderr)
+    text = table(HEADER, rows)
+    print(text)
+    if arguments.write:
+        put("throughput", text)
+
+
+if __name__ == "__main__":
+    main()

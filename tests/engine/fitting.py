@@ -1,0 +1,16 @@
+"""The one place in these tests that knows how a trainer is set going."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cftui.engine.trainer import Hooks, Trainer
+
+
+def fit(
+    trainer: Trainer,
+    emit: Callable[[dict], object] = lambda event: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Train to the end, or until told to stop. Returns whether the end was reached."""
+    return trainer.fit(Hooks(emit=emit, should_stop=should_stop)) == "finished"
