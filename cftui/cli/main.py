@@ -35,7 +35,7 @@ def build(open_app: OpenApp) -> click.Group:
         if context.invoked_subcommand is None:
             context.exit(open_app(context.ensure_object(Session).home) or 0)
 
-    for group_or_verb in (data.data, train.train, runs.runs, tour.tour, *analysis.VERBS):
+    for group_or_verb in (data.data, train.train, train.lr_find, runs.runs, tour.tour, *analysis.VERBS):
         cli.add_command(group_or_verb)
     return cli
 

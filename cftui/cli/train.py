@@ -122,6 +122,35 @@ LINES = {"global_mean": "global mean", "bias_only": "bias only", "item_knn": "it
 LOSSES = ("train_loss", "valid_loss")
 
 
+@click.command("lr-find", cls=Verb)
+@click.argument("recipe_name", metavar="RECIPE")
+@click.option("--data", "data_name", default="ml-100k", show_default=True, help="Data set.")
+@click.option("--split", default="random", show_default=True, help="random, u1..u5 (official), or time.")
+@_hyper("seed", "Seed of split, weights and order.", 0)
+@_hyper("bs", "Ratings per batch.", 64)
+@_hyper("factors", "Latent factors.", 50)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
+@pass_session
+def lr_find(session: Session, recipe_name: str, data_name: str, device: str, **options: Any) -> None:
+    """Try a hundred learning rates on RECIPE and suggest one (fastai's lr_find, valley)."""
+    chosen = recipe(recipe_name)
+    from cftui.data.splits import split
+    from cftui.engine import device as devices
+    from cftui.engine.lr_finder import find_lr
+    from cftui.engine.trainer import Trainer
+    from cftui.engine.training import open_ratings
+
+    where, given = devices.choose(device), Options(**options)
+    ratings = open_ratings(session.home, data_name)
+    found = find_lr(Trainer(chosen, given, ratings, split(ratings, given.split, given.seed), where))
+    if session.json:
+        print_json({"recipe": chosen.name, "suggestion": found.suggestion, "lr": found.lr, "loss": found.loss})
+        return
+    rows = [{"lr": lr, "loss": loss} for lr, loss in zip(found.lr[::5], found.loss[::5], strict=True)]
+    print_table(rows, {"lr": ".1e", "loss": ".4f"})
+    print(f"suggested: {found.suggestion:.2g}")
+
+
 def _summary(session: Session, chosen: Recipe, options: Options, data_name: str) -> None:
     from cftui.engine import summary
     from cftui.engine.trainer import build, shape_of

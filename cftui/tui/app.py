@@ -180,19 +180,62 @@ class CftuiApp(App[None]):
     def start_training(self, recipe: str = DEFAULT_RECIPE, options: Iterable[str] = ()) -> None:
         """Start a detached trainer and follow it. One at a time from here; others may run beside it."""
         from cftui.engine.runs import new_name
-        from cftui.tui.following import Followed, RunFolder, start_trainer
+        from cftui.tui.following import Followed, RunFolder, start_detached
 
         if self.training:
             self.notify("a run is going already; x stops it", severity="warning")
             return
         name = new_name(recipe, self.home)
         try:
-            process = start_trainer(self.home, name, [recipe, "--data", self._data_name, *options])
+            words = ["train", recipe, "--data", self._data_name, "--name", name, *options]
+            process = start_detached(self.home, name, words)
         except OSError as error:
             self.complain(error)
             return
         self.followed = Followed(RunFolder(self.home.models / name), process)
         self.activity = f"starting {name}"
+
+    def resume_training(self, name: str, more_epochs: int = 0) -> None:
+        """Go on with a run in a detached trainer of its own, and follow it."""
+        from cftui.tui.following import Followed, RunFolder, start_detached
+
+        if self.training:
+            self.notify("a run is going already; x stops it", severity="warning")
+            return
+        more = ["--epochs", str(more_epochs)] if more_epochs else []
+        try:
+            process = start_detached(self.home, name, ["runs", "resume", name, *more])
+        except OSError as error:
+            self.complain(error)
+            return
+        followed = Followed(RunFolder(self.home.models / name), process)
+        followed.poll()
+        self.followed = followed
+        self.activity = f"resuming {name}"
+
+    def follow(self, name: str) -> None:
+        """Show a run, and keep up with it if it is live; open what it learned if it has ended."""
+        from cftui.tui.following import Followed, RunFolder
+
+        followed = Followed(RunFolder(self.home.models / name))
+        followed.poll()
+        followed.told = not followed.live
+        self.followed = followed
+        self.activity = ""
+        if followed.told and followed.history.last:
+            self.open_model(name)
+
+    def renamed(self, old: str, new: str) -> None:
+        """A run changed its name: what is shown of it is found under the new one."""
+        if self.followed and self.followed.name == old:
+            self.follow(new)
+
+    def forgotten(self, name: str) -> None:
+        """A run was removed."""
+        if self.followed and self.followed.name == name:
+            self.followed = None
+        if self.chosen and self.chosen.name == name:
+            self.chosen = None
 
     def stop_training(self) -> None:
         from cftui.engine.runs import request_stop
@@ -218,8 +261,8 @@ class CftuiApp(App[None]):
         if followed.poll():
             self.tick += 1
         if live:
-            started = followed.history.start is not None
-            self.activity = f"training {followed.history.progress:.0%}" if started else f"starting {followed.name}"
+            known = f"training {followed.history.progress:.0%}"
+            self.activity = known if followed.begun else f"starting {followed.name}"
             return
         followed.told = True
         self.activity = ""

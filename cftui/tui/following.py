@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -10,18 +11,19 @@ from cftui.engine.events import EventReader, History
 from cftui.engine.runs import LIVE, RunFolder
 from cftui.home import Home
 
+MEMORY = "; was memory short?"
 # How much of a dead trainer's log is worth a notice.
 LOG_BYTES = 2_000
 
 
-def start_trainer(home: Home, name: str, arguments: list[str]) -> subprocess.Popen[bytes]:
-    """Start ``cftui train`` in a session of its own, so that neither quitting nor a dropped terminal reaches it.
+def start_detached(home: Home, name: str, arguments: list[str]) -> subprocess.Popen[bytes]:
+    """Start ``cftui`` in a session of its own, so that neither quitting nor a dropped terminal reaches it.
 
     Its output goes to the run folder: Textual draws on descriptor 2, a child must never share it.
     """
     folder = RunFolder(home.models / name)
     folder.path.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "cftui", "train", *arguments, "--name", name, "--home", str(home.root)]
+    command = [sys.executable, "-m", "cftui", *arguments, "--home", str(home.root)]
     with folder.log_file.open("ab") as log:
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
@@ -57,20 +59,28 @@ class Followed:
     @property
     def live(self) -> bool:
         """Not ended, and its trainer is there (or still starting)."""
-        if self.history.ending:
-            return False
         if self.process is not None:
             return self.process.poll() is None
+        if self.history.ending:
+            return False
         return self.run.status(self.history) in LIVE
+
+    @property
+    def begun(self) -> bool:
+        """The log has been written to by the process we started (a resumed run's log is older than it)."""
+        return self.history.start is not None and self.history.ending is None
 
     @property
     def problem(self) -> str:
         """Why it ended badly, in one line; empty if it did not."""
+        if self.live:
+            return ""
         ending = self.history.ending
         if ending is not None:
             return str(ending.get("reason", ""))
-        if self.live:
-            return ""
+        if self.process is not None and (self.process.returncode or 0) < 0:
+            number = -self.process.returncode
+            return f"killed by signal {number} ({signal.strsignal(number)}){MEMORY if number == signal.SIGKILL else ''}"
         try:
             tail = self.run.log_file.read_bytes()[-LOG_BYTES:].decode(errors="replace").strip()
         except OSError:

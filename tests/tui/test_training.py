@@ -78,8 +78,11 @@ async def test_the_train_screen_charts_a_run_and_fills_the_epoch_table(untrained
         assert str(table.get_row_at(1)[2]) == f"{history.last['valid_loss']:.6f}"
         chart = app.screen.query_one(LossChart)
         drawn = str(chart.render())
-        assert "train" in drawn
-        assert "valid" in drawn
+        assert any(0x2800 < ord(c) < 0x2900 for c in drawn), "no training curve"
+        assert "o" in drawn
+        assert "item kNN" in drawn
+        assert "train" in str(chart.border_title)
+        assert "valid" in str(chart.border_title)
         assert history.start["batch_size"] == 512
 
 

@@ -41,3 +41,24 @@ class Prompt(ModalScreen[str | None]):
             self.query_one("#prompt-hint", Static).update(Text(wrong, style="bold"))
         else:
             self.dismiss(event.value.strip())
+
+
+class Confirm(ModalScreen[bool | None]):
+    """Asks before something is lost: y or n."""
+
+    BINDINGS = [
+        Binding("y", "dismiss(True)", "Yes"),
+        Binding("n,escape,q", "dismiss(False)", "No"),
+    ]
+    CSS_PATH = "prompt.tcss"
+
+    def __init__(self, question: str) -> None:
+        super().__init__()
+        self._question = question
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="prompt"):
+            yield Static(Text(self._question))
+
+    def on_mount(self) -> None:
+        self.query_one("#prompt").border_subtitle = "y: yes   n: no"

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from rich.text import Text
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Button, DataTable, Input, Label, Select, Static
+from textual.widgets import DataTable, Static
 
-from cftui.data.splits import NAMES as SPLITS
-from cftui.engine.recipes import OPTIONS, RECIPES, Options
+from cftui.engine.events import Event, History, read_history
+from cftui.engine.runs import RunFolder
 from cftui.errors import CftuiError
+from cftui.tui.following import Followed
+from cftui.tui.screens.prompt import Confirm, Prompt
 from cftui.tui.screens.room import Room
-from cftui.tui.widgets.loss_chart import LossChart
+from cftui.tui.screens.sheet import Sheet
+from cftui.tui.widgets.loss_chart import X_AXES, LossChart, overlay
+from cftui.tui.widgets.recipe_form import RecipeForm
 from cftui.tui.widgets.run_list import RunList
 
-FIELDS = ("epochs", "bs", "lr", "wd", "factors", "seed")
-LABELS = {"bs": "batch", "lr": "lr", "wd": "wd"}
 # The chapter's columns and the root mean squared error; widths that fit beside the form at 80 columns.
 COLUMNS = {"epoch": 6, "train_loss": 11, "valid_loss": 11, "rmse": 7, "time": 8}
 
@@ -26,40 +28,29 @@ class TrainScreen(Room):
     ROOM = "train"
     ABOUT = (
         "Choose a recipe, change what you like, press t (or enter in a field). Training is a process of its own: "
-        "it goes on when you leave."
+        "it goes on when you leave. In the run list, enter shows a run and follows it if it is live."
     )
     CSS_PATH = "train.tcss"
     BINDINGS = [
         Binding("t", "train", "Train"),
         Binding("x", "stop", "Stop"),
-        Binding("e", "edit", "Edit form"),
-        Binding("r", "runs", "Runs"),
+        Binding("r", "resume", "Resume"),
+        Binding("o", "overlay", "Overlay"),
+        Binding("v", "results", "Results"),
+        Binding("f", "find_lr", "LR finder"),
+        Binding("l", "log_y", "Log y", show=False),
+        Binding("a", "x_axis", "X axis: epoch, step, seconds", show=False),
+        Binding("m", "band", "Minima and maxima of the batches", show=False),
+        Binding("e", "edit", "Edit the form", show=False),
+        Binding("u", "runs", "Go to the runs", show=False),
         Binding("slash", "app.switch_mode('search')", "Search", key_display="/", show=False),
         Binding("escape", "leave_field", "Leave field", show=False),
     ]
 
     def body(self) -> ComposeResult:
-        defaults = Options()
         with Horizontal(id="train-row"):
             with Vertical(id="left"):
-                with Vertical(id="form", classes="pane"):
-                    recipes = [(name, name) for name in RECIPES]
-                    yield Select(recipes, value="model4", allow_blank=False, compact=True, id="recipe")
-                    yield Static(id="about-recipe")
-                    for name in FIELDS:
-                        with Horizontal(classes="field"):
-                            yield Label(LABELS.get(name, name))
-                            value = getattr(defaults, name)
-                            field = Input("" if value is None else f"{value:g}", compact=True, id=f"field-{name}")
-                            field.cursor_blink = False
-                            yield field
-                    with Horizontal(classes="field"):
-                        yield Label("split")
-                        yield Select(
-                            [(s, s) for s in SPLITS], value="random", allow_blank=False, compact=True, id="split"
-                        )
-                    yield Static(id="form-error")
-                    yield Button("Train (t)", id="start", variant="primary", compact=True)
+                yield RecipeForm(id="form", classes="pane")
                 yield RunList(id="runs", classes="pane")
             with Vertical(id="right"):
                 yield LossChart(id="chart", classes="pane")
@@ -67,101 +58,198 @@ class TrainScreen(Room):
                 yield Static(id="status")
 
     def on_mount(self) -> None:
-        self.query_one("#form").border_title = "recipe"
-        self.query_one("#runs").border_title = "runs"
         self.query_one("#epochs").border_title = "epochs"
         table = self.query_one("#epochs", DataTable)
         for name, width in COLUMNS.items():
             table.add_column(Text(name, justify="right"), key=name, width=width)
         self._shown: tuple[str, int] = ("", 0)
+        self._overlaid: dict[str, int] = {}
         self.watch(self.app, "followed", self._followed)
         self.watch(self.app, "tick", self._ticked, init=False)
         self.watch(self.app, "chosen", self._followed, init=False)
-        self.query_one("#start").focus()
+        self.query_one(RecipeForm).focus_start()
 
     def on_screen_resume(self) -> None:
         self.query_one(RunList).reload()
         self._ticked()
 
-    # The form
+    # Starting and stopping
 
-    @on(Select.Changed, "#recipe")
-    def _recipe_changed(self, event: Select.Changed) -> None:
-        recipe = RECIPES[str(event.value)]
-        self.query_one("#about-recipe", Static).update(
-            Text(recipe.summary, style="dim", no_wrap=True, overflow="ellipsis")
-        )
-        self.query_one("#field-wd", Input).placeholder = f"{recipe.weight_decay:g} (recipe)"
-        self.query_one("#field-factors", Input).disabled = not recipe.uses_factors
-
-    @on(Input.Changed)
-    def _field_changed(self) -> None:
-        self._options()
-
-    @on(Input.Submitted)
-    @on(Button.Pressed, "#start")
-    def _submitted(self) -> None:
-        self.action_train()
-
-    def _options(self) -> list[str] | None:
-        """The form as command-line options, or None with the reason shown beneath it."""
-        arguments: list[str] = []
-        problem = ""
-        for name in FIELDS:
-            field = self.query_one(f"#field-{name}", Input)
-            text = field.value.strip()
-            bad = ""
-            if not text and name == "wd":
-                pass  # the recipe's own
-            else:
-                try:
-                    arguments += [f"--{name}", str(OPTIONS[name].parse(text))]
-                except CftuiError as error:
-                    bad = str(error)
-            field.set_class(bool(bad), "-invalid")
-            problem = problem or bad
-        self.query_one("#form-error", Static).update(Text(problem))
-        self.query_one("#form-error").display = bool(problem)
-        split = self.query_one("#split", Select).value
-        return None if problem else [*arguments, "--split", str(split)]
-
-    # Actions
-
+    @on(RecipeForm.Submitted)
     def action_train(self) -> None:
         if self.cftui.opened is None:
             self.notify("no data set yet: press 1, then g", severity="warning")
             return
-        options = self._options()
-        if options is None:
-            return
-        self.cftui.start_training(str(self.query_one("#recipe", Select).value), options)
+        form = self.query_one(RecipeForm)
+        options = form.options()
+        if options is not None:
+            self.cftui.start_training(form.recipe, options)
 
     def action_stop(self) -> None:
         self.cftui.stop_training()
 
+    def action_resume(self) -> None:
+        """Go on with the run in hand: at once if it was stopped or died, for more epochs if it is done."""
+        name = self._in_hand()
+        if name is None:
+            return
+        if RunFolder(self.cftui.home.models / name).status() != "done":
+            self.cftui.resume_training(name)
+            return
+
+        def check(text: str) -> str:
+            return "" if text.isdecimal() and int(text) > 0 else "a whole number from 1"
+
+        def go(answer: str | None) -> None:
+            if answer:
+                self.cftui.resume_training(name, int(answer))
+
+        self.app.push_screen(
+            Prompt(f"how many more epochs for {name}?", "over a one-cycle of their own", "5", check), go
+        )
+
+    def action_find_lr(self) -> None:
+        if self.cftui.opened is None:
+            self.notify("no data set yet: press 1, then g", severity="warning")
+            return
+        form = self.query_one(RecipeForm)
+        options = form.options()
+        if options is None:
+            return
+
+        def use(lr: float | None) -> None:
+            if lr:
+                form.set_value("lr", f"{lr:.2g}")
+
+        from cftui.tui.screens.lr_finder import LrFinder
+
+        self.app.push_screen(LrFinder(form.recipe, self.cftui.opened.tables, options), use)
+
+    # The run list
+
+    def _in_hand(self) -> str | None:
+        """The run under the cursor while the list has the focus, else the one on show."""
+        runs = self.query_one(RunList)
+        if runs.has_focus and runs.current:
+            return runs.current
+        return self.cftui.followed.name if self.cftui.followed else runs.current
+
+    @on(RunList.Picked)
+    def _run_picked(self, event: RunList.Picked) -> None:
+        self.cftui.follow(event.name)
+
+    @on(RunList.Rename)
+    def _rename(self, event: RunList.Rename) -> None:
+        from cftui.engine.runs import rename
+
+        def go(answer: str | None) -> None:
+            if not answer or answer == event.name:
+                return
+            try:
+                rename(self.cftui.home, RunFolder(self.cftui.home.models / event.name), answer)
+            except (CftuiError, OSError) as error:
+                self.cftui.complain(error)
+                return
+            self.cftui.renamed(event.name, answer)
+            self.query_one(RunList).reload()
+
+        self.app.push_screen(Prompt(f"a name for {event.name}", "letters, digits, . _ -", event.name, lambda _: ""), go)
+
+    @on(RunList.Delete)
+    def _delete(self, event: RunList.Delete) -> None:
+        def go(yes: bool | None) -> None:
+            if not yes:
+                return
+            try:
+                RunFolder(self.cftui.home.models / event.name).delete()
+            except (CftuiError, OSError) as error:
+                self.cftui.complain(error)
+                return
+            self.cftui.forgotten(event.name)
+            self.query_one(RunList).reload()
+
+        self.app.push_screen(Confirm(f"Remove {event.name} and all that it learned?"), go)
+
+    @on(RunList.Compare)
+    def _compare(self, event: RunList.Compare) -> None:
+        from cftui.engine.runs import differences
+
+        shown = self.cftui.followed
+        if shown is None or shown.name == event.name:
+            self.notify("enter shows a run; c on another one then compares the two")
+            return
+        try:
+            rows = differences(shown.run, RunFolder(self.cftui.home.models / event.name))
+        except CftuiError as error:
+            self.cftui.complain(error)
+            return
+        self.app.push_screen(Sheet(f"{shown.name} and {event.name}", rows))
+
+    def action_overlay(self) -> None:
+        """Draw the run under the cursor into the chart, or take it out again. Its colour and mark stay its own."""
+        name = self.query_one(RunList).current
+        chart = self.query_one(LossChart)
+        if name is None or (self.cftui.followed and name == self.cftui.followed.name):
+            self.notify("choose another run in the list (u), then o draws it beside this one")
+            return
+        if any(curve.name == name for curve in chart.others):
+            chart.others = [curve for curve in chart.others if curve.name != name]
+        else:
+            place = self._overlaid.setdefault(name, len(self._overlaid))
+            history = read_history(RunFolder(self.cftui.home.models / name).events_file)
+            chart.others = [*chart.others, overlay(name, history, place)]
+        self._redraw()
+
+    @work(thread=True, exclusive=True, group="results")
+    def action_results(self) -> None:
+        """The chapter's show_results for the run in hand."""
+        from cftui.analysis import ranking
+        from cftui.analysis.trained import TrainedModel
+
+        name = self._in_hand()
+        if name is None:
+            return
+        try:
+            model = TrainedModel.load(RunFolder(self.cftui.home.models / name))
+            table = ranking.results(model, model.ratings(self.cftui.home), rows=12)
+        except (CftuiError, OSError) as error:
+            self.app.call_from_thread(self.cftui.complain, error)
+            return
+        rows = [
+            {**row, "rating": f"{row['rating']:g}", "rating_pred": f"{row['rating_pred']:.4f}"}
+            for row in table.to_dict("records")
+        ]
+        self.app.call_from_thread(self.app.push_screen, Sheet(f"validation ratings as {name} predicts them", rows))
+
+    # The chart's keys
+
+    def action_log_y(self) -> None:
+        chart = self.query_one(LossChart)
+        chart.log_y = not chart.log_y
+        self._redraw()
+
+    def action_x_axis(self) -> None:
+        chart = self.query_one(LossChart)
+        chart.x_axis = X_AXES[(X_AXES.index(chart.x_axis) + 1) % len(X_AXES)]
+        self._redraw()
+
+    def action_band(self) -> None:
+        chart = self.query_one(LossChart)
+        chart.band = not chart.band
+        self._redraw()
+
+    def _redraw(self) -> None:
+        followed = self.cftui.followed
+        self.query_one(LossChart).show(followed.history if followed else None, urgent=True)
+
     def action_edit(self) -> None:
-        self.query_one("#recipe").focus()
+        self.query_one(RecipeForm).focus_first()
 
     def action_runs(self) -> None:
         self.query_one(RunList).focus()
 
     def action_leave_field(self) -> None:
-        self.query_one("#start").focus()
-
-    @on(RunList.Picked)
-    def _run_picked(self, event: RunList.Picked) -> None:
-        from cftui.engine.runs import RunFolder
-        from cftui.tui.following import Followed
-
-        if self.cftui.training:
-            self.notify("a run is going; its chart stays until it ends", severity="warning")
-            return
-        followed = Followed(RunFolder(self.cftui.home.models / event.name))
-        followed.poll()
-        followed.told = not followed.live
-        self.cftui.followed = followed
-        if not followed.live and followed.history.last:
-            self.cftui.open_model(event.name)
+        self.query_one(RecipeForm).focus_start()
 
     # What the run says
 
@@ -171,19 +259,17 @@ class TrainScreen(Room):
 
     def _ticked(self) -> None:
         followed = self.cftui.followed
-        chart, table, status = (
-            self.query_one(LossChart),
-            self.query_one("#epochs", DataTable),
-            self.query_one("#status", Static),
-        )
+        chart, table = self.query_one(LossChart), self.query_one("#epochs", DataTable)
+        status = self.query_one("#status", Static)
         if followed is None:
-            chart.history = None
+            chart.show(None)
+            table.clear()
             status.update(Text("t trains the recipe on the left", style="dim"))
             return
         history = followed.history
-        chart.border_title = f"loss: {followed.name}"
-        chart.show(history)
+        chart.run_name = followed.name
         name, rows = self._shown
+        chart.show(history, urgent=name != followed.name or not followed.live)
         if name != followed.name or rows > len(history.epochs):
             table.clear()
             rows = 0
@@ -194,12 +280,12 @@ class TrainScreen(Room):
             table.move_cursor(row=table.row_count - 1)
         self._shown = (followed.name, len(history.epochs))
         table.border_subtitle = f"best: epoch {best['epoch']}, {best['valid_loss']:.6f}" if best else ""
-        status.update(_status_text(followed.name, history, followed.live, followed.problem, status.size.width))
+        status.update(_status_text(followed, status.size.width))
         if not followed.live:
             self.query_one(RunList).reload()
 
 
-def _epoch_cells(epoch: dict) -> list[Text]:
+def _epoch_cells(epoch: Event) -> list[Text]:
     def number(value: float | None, digits: int) -> str:
         return "nan" if value is None else f"{value:.{digits}f}"
 
@@ -214,25 +300,36 @@ def _epoch_cells(epoch: dict) -> list[Text]:
     return [Text(cell, justify="right") for cell in cells]
 
 
-def _status_text(name: str, history, live: bool, problem: str, width: int) -> Text:  # type: ignore[no-untyped-def]
+def _status_text(followed: Followed, width: int) -> Text:
     """Progress bar, ETA and speed while a run is live; how it ended afterwards."""
+    history = followed.history
     if history.start is None:
-        return Text(f"{name}: starting (loading PyTorch)" if live else problem or "no log")
-    done, elapsed = history.progress, history.elapsed
-    speed = history.last["ratings_per_second"] if history.last else 0.0
-    if not speed and elapsed and history.windows:
-        speed = history.windows[-1]["step"] * history.start["batch_size"] / elapsed
-    facts = [f"{speed / 1000:,.0f} k ratings/s" if speed else "", str(history.start["device"])]
-    if live:
+        return Text(f"{followed.name}: starting (loading PyTorch)" if followed.live else followed.problem or "no log")
+    facts = [_speed(history), str(history.start["device"]), _memory(history)]
+    if followed.live:
+        done = history.progress
         filled = round(10 * done)
-        eta = elapsed / done * (1 - done) if done else 0.0
-        clock = f"{int(eta) // 60}:{int(eta) % 60:02d}"
-        facts = ["█" * filled + "░" * (10 - filled) + f" {done:4.0%}", f"ETA {clock}", *facts]
-    elif problem:
-        facts = [f"failed: {problem}"]
+        eta = int(history.elapsed / done * (1 - done)) if done else 0
+        bar = "█" * filled + "░" * (10 - filled)
+        facts = [f"{bar} {done:4.0%}", f"ETA {eta // 60}:{eta % 60:02d}", *facts]
+    elif followed.problem:
+        facts = [followed.problem]
     else:
         state = history.ending["event"] if history.ending else "dead"
-        facts = [f"{state} after {elapsed:.1f} s", *facts]
+        facts = [f"{state} after {history.elapsed:.1f} s", *facts]
     text = Text("  ".join(fact for fact in facts if fact), no_wrap=True)
-    text.truncate(max(width, 20), overflow="ellipsis")
+    text.truncate(max(width - 2, 20), overflow="ellipsis")
     return text
+
+
+def _speed(history: History) -> str:
+    speed = history.last["ratings_per_second"] if history.last else 0.0
+    if not speed and history.windows and history.elapsed and history.start:
+        speed = history.windows[-1]["step"] * history.start["batch_size"] / history.elapsed
+    return f"{speed / 1000:,.0f} k ratings/s" if speed else ""
+
+
+def _memory(history: History) -> str:
+    last = history.windows[-1] if history.windows else {}
+    parts = [("", last.get("memory")), ("GPU ", last.get("gpu_memory"))]
+    return "  ".join(f"{name}{size / 2**20:,.0f} MB" for name, size in parts if size)

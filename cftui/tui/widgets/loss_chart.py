@@ -14,6 +14,7 @@ from cftui.engine.events import Event, History
 
 # A line of raw points is slow to draw: no more per column than can be seen.
 POINTS_PER_COLUMN = 2
+CELLS_PER_BAND_POINT = 3
 REDRAW_SECONDS = 0.5
 SETTLED = 0.08  # share of a run after which its losses set the scale
 # Okabe-Ito, told apart by the colour-blind; marks differ too, for where there are no colours.
@@ -48,6 +49,7 @@ class LossChart(PlotextPlot):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self.history: History | None = None
+        self.run_name = ""
         self.others: list[Curve] = []
         self.x_axis = "epoch"
         self.log_y = False
@@ -65,10 +67,15 @@ class LossChart(PlotextPlot):
         if (now == self._drawn or time.monotonic() - self._when < REDRAW_SECONDS) and not urgent:
             return
         self._drawn, self._when, self.history = now, time.monotonic(), history
-        self._say_lines()
+        self._say()
         self.refresh()
 
-    def _say_lines(self) -> None:
+    def _say(self) -> None:
+        """The legend stands in the frame: inside, it would cover the steepest part of the curve."""
+        series = [(TRAIN_COLOUR, "⠒ train"), (VALID_COLOUR, "o valid"), (BEST_COLOUR, "@ best")]
+        series += [(curve.colour, f"{curve.mark} {curve.name}") for curve in self.others]
+        named = "  ".join("[rgb({},{},{})]{}[/]".format(*colour, label) for colour, label in series)
+        self.border_title = f"{self.run_name or 'loss'}  {named}" if self.history else "loss"
         known = self.history.baselines if self.history else {}
         self.border_subtitle = "  ".join(f"{LINES[name]} {loss:.3f}" for name, loss in known.items() if name in LINES)
 
@@ -96,13 +103,21 @@ class LossChart(PlotextPlot):
         if history is None or not (history.windows or history.epochs):
             plt.title("no loss yet")
             return
-        x, windows = self._x(history), self._thin(history.windows)
+        x = self._x(history)
+        windows = self._thin(history.windows, max(10, self.size.width * POINTS_PER_COLUMN))
         low, high = self._scale(history, windows)
+        end = self._end(history, x)
+        for name, loss in history.baselines.items():
+            if name in LINES and low <= loss <= high:
+                y = self._y([loss])[0]
+                plt.hline(y, LINE_COLOUR)
         if self.band and windows:
+            # The extremes of wide windows: a band, not a hedge.
+            wide = self._thin(history.windows, max(10, self.size.width // CELLS_PER_BAND_POINT))
             for bound in ("min", "max"):
                 plt.plot(
-                    [x(w) for w in windows],
-                    self._y([min(max(w[bound], low), high) for w in windows]),
+                    [x(w) for w in wide],
+                    self._y([min(max(w[bound], low), high) for w in wide]),
                     marker="braille",
                     color=QUIET_COLOUR,
                 )
@@ -114,7 +129,6 @@ class LossChart(PlotextPlot):
                 self._y([min(max(e["valid_loss"], low), high) for e in scored]),
                 marker=curve.mark,
                 color=curve.colour,
-                label=curve.name,
             )
         if windows:
             plt.plot(
@@ -122,26 +136,26 @@ class LossChart(PlotextPlot):
                 self._y([min(max(w["loss"], low), high) for w in windows]),
                 marker="braille",
                 color=TRAIN_COLOUR,
-                label="train",
             )
         scored = _scored(history)
         if scored:
             ys = self._y([e["valid_loss"] for e in scored])
-            plt.scatter([x(e) for e in scored], ys, marker="o", color=VALID_COLOUR, label="valid")
+            plt.scatter([x(e) for e in scored], ys, marker="o", color=VALID_COLOUR)
             best = history.best
             if best:
-                plt.scatter([x(best)], self._y([best["valid_loss"]]), marker="@", color=BEST_COLOUR, label="best")
-        end = self._end(history, x)
+                plt.scatter([x(best)], self._y([best["valid_loss"]]), marker="@", color=BEST_COLOUR)
+        self._axes(low, high, end)
+        row = (self._y([high])[0] - self._y([low])[0]) / max(self.size.height - 3, 1)
         for name, loss in history.baselines.items():
             if name in LINES and low <= loss <= high:
-                y = self._y([loss])[0]
-                plt.hline(y, LINE_COLOUR)
-                plt.text(f" {LINES[name]} {loss:.3f}", end * 0.45, y, color=LINE_COLOUR)
-        self._axes(low, high, end)
+                # One row above its line, over whatever is there.
+                plt.text(
+                    f"{LINES[name]} {loss:.3f}", end, self._y([loss])[0] + row, color=LINE_COLOUR, alignment="right"
+                )
 
-    def _thin(self, windows: list[Event]) -> list[Event]:
-        """Neighbouring windows merged until there are no more than can be seen; their extremes survive."""
-        room = max(10, self.size.width * POINTS_PER_COLUMN)
+    @staticmethod
+    def _thin(windows: list[Event], room: int) -> list[Event]:
+        """Neighbouring windows merged until there are no more than ``room``; their extremes survive."""
         every = -(-len(windows) // room)
         if every <= 1:
             return windows
@@ -176,6 +190,9 @@ class LossChart(PlotextPlot):
         if self.x_axis == "epoch":
             ticks = range(0, int(end) + 1, max(1, int(end) // 8))
             plt.xticks(list(ticks), [str(tick) for tick in ticks])
+        else:
+            marks = [end * quarter / 4 for quarter in range(5)]
+            plt.xticks(marks, [f"{mark:,.0f}" if end >= 10 else f"{mark:.1f}" for mark in marks])
         bottom, top = self._y([low])[0], self._y([high])[0]
         plt.ylim(bottom, top)
         rows = max(2, min(7, self.size.height // 3))

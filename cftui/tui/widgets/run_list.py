@@ -1,9 +1,12 @@
-"""The runs on this machine, newest first."""
+"""The runs on this machine."""
 
 from __future__ import annotations
 
+import math
+
 from rich.text import Text
 from textual import on, work
+from textual.binding import Binding
 from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
@@ -11,25 +14,53 @@ from textual.widgets.option_list import Option
 from cftui.engine.runs import RunSummary
 
 # Four letters at the most: the list is narrow.
-MARKS = {
-    "done": "ok",
-    "running": "live",
-    "stalled": "slow",
-    "stopped": "stop",
-    "failed": "fail",
-    "dead": "dead",
-}
+MARKS = {"done": "ok", "running": "live", "stalled": "slow", "stopped": "stop", "failed": "fail", "dead": "dead"}
+ORDERS = ("newest first", "best first")
+
+
+class _OfRun(Message):
+    """Something is wanted of the run called ``name``."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
 
 
 class RunList(OptionList):
-    """A row per run: name, validation loss, how it ended. Enter or a click picks one."""
+    """A row per run: name, validation loss, how it stands. Enter or a click picks one."""
 
-    class Picked(Message):
-        """Somebody wants to see the run called ``name``."""
+    BINDINGS = [
+        Binding("s", "sort", "Sort by age or loss", show=False),
+        Binding("i", "filter", "Only this recipe, or all", show=False),
+        Binding("n", "rename", "Rename", show=False),
+        Binding("d,delete", "delete", "Remove", show=False),
+        Binding("c", "compare", "Compare with the one on show", show=False),
+        Binding("j", "cursor_down", "Down", show=False),
+        Binding("k", "cursor_up", "Up", show=False),
+    ]
 
-        def __init__(self, name: str) -> None:
-            super().__init__()
-            self.name = name
+    class Picked(_OfRun):
+        """Somebody wants to see it."""
+
+    class Rename(_OfRun):
+        """Somebody wants to give it another name."""
+
+    class Delete(_OfRun):
+        """Somebody wants to be rid of it; ask first."""
+
+    class Compare(_OfRun):
+        """Somebody wants to know how it differs from the one on show."""
+
+    order = ORDERS[0]
+    recipe = ""
+    _rows: list[RunSummary] = []
+
+    @property
+    def current(self) -> str | None:
+        """Name of the run under the cursor."""
+        if self.highlighted is None or not self.option_count:
+            return None
+        return self.get_option_at_index(self.highlighted).id
 
     @work(thread=True, exclusive=True)
     def reload(self) -> None:
@@ -40,14 +71,21 @@ class RunList(OptionList):
         self.app.call_from_thread(self._show, rows)
 
     def _show(self, rows: list[RunSummary]) -> None:
-        at = self.highlighted
+        self._rows = rows
+        kept = self.current
+        rows = [row for row in rows if not self.recipe or row.recipe == self.recipe]
+        if self.order == "best first":
+            rows = sorted(rows, key=lambda row: math.inf if row.valid_loss is None else row.valid_loss)
         self.clear_options()
         width = max(self.scrollable_content_region.width, 24)
+        self.border_title = f"runs: {self.recipe}" if self.recipe else "runs"
+        self.border_subtitle = self.order if rows else ""
         if not rows:
             self.add_option(Option(Text("none yet", style="dim"), disabled=True))
             return
         self.add_options([Option(self._row(row, width), id=row.name) for row in rows])
-        self.highlighted = min(at or 0, len(rows) - 1)
+        names = [row.name for row in rows]
+        self.highlighted = names.index(kept) if kept in names else 0
 
     @staticmethod
     def _row(row: RunSummary, width: int) -> Text:
@@ -61,3 +99,24 @@ class RunList(OptionList):
         event.stop()
         if event.option.id:
             self.post_message(self.Picked(event.option.id))
+
+    def action_sort(self) -> None:
+        self.order = ORDERS[(ORDERS.index(self.order) + 1) % len(ORDERS)]
+        self._show(self._rows)
+
+    def action_filter(self) -> None:
+        of = {row.name: row.recipe for row in self._rows}
+        self.recipe = "" if self.recipe else of.get(self.current or "", "")
+        self._show(self._rows)
+
+    def action_rename(self) -> None:
+        if self.current:
+            self.post_message(self.Rename(self.current))
+
+    def action_delete(self) -> None:
+        if self.current:
+            self.post_message(self.Delete(self.current))
+
+    def action_compare(self) -> None:
+        if self.current:
+            self.post_message(self.Compare(self.current))

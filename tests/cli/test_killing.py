@@ -1,0 +1,70 @@
+"""A trainer killed again and again loses nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+
+import torch
+
+from cftui.engine.recipes import Options, recipe
+from cftui.engine.runs import RunFolder
+from cftui.engine.training import train
+from cftui.engine.weights import load_weights
+from cftui.home import Home
+
+from .conftest import PROGRAM, environment
+
+KILLS = 5
+SETTINGS = {"epochs": 12, "bs": 256}
+
+
+def lines(run: RunFolder) -> int:
+    return run.events_file.read_bytes().count(b"\n") if run.events_file.exists() else 0
+
+
+def start(home: Home, *words: str) -> subprocess.Popen:
+    command = [*PROGRAM, *words, "--device", "cpu", "--home", str(home.root)]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment())
+
+
+def test_five_kills_at_random_moments_lose_nothing(fresh_home: Home) -> None:
+    whole = train(fresh_home, recipe("model4"), Options(**SETTINGS), device=torch.device("cpu"), name="whole")
+    run = RunFolder(fresh_home.models / "killed")
+    chance = random.Random(5)
+    options = [word for name, value in SETTINGS.items() for word in (f"--{name}", str(value))]
+    words = ["train", "model4", *options, "--name", "killed"]
+    kills = 0
+    while kills < KILLS:
+        before = lines(run)
+        child = start(fresh_home, *words)
+        try:
+            # Not before this sitting has written to the log: five kills while PyTorch loads would prove nothing.
+            while lines(run) <= before + 1:
+                assert child.poll() is None
+                time.sleep(0.002)
+            time.sleep(chance.uniform(0, 0.15))
+            assert run.status() in ("running", "done")
+        finally:
+            os.kill(child.pid, signal.SIGKILL)
+            child.wait()
+        if run.status() == "done":  # too quick for us: begin again
+            run.delete()
+            continue
+        kills += 1
+        assert run.status() == "dead"
+        words = ["runs", "resume", "killed"]
+    assert start(fresh_home, *words).wait(120) == 0
+
+    assert run.status() == "done"
+    uninterrupted, resumed = load_weights(whole), load_weights(run)
+    assert uninterrupted.keys() == resumed.keys()
+    assert all(torch.equal(uninterrupted[name], resumed[name]) for name in resumed)
+    scores = [[(e["epoch"], e["train_loss"], e["valid_loss"]) for e in r.history().epochs] for r in (whole, run)]
+    assert scores[0] == scores[1]
+    resumes = [line for line in run.events_file.read_text().splitlines() if json.loads(line)["event"] == "resume"]
+    assert len(resumes) == KILLS
