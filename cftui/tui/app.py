@@ -22,7 +22,7 @@ from cftui.tui.workspace import OpenData, OpenModel
 if TYPE_CHECKING:
     from cftui.tui.following import Followed
 
-POLL_SECONDS = 0.25
+POLL_SECONDS = 0.5
 DEFAULT_DATA = "ml-100k"
 DEFAULT_RECIPE = "model4"
 DEFAULT_USER = "196"

@@ -1,4 +1,4 @@
-"""The loss curves: plotext through textual-plotext, drawn from what the log says, at most twice a second."""
+"""The loss curves: plotext through textual-plotext, drawn from what the log says, at most once a second."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cftui.engine.events import Event, History
 # A line of raw points is slow to draw: no more per column than can be seen.
 POINTS_PER_COLUMN = 2
 CELLS_PER_BAND_POINT = 3
-REDRAW_SECONDS = 0.5
+REDRAW_SECONDS = 1.0
 SETTLED = 0.08  # share of a run after which its losses set the scale
 # Okabe-Ito, told apart by the colour-blind; marks differ too, for where there are no colours.
 TRAIN_COLOUR, VALID_COLOUR, BEST_COLOUR = (86, 180, 233), (230, 159, 0), (240, 228, 66)
