@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
-.PHONY: run install data test check format bench clean
+.PHONY: run install data test check format bench bench-compare clean
 
 run: install data
 	@if [ -t 1 ]; then $(BIN)/cftui; else $(BIN)/cftui tour; fi
@@ -32,6 +32,9 @@ format: $(VENV)/.installed-test
 bench: $(VENV)/.installed-test data
 	$(BIN)/python benchmarks/accuracy.py
 
+bench-compare: $(VENV)/.installed-bench data
+	$(BIN)/python benchmarks/compare.py
+
 clean:
 	rm -rf $(VENV)
 
@@ -45,4 +48,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	@$(PIP) install --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+$(VENV)/.installed-bench: $(VENV)/.installed
+	@$(PIP) install --constraint constraints.txt --editable '.[bench]'
 	@touch $@

@@ -10,9 +10,9 @@ of the call that fits, data already in the package's own form; fastai's and cftu
 five epochs, as both do by themselves. The contenders take turns, so that what else the machine does hits all alike; the
 quick ones have three turns a seed, the others one; the median counts.
 
-All of it runs on the CPU, PyTorch on one thread. That is what cftui chooses for itself on batches so small, and it is
-the faster choice for fastai too: a second thread gains it nothing and, where the cores are shared, costs it a factor of
-seven. No GPU is used.
+All of it runs on the CPU, PyTorch on one thread. That is what cftui chooses for itself on batches so small, and it
+favours fastai too: a second thread gained it nothing, and on a machine with other work made it up to seven times
+slower.
 
 - fastai: ``collab_learner``, 50 factors, ``y_range`` (0, 5.5), batch 64, ``fit_one_cycle(5, 5e-3, wd=0.1)``, once as
   released and once with every row drawn once an epoch. Since 2.7.15 its tabular loader draws rows *with replacement*,
@@ -21,8 +21,9 @@ seven. No GPU is used.
 - myFM: ``MyFMRegressor``, users and items one-hot and grouped, rank 8, 100 sweeps of which 95 kept: the MovieLens
   example of its own page.
 - ``fast``: ``model4`` with batch 256 and nothing else changed. Chosen on seeds 5 to 9, which the table (seeds 0 to 4)
-  does not show, among batches of 64 to 2048, learning rates of 4e-3 to 4e-2, 4 to 8 epochs and weight decays of 0.1 to
-  0.3. There it had the lowest loss of all, 0.808 where batch 64 has 0.812; batch 512 takes 0.6 of its time for 0.812.
+  does not show, among some thirty settings: batches of 64 to 2048, learning rates of 4e-3 to 4e-2, 4 to 8 epochs,
+  weight decays of 0.1 to 0.3. There it had the lowest loss of all, 0.808 where batch 64 has 0.812; batch 512 takes two
+  thirds of its time for 0.812.
 
 Two things about the extra. torchvision, which fastai requires, comes as PyPI's build and does not import beside a
 PyTorch built for CPUs only (``operator torchvision::nms does not exist``); that does no harm here, as ``fastai.collab``

@@ -9,8 +9,10 @@ from typing import Any
 import click
 
 from cftui.cli.output import narrate, print_facts, print_json, print_table, records
-from cftui.cli.verb import Session, Verbs, pass_session, rows_option
+from cftui.cli.verb import HyperParameter, Session, Verbs, pass_session, rows_option
 from cftui.data import catalog
+from cftui.data.shapes import SHAPES
+from cftui.errors import CftuiError
 
 NAME = click.argument("name", default="ml-100k")
 
@@ -26,12 +28,12 @@ def list_(session: Session) -> None:
     """The data sets there are, and which are on disk."""
     rows = [
         {
-            "name": name,
+            "name": known.name,
             "label": known.label,
-            "on_disk": catalog.is_present(name, session.home),
-            "folder": str(catalog.folder(name, session.home)),
+            "on_disk": catalog.is_present(known.name, session.home),
+            "folder": str(catalog.folder(known.name, session.home)),
         }
-        for name, known in catalog.KNOWN.items()
+        for known in catalog.listed(session.home)
     ]
     if session.json:
         print_json(rows)
@@ -48,9 +50,33 @@ def get(session: Session, name: str, source: Path | None) -> None:
     from cftui.cli.progress import DownloadBar
     from cftui.data import sources
 
+    if not catalog.known(name).url:
+        raise CftuiError(f"{name} is made, not fetched: {catalog.known(name).remedy}")
     with DownloadBar() as bar:
         folder = sources.get(name, session.home, source=source, say=narrate, progressbar=bar)
     print_json({"name": name, "folder": str(folder)}) if session.json else print(folder)
+
+
+@data.command()
+@click.argument("shape", metavar=f"{{{'|'.join(SHAPES)}}}")
+@click.option("--seed", type=HyperParameter("seed"), default=0, show_default=True, help="Another seed, other ratings.")
+@click.option("--scale", type=float, default=1.0, show_default=True, help="Multiplies users, items and ratings.")
+@pass_session
+def synth(session: Session, shape: str, seed: int, scale: float) -> None:
+    """Make ratings in the shape of a published data set.
+
+    They have long tails, planted biases and factors, and noise, so that the lowest RMSE that a model can reach is
+    known. The data set is called synth- and the shape; another seed or scale replaces it.
+    """
+    from cftui.data import synth as making
+
+    folder = making.make(shape, session.home, seed=seed, scale=scale, say=narrate)
+    if not session.json:
+        print(folder)
+        return
+    facts = making.read_facts(folder)
+    keys = ("name", "label", "seed", "scale", "floor", "biases_only", "mean_only", "fingerprint")
+    print_json({"folder": str(folder), **{key: facts[key] for key in keys}})
 
 
 @data.command()

@@ -8,7 +8,7 @@ import click
 
 from cftui.cli.output import narrate, print_json, print_table
 from cftui.cli.verb import HyperParameter, Session, Verb, pass_session
-from cftui.engine.recipes import RECIPES, Options, Recipe, recipe
+from cftui.engine.recipes import FAST_BATCH, RECIPES, Options, Recipe, recipe
 
 
 def _recipes_help() -> str:
@@ -32,6 +32,7 @@ def _hyper(name: str, text: str, default: Any = None) -> Any:
 @_hyper("lr", "Highest learning rate of the one-cycle schedule.", 5e-3)
 @_hyper("wd", "Weight decay [default: the recipe's own].")
 @_hyper("bs", "Ratings per batch.", 64)
+@click.option("--fast", is_flag=True, help=f"Batches of {FAST_BATCH}: as good, and three times as quick.")
 @_hyper("factors", "Latent factors.", 50)
 @_hyper("patience", "End after so many epochs without a better validation loss.")
 @click.option("--keep-best", is_flag=True, help="End with the weights of the best epoch instead of the last.")
@@ -45,6 +46,7 @@ def train(
     data_name: str,
     device: str,
     name: str | None,
+    fast: bool,
     summary: bool,
     **options: Any,
 ) -> None:
@@ -54,6 +56,8 @@ def train(
     batch in hand and keeps what was learned; a terminal that goes away stops nothing.
     """
     chosen = recipe(recipe_name)
+    if fast:
+        options["bs"] = FAST_BATCH
     if summary:
         _summary(session, chosen, Options(**options), data_name)
         return

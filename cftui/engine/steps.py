@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.optim.adamw import adamw
 
 from cftui.engine.architectures import Architecture
 from cftui.engine.schedule import Pace
@@ -87,7 +88,7 @@ class PackedStep:
             )
         ]
         self._table = nn.Parameter(torch.cat([side.detach() for side in sides]))
-        self._table.grad = torch.zeros_like(self._table)
+        self._grad = torch.zeros_like(self._table.data)
         views = {"user_factors": self._table.data[: self._users, : self._k]}
         views["item_factors"] = self._table.data[self._users :, : self._k]
         if self._biased:
@@ -95,6 +96,7 @@ class PackedStep:
             views["item_bias"] = self._table.data[self._users :, self._k]
         for name, parameter in model.dot_parameters().items():
             parameter.data = views[name].view(parameter.shape)
+        self._decay = decay
         self.optimizer: torch.optim.Optimizer = _adam([{"params": [self._table], "weight_decay": decay}])
 
     @torch.no_grad()
@@ -121,12 +123,35 @@ class PackedStep:
         if self._biased:
             swapped[:, k] = 1
         swapped.mul_(slope.repeat(2)[:, None])
-        grad = self._table.grad
-        assert grad is not None
-        grad.zero_().index_add_(0, rows, swapped)
-        _set_pace(self.optimizer, pace)
-        self.optimizer.step()
+        self._grad.index_add_(0, rows, swapped)
+        self._update(pace)
+        # Only what was touched: the table may be large.
+        self._grad.index_fill_(0, rows, 0)
         return error.square().mean()
+
+    def _update(self, pace: Pace) -> None:
+        """What ``self.optimizer.step()`` would do, without its bookkeeping, a quarter of a small step."""
+        # Looked up each time: loading a checkpoint replaces it.
+        state = self.optimizer.state[self._table]
+        if not state:
+            state["step"] = torch.zeros((), device=self._table.device)
+            state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(self._grad), torch.zeros_like(self._grad)
+        adamw(
+            [self._table],
+            [self._grad],
+            [state["exp_avg"]],
+            [state["exp_avg_sq"]],
+            [],
+            [state["step"]],
+            fused=True,
+            amsgrad=False,
+            maximize=False,
+            lr=pace.lr,
+            beta1=pace.momentum,
+            beta2=BETA2,
+            eps=EPSILON,
+            weight_decay=self._decay,
+        )
 
 
 def step_for(model: Architecture, decay: float) -> Step:

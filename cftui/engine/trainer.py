@@ -32,6 +32,8 @@ from cftui.errors import CftuiError
 # A run logs about this many windows of batch losses, however long it is.
 WINDOWS = 400
 HEARTBEAT_SECONDS = 1.0
+# How often good weights are put aside and memory is measured.
+LOOK_SECONDS = 1.0
 # Between epochs' own checkpoints: what a kill can cost at the most.
 CHECKPOINT_SECONDS = 30.0
 # A batch's loss of so many squared rating spans has left the scale for good.
@@ -119,6 +121,8 @@ class Trainer:
         self._exploded = EXPLODED * (high - low) ** 2
         self._best_weights: Weights = {}
         self._good_weights: Weights = {}
+        self._memory: dict[str, int] = {}
+        self._looked = -math.inf
 
         def on_device(rows: Any) -> tuple[Tensor, Tensor, Tensor]:
             columns = (ratings.user[rows], ratings.item[rows], ratings.rating[rows])
@@ -284,7 +288,9 @@ class Trainer:
                     f"loss became {loss:g} in epoch {epoch}, batch {batch}, at learning rate {self.pace(step).lr:.3g}; "
                     "try a lower --lr"
                 )
-        self._good_weights = self._copy_weights()
+        now = time.monotonic()
+        if now - self._looked > LOOK_SECONDS:
+            self._looked, self._memory, self._good_weights = now, memory(self.device), self._copy_weights()
         hooks.emit(
             {
                 "event": "window",
@@ -296,7 +302,7 @@ class Trainer:
                 "max": max(losses),
                 "lr": self.pace(self.step - 1).lr,
                 "elapsed": self.elapsed,
-                **memory(self.device),
+                **self._memory,
             }
         )
 
