@@ -9,6 +9,7 @@ import click
 from cftui.cli.output import narrate, print_facts, print_json, print_table
 from cftui.cli.train import EventPrinter, epoch_row
 from cftui.cli.verb import HyperParameter, Session, Verbs, home_option, pass_session
+from cftui.engine.interrupts import stop_requests
 from cftui.errors import CftuiError
 
 RUN = click.argument("run_name", metavar="RUN")
@@ -65,8 +66,10 @@ def show(session: Session, run_name: str) -> None:
             "folder": run.path,
         }
     )
-    if history.ending and "reason" in history.ending:
-        print_facts({"reason": history.ending["reason"]})
+    if status in ("failed", "dead"):
+        print_facts({"reason": run.obituary(history)})
+        for line in run.log_tail():
+            print(f"  | {line}")
     if history.epochs:
         print("\nepoch  train_loss  valid_loss    rmse   time")
         for event in history.epochs:
@@ -96,7 +99,8 @@ def attach(session: Session, run_name: str) -> None:
                 raise CftuiError(f"run {run.name} failed: {history.ending['reason']}")
             return
         if status not in LIVE and not events:
-            raise CftuiError(f"run {run.name} is {status}; go on with: cftui runs resume {run.name}")
+            why = run.obituary(history)
+            raise CftuiError(f"run {run.name} is {status} ({why}); go on with: cftui runs resume {run.name}")
         time.sleep(FOLLOW_SECONDS)
 
 
@@ -107,13 +111,19 @@ def attach(session: Session, run_name: str) -> None:
 @pass_session
 def resume(session: Session, run_name: str, more_epochs: int | None, device: str) -> None:
     """Go on with a run that was stopped or died, exactly where its last checkpoint stands."""
-    from cftui.engine import device as devices
-    from cftui.engine.runs import find
-    from cftui.engine.training import resume as run_resume
+    with stop_requests() as stop_requested:
+        from cftui.engine import device as devices
+        from cftui.engine.runs import find
+        from cftui.engine.training import resume as run_resume
 
-    run = find(session.home, run_name)
-    report = EventPrinter(session.json)
-    run_resume(session.home, run, more_epochs=more_epochs or 0, device=devices.choose(device), emit=report)
+        run_resume(
+            session.home,
+            find(session.home, run_name),
+            more_epochs=more_epochs or 0,
+            device=devices.choose(device),
+            emit=EventPrinter(session.json),
+            stop_requested=stop_requested,
+        )
 
 
 @runs.command()

@@ -8,6 +8,7 @@ import click
 
 from cftui.cli.output import narrate, print_json, print_table
 from cftui.cli.verb import HyperParameter, Session, Verb, pass_session
+from cftui.engine.interrupts import stop_requests
 from cftui.engine.recipes import FAST_BATCH, RECIPES, Options, Recipe, recipe
 
 
@@ -56,17 +57,28 @@ def train(
     batch in hand and keeps what was learned; a terminal that goes away stops nothing.
     """
     chosen = recipe(recipe_name)
+    if fast and options["bs"] != Options.bs:
+        raise click.UsageError(f"--fast means --bs {FAST_BATCH}; give one of them")
     if fast:
         options["bs"] = FAST_BATCH
     if summary:
         _summary(session, chosen, Options(**options), data_name)
         return
-    from cftui.engine import device as devices
-    from cftui.engine.training import train as run_training
+    # In place before PyTorch is loaded: a terminal dropped in the first seconds must not matter either.
+    with stop_requests() as stop_requested:
+        from cftui.engine import device as devices
+        from cftui.engine.training import train as run_training
 
-    where = devices.choose(device)
-    report = EventPrinter(session.json)
-    run_training(session.home, chosen, Options(**options), data=data_name, device=where, name=name, emit=report)
+        run_training(
+            session.home,
+            chosen,
+            Options(**options),
+            data=data_name,
+            device=devices.choose(device),
+            name=name,
+            emit=EventPrinter(session.json),
+            stop_requested=stop_requested,
+        )
 
 
 class EventPrinter:
@@ -132,6 +144,7 @@ LOSSES = ("train_loss", "valid_loss")
 @click.option("--split", default="random", show_default=True, help="random, u1..u5 (official), or time.")
 @_hyper("seed", "Seed of split, weights and order.", 0)
 @_hyper("bs", "Ratings per batch.", 64)
+@_hyper("wd", "Weight decay [default: the recipe's own].")
 @_hyper("factors", "Latent factors.", 50)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
 @pass_session

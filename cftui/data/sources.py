@@ -7,6 +7,7 @@ read and its fingerprint compared, so an interrupted or altered fetch leaves wha
 from __future__ import annotations
 
 import datetime
+import os
 import subprocess
 import sys
 import tempfile
@@ -30,6 +31,11 @@ MEMBER_BYTES = 100_000_000
 Say = Callable[[str], None]
 
 
+def variable(name: str) -> str:
+    """The environment variable that may say where a copy of a data set is kept: ``CFTUI_ML_100K``."""
+    return f"CFTUI_{name.upper().replace('-', '_')}"
+
+
 def get(
     name: str,
     home: Home,
@@ -40,13 +46,16 @@ def get(
 ) -> Path:
     """Fetch a data set into ``home.data`` and return its folder.
 
-    A good copy already there is kept, unless ``source`` names another. ``say`` receives one line per step;
+    A good copy already there is kept, unless ``source`` names another; the environment variable that ``variable`` names
+    stands in for a ``source`` not given. ``say`` receives one line per step;
     ``progressbar`` is anything with tqdm's ``total``, ``update``, ``reset`` and ``close``.
 
     Raises:
         CftuiError: no source worked, or what it gave is not the data set as published.
     """
     data_set, target = catalog.known(name), catalog.folder(name, home)
+    if not data_set.url:
+        raise CftuiError(f"{name} is made, not fetched: {data_set.remedy}")
     if source is None and target.is_dir():
         try:
             catalog.open_tables(name, home)
@@ -55,6 +64,8 @@ def get(
         else:
             say(f"{name} is already in {target}")
             return target
+    if source is None and (kept := os.environ.get(variable(name))):
+        source = Path(kept)
     with new_folder(target) as building:
         if source is not None:
             origin = f"{source}"

@@ -12,8 +12,8 @@ from cftui.data.splits import Split
 # Koren 2010 ("Factor in the neighbors"), as Surprise's defaults have them.
 USER_SHRINKAGE, ITEM_SHRINKAGE, SWEEPS = 15.0, 10.0, 10
 NEIGHBOURS, SIMILARITY_SHRINKAGE = 40, 100.0
-# The item x item table of neighbours stays below this many cells (float32: 400 MB).
-CELLS = 100_000_000
+# Item kNN multiplies dense tables, a handful of them at once: beyond so many cells each it is not worth the wait.
+CELLS = 10_000_000
 
 
 @dataclass(frozen=True)

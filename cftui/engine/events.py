@@ -36,7 +36,9 @@ class EventWriter:
     def write(self, event: Event) -> None:
         """Raises OSError if the disk is full. NaN is written as null: strict JSON readers know no NaN."""
         clean = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in event.items()}
-        self._file.write(json.dumps(clean, ensure_ascii=False, allow_nan=False).encode() + b"\n")
+        line = json.dumps(clean, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        while line:  # on a full disk the first write may be a short one, and the second says so
+            line = line[self._file.write(line) :]
 
     def __enter__(self) -> EventWriter:
         return self

@@ -12,6 +12,8 @@ train.log               what a detached trainer printed
 
 from __future__ import annotations
 
+import datetime
+import fcntl
 import json
 import os
 import platform
@@ -20,7 +22,8 @@ import secrets
 import shutil
 import signal
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +40,9 @@ FORMAT = 1
 SILENCE_SECONDS = 60.0
 LIVE = ("running", "stalled")
 LATEST = "latest"
+# How much of a dead trainer's log is worth reading.
+LOG_BYTES = 4_000
+_TABLE_ROW = re.compile(r"\s*(\d+\s+(\d+\.\d+|nan)\s|epoch\s+train_loss)")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 
@@ -117,15 +123,57 @@ class RunFolder:
 
     def seconds_silent(self) -> float:
         """Since the last sign of life: a heartbeat or an event."""
-        signs = (self.heartbeat_file, self.events_file)
-        seen = [path.stat().st_mtime for path in signs if path.exists()]
-        return time.time() - max(seen, default=0.0)
+        return time.time() - max(_modified(self.heartbeat_file), _modified(self.events_file))
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Held by whoever trains the run, for as long; the kernel lets go of it when that process dies.
+
+        Raises:
+            CftuiError: another process holds it.
+        """
+        with (self.path / "lock").open("ab") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise CftuiError(f"run {self.name} is being trained already by another process") from None
+            yield
+
+    def log_tail(self, lines: int = 5) -> list[str]:
+        """The last lines a detached trainer printed, without its epoch table."""
+        try:
+            text = self.log_file.read_bytes()[-LOG_BYTES:].decode(errors="replace")
+        except OSError:
+            return []
+        said = [line for line in text.splitlines() if line.strip() and not _TABLE_ROW.match(line)]
+        return said[-lines:]
+
+    def obituary(self, history: History) -> str:
+        """Why a run ended badly, in one line; empty where it did not."""
+        if history.ending:
+            return str(history.ending.get("reason", ""))
+        errors = [line.removeprefix("cftui: ") for line in self.log_tail() if line.startswith("cftui: ")]
+        if errors:
+            return errors[-1]
+        if history.start is None:
+            return "it never began"
+        step = max((event["step"] for event in (*history.windows[-1:], *history.epochs[-1:])), default=0)
+        seen = datetime.datetime.fromtimestamp(time.time() - self.seconds_silent()).strftime("%Y-%m-%d %H:%M:%S")
+        return f"process {history.start.get('pid')} is gone, last seen {seen} after batch {step:,}"
 
     def delete(self) -> None:
         """Raises CftuiError while the run is being trained."""
         if self.status() in LIVE:
             raise CftuiError(f"run {self.name} is being trained; stop it first: cftui runs stop {self.name}")
         shutil.rmtree(self.path)
+
+
+def _modified(path: Path) -> float:
+    """Seconds since 1970, 0 for a file that is not (or no longer) there."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -189,7 +237,7 @@ def all_runs(home: Home) -> list[RunFolder]:
     if not home.models.is_dir():
         return []
     found = [RunFolder(path) for path in home.models.iterdir() if (path / "run.json").is_file()]
-    return sorted(found, key=lambda run: (run.config_file.stat().st_mtime_ns, run.name))
+    return sorted(found, key=lambda run: (_modified(run.config_file), run.name))
 
 
 def find(home: Home, wanted: str) -> RunFolder:
@@ -236,21 +284,23 @@ class RunSummary:
 def summarise(run: RunFolder) -> RunSummary:
     try:
         config, history = run.config(), run.history()
-        last = history.last or {}
+        status = run.status(history)
+        # What a run that is done kept may be an earlier epoch than its last.
+        last = history.ending if status == "done" and history.ending else history.last or {}
         return RunSummary(
             name=run.name,
             recipe=config["recipe"]["name"],
             data=config["data"]["name"],
             split=config["options"]["split"],
-            status=run.status(history),
+            status=status,
             epochs=len(history.epochs),
             valid_loss=last.get("valid_loss"),
             rmse=last.get("rmse"),
             seconds=history.elapsed,
             created=config["created"],
-            problem=str((history.ending or {}).get("reason", "")),
+            problem=run.obituary(history) if status in ("failed", "dead") else "",
         )
-    except (CftuiError, KeyError, TypeError) as error:
+    except (CftuiError, OSError, KeyError, TypeError) as error:
         return RunSummary(name=run.name, status="damaged", problem=str(error))
 
 
@@ -266,7 +316,10 @@ def rename(home: Home, run: RunFolder, name: str) -> RunFolder:
     _check_name(home, name)
     if run.status() in LIVE:
         raise CftuiError(f"run {run.name} is being trained; rename it when it is done")
-    return RunFolder(run.path.rename(home.models / name))
+    config = run.config()
+    renamed = RunFolder(run.path.rename(home.models / name))
+    write_json(renamed.config_file, {**config, "run": name})
+    return renamed
 
 
 def differences(first: RunFolder, second: RunFolder) -> list[dict[str, Any]]:
@@ -281,7 +334,7 @@ def differences(first: RunFolder, second: RunFolder) -> list[dict[str, Any]]:
             **flat,
             "device": config.get("device"),
             "epochs done": len(history.epochs),
-            "valid_loss": last.get("valid_loss"),
+            "valid_loss": (history.ending or last).get("valid_loss"),
             "best valid_loss": best.get("valid_loss"),
             "best epoch": best.get("epoch"),
             "seconds": round(history.elapsed, 1),

@@ -102,7 +102,8 @@ class PackedStep:
     @torch.no_grad()
     def __call__(self, user: Tensor, item: Tensor, rating: Tensor, pace: Pace) -> Tensor:
         size, k = len(rating), self._k
-        rows = torch.cat((user, item + self._users))
+        # Codes may be stored in 32 bits; index_fill_ takes only 64.
+        rows = torch.cat((user, item + self._users)).long()
         picked = self._table.index_select(0, rows)  # [2b, k (+ 1)]
         u, v = picked[:size], picked[size:]
         product = u[:, :k] * v[:, :k]

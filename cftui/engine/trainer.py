@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -31,6 +32,7 @@ from cftui.errors import CftuiError
 
 # A run logs about this many windows of batch losses, however long it is.
 WINDOWS = 400
+CUDA_WINDOW = 16
 HEARTBEAT_SECONDS = 1.0
 # How often good weights are put aside and memory is measured.
 LOOK_SECONDS = 1.0
@@ -86,13 +88,18 @@ def build(recipe: Recipe, shape: Shape, seed: int = 0) -> Architecture:
         return getattr(architectures, recipe.architecture)(shape)
 
 
+def levels(ratings: Ratings) -> tuple[float, ...]:
+    """The distinct rating values, ascending."""
+    return tuple(float(value) for value in np.unique(ratings.rating))
+
+
 def shape_of(recipe: Recipe, ratings: Ratings, factors: int) -> Shape:
     return Shape(
         users=len(ratings.users),
         items=len(ratings.items),
         factors=factors,
         y_range=y_range(ratings.rating_range) if recipe.sigmoid else None,
-        levels=tuple(sorted({float(r) for r in ratings.rating})),
+        levels=levels(ratings),
     )
 
 
@@ -115,12 +122,13 @@ class Trainer:
         self.best: tuple[float, int] | None = None
         self.model = build(recipe, shape_of(recipe, ratings, options.factors), options.seed).to(device)
         self.fit_batch = step_for(self.model, options.decay(recipe))
-        self.train_loss = TrainLoss(max(1, self.steps // WINDOWS), device)
+        self.train_loss = TrainLoss(self._window(), device)
         # Beyond any loss that weights on the scale of the data can give.
         low, high = ratings.rating_range
         self._exploded = EXPLODED * (high - low) ** 2
         self._best_weights: Weights = {}
         self._good_weights: Weights = {}
+        self._candidate: Weights = {}
         self._memory: dict[str, int] = {}
         self._looked = -math.inf
 
@@ -147,7 +155,11 @@ class Trainer:
     def extend(self, epochs: int) -> None:
         """Go on for ``epochs`` more, over a one-cycle of their own, as a second ``fit_one_cycle`` would."""
         self.cycle = (self.step, self.step + epochs * self.steps_per_epoch)
-        self.train_loss.resize(max(1, self.steps // WINDOWS))
+        self.train_loss.resize(self._window())
+
+    def _window(self) -> int:
+        """Batches per window of the log. On CUDA never so few that reading their losses holds up the queue."""
+        return max(CUDA_WINDOW if self.device.type == "cuda" else 1, self.steps // WINDOWS)
 
     def pace(self, step: int) -> Pace:
         start, end = self.cycle
@@ -174,8 +186,12 @@ class Trainer:
 
     def _fit(self, hooks: Hooks) -> Outcome:
         clock = _Clock(self.elapsed)
-        self._good_weights = self._copy_weights()
+        self._good_weights, self._candidate = self._copy_weights(), {}
         while self.step < self.steps:
+            # Asked here, not after the epoch: a resumed run then ends where one never interrupted does.
+            if self.step % self.steps_per_epoch == 0 and self._out_of_patience():
+                self._flush(hooks)
+                return "early"
             clock.start_epoch()
             first = self.step
             for user, item, rating in self._batches(self.epoch, self.step % self.steps_per_epoch):
@@ -195,7 +211,7 @@ class Trainer:
                 if clock.beat_due():
                     hooks.heartbeat()
             self.elapsed = clock.elapsed()
-            self._flush(hooks)
+            self._settle()
             trained, seconds_training = (self.step - first) * self.options.bs, clock.epoch()
             score = self.validate()
             self.elapsed = clock.elapsed()
@@ -219,8 +235,7 @@ class Trainer:
             hooks.after_epoch()
             hooks.checkpoint()
             clock.checkpointed()
-            if self._out_of_patience() and self.step < self.steps:
-                return "early"
+        self._flush(hooks)
         return "finished"
 
     def validate(self) -> metrics.Score:
@@ -233,16 +248,20 @@ class Trainer:
         Tried on the model itself, whose weights are of no use afterwards.
         """
         size = 1 << max(size, 1).bit_length() - 1
-        while size >= 2:
+        while size >= 2 and not self._fits(size):
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+            size //= 2
+        return size if size >= 2 else 0
+
+    def _fits(self, size: int) -> bool:
+        with reproducible(self.device):
             try:
                 user, item, rating = (column[:size] for column in self._train)
                 self.fit_batch(user, item, rating, self.pace(self.step))
-                return size
             except torch.OutOfMemoryError:
-                if self.device.type == "cuda":
-                    torch.cuda.empty_cache()
-                size //= 2
-        return 0
+                return False
+        return True
 
     def _note_best(self, loss: float) -> None:
         if math.isfinite(loss) and (self.best is None or loss < self.best[0]):
@@ -251,8 +270,12 @@ class Trainer:
                 self._best_weights = self._copy_weights()
 
     def _out_of_patience(self) -> bool:
+        """So many epochs of this cycle have gone by since the best one."""
         patience = self.options.patience
-        return bool(patience and self.best and self.epoch - 1 - self.best[1] >= patience)
+        if not patience or self.best is None:
+            return False
+        since = max(self.best[1], self.cycle[0] // self.steps_per_epoch - 1)
+        return self.epoch - 1 - since >= patience
 
     def _copy_weights(self) -> Weights:
         return {name: value.clone() for name, value in self.model.state_dict().items()}
@@ -264,9 +287,10 @@ class Trainer:
     def _batches(self, epoch: int, skip: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """The batches of one epoch in its order, the last partial one dropped, the first ``skip`` passed over."""
         size = self.options.bs
-        # Drawn on the CPU so that every device sees the same order.
-        generator = torch.Generator().manual_seed((self.options.seed << 24) + epoch + 1)
-        order = torch.randperm(len(self._train[2]), generator=generator).to(self.device)
+        # On CUDA drawn there: shuffling tens of millions on the host would outlast the epoch.
+        where = self.device if self.device.type == "cuda" else torch.device("cpu")
+        generator = torch.Generator(where).manual_seed((self.options.seed << 24) + epoch + 1)
+        order = torch.randperm(len(self._train[2]), generator=generator, device=where).to(self.device)
         user, item, rating = (column[order] for column in self._train)
         for at in range(skip * size, self.steps_per_epoch * size, size):
             yield user[at : at + size], item[at : at + size], rating[at : at + size]
@@ -276,11 +300,9 @@ class Trainer:
         for epoch in itertools.count():
             yield from self._batches(epoch, 0)
 
-    def _flush(self, hooks: Hooks) -> None:
-        """Log the batch losses since the last time; the one place that waits for the device."""
-        losses = self.train_loss.drain()
-        if not losses:
-            return
+    def _settle(self) -> None:
+        """Take in the losses of the batches since the last time. Raises Diverged if one is off every scale."""
+        losses = self.train_loss.settle()
         for step, loss in enumerate(losses, self.step - len(losses)):
             if not loss < self._exploded:  # true of NaN as well
                 epoch, batch = divmod(step, self.steps_per_epoch)
@@ -288,9 +310,19 @@ class Trainer:
                     f"loss became {loss:g} in epoch {epoch}, batch {batch}, at learning rate {self.pace(step).lr:.3g}; "
                     "try a lower --lr"
                 )
+
+    def _flush(self, hooks: Hooks) -> None:
+        """Log the window of batch losses in hand."""
+        self._settle()
+        losses = self.train_loss.drain()
+        if not losses:
+            return
+        # The weights put aside last time have now shown that they give sound losses; today's are yet to.
+        if self._candidate:
+            self._good_weights, self._candidate = self._candidate, {}
         now = time.monotonic()
         if now - self._looked > LOOK_SECONDS:
-            self._looked, self._memory, self._good_weights = now, memory(self.device), self._copy_weights()
+            self._looked, self._memory, self._candidate = now, memory(self.device), self._copy_weights()
         hooks.emit(
             {
                 "event": "window",
@@ -343,7 +375,7 @@ class Trainer:
         except (KeyError, RuntimeError, ValueError) as error:
             raise CftuiError(f"checkpoint does not fit this run: {str(error).splitlines()[0]}") from None
         self.step, self.cycle, self.train_loss.count = int(step), (int(start), int(end)), int(count)
-        self.train_loss.resize(max(1, self.steps // WINDOWS))
+        self.train_loss.resize(self._window())
         self.best = None if math.isnan(best) else (best, int(epoch))
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import datetime
 import json
 import platform
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from types import FrameType
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -21,9 +19,10 @@ from cftui.engine import runs, weights
 from cftui.engine.baselines import baselines
 from cftui.engine.device import describe
 from cftui.engine.events import Event, EventWriter
+from cftui.engine.interrupts import StopRequested, stop_requests
 from cftui.engine.recipes import Options, Recipe
 from cftui.engine.runs import RunFolder
-from cftui.engine.trainer import Diverged, Hooks, Outcome, Trainer
+from cftui.engine.trainer import Diverged, Hooks, Outcome, Trainer, levels
 from cftui.errors import CftuiError
 from cftui.files import write_json
 from cftui.home import Home
@@ -44,32 +43,42 @@ def train(
     device: torch.device,
     name: str | None = None,
     emit: Emit = lambda event: None,
+    stop_requested: StopRequested | None = None,
 ) -> RunFolder:
     """Train ``recipe`` in a new run folder, until the last epoch or a SIGTERM or SIGINT.
 
     Args:
         emit: receives every event after it is in the log.
+        stop_requested: asked before every batch; by default whether SIGTERM or SIGINT has come.
 
     Raises:
         CftuiError: the data set or an option is not usable, or the device's memory is too small for the batch.
         Diverged: the loss exploded; the folder holds the reason and the last good weights.
         OSError: the disk is full or not writable; the log ends with the reason if it could be written.
     """
+    if stop_requested is None:
+        with stop_requests() as asked:
+            return train(home, recipe, options, data=data, device=device, name=name, emit=emit, stop_requested=asked)
     ratings = open_ratings(home, data, options.item_key)
     parts = split(ratings, options.split, options.seed)
-    trainer = Trainer(recipe, options, ratings, parts, device)
+    trainer = _trainer(recipe, options, ratings, parts, device)
     config = _config(recipe, options, ratings, device, train=len(parts.train), valid=len(parts.valid))
     run = runs.create(home, name or runs.new_name(recipe.name, home), config, _vocabulary(ratings))
-    with EventWriter(run.events_file) as log, _stop_requests() as stop_requested:
+    with run.lock(), EventWriter(run.events_file) as log:
         session = _Session(run, trainer, log, emit, stop_requested)
         session.record({"event": "start", **session.facts()})
-        session.record({"event": "baselines", **known_baselines(home, ratings, parts, options)})
-        session.fit()
+        session.fit(lambda: known_baselines(home, ratings, parts, options))
     return run
 
 
 def resume(
-    home: Home, run: RunFolder, *, more_epochs: int = 0, device: torch.device, emit: Emit = lambda event: None
+    home: Home,
+    run: RunFolder,
+    *,
+    more_epochs: int = 0,
+    device: torch.device,
+    emit: Emit = lambda event: None,
+    stop_requested: StopRequested | None = None,
 ) -> None:
     """Go on with a run that was stopped or died, from its last checkpoint; or with one that is done, for more epochs.
 
@@ -80,6 +89,38 @@ def resume(
         CftuiError: there is nothing to go on with, the run is being trained, its files are damaged, or its data set is
             no longer the same.
     """
+    if stop_requested is None:
+        with stop_requests() as asked:
+            resume(home, run, more_epochs=more_epochs, device=device, emit=emit, stop_requested=asked)
+            return
+    with run.lock():
+        _check_resumable(run, more_epochs)
+        config = run.config()
+        try:
+            chosen, options = Recipe(**config["recipe"]), Options(**config["options"])
+        except TypeError as error:
+            raise CftuiError(f"{run.config_file}: of another version of cftui ({error})") from None
+        ratings = open_ratings(home, config["data"]["name"], options.item_key)
+        if ratings.fingerprint != config["data"]["fingerprint"]:
+            raise CftuiError(f"{config['data']['name']} is no longer the data set that {run.name} was trained on")
+        parts = split(ratings, options.split, options.seed)
+        trainer = _trainer(chosen, options, ratings, parts, device)
+        state = weights.load_checkpoint(run)
+        if state is not None:
+            trainer.load_state(state)
+        if more_epochs:
+            trainer.extend(more_epochs)
+        with EventWriter(run.events_file) as log:
+            session = _Session(run, trainer, log, emit, stop_requested)
+            # Before the event: killed in between, the run is still done and can be extended again.
+            session.checkpoint()
+            session.record({"event": "resume", "step": trainer.step, **session.facts()})
+            # Older than the checkpoints to come: what a kill leaves must not be taken for the outcome.
+            run.weights_file.unlink(missing_ok=True)
+            session.fit(lambda: known_baselines(home, ratings, parts, options))
+
+
+def _check_resumable(run: RunFolder, more_epochs: int) -> None:
     status = run.status()
     if status in runs.LIVE:
         raise CftuiError(f"run {run.name} is being trained already (status: {status})")
@@ -87,36 +128,30 @@ def resume(
         raise CftuiError(f"run {run.name} is done; to go on, say for how many more epochs: --epochs N")
     if status != "done" and more_epochs:
         raise CftuiError(f"run {run.name} is not done (status: {status}); resume it without --epochs first")
-    config = run.config()
+
+
+def _trainer(recipe: Recipe, options: Options, ratings: Ratings, parts: Split, device: torch.device) -> Trainer:
     try:
-        chosen, options = Recipe(**config["recipe"]), Options(**config["options"])
-    except TypeError as error:
-        raise CftuiError(f"{run.config_file}: of another version of cftui ({error})") from None
-    ratings = open_ratings(home, config["data"]["name"], options.item_key)
-    if ratings.fingerprint != config["data"]["fingerprint"]:
-        raise CftuiError(f"{config['data']['name']} is no longer the data set that {run.name} was trained on")
-    trainer = Trainer(chosen, options, ratings, split(ratings, options.split, options.seed), device)
-    state = weights.load_checkpoint(run)
-    if state is not None:
-        trainer.load_state(state)
-    if more_epochs:
-        trainer.extend(more_epochs)
-    with EventWriter(run.events_file) as log, _stop_requests() as stop_requested:
-        session = _Session(run, trainer, log, emit, stop_requested)
-        session.record({"event": "resume", "step": trainer.step, **session.facts()})
-        # Older than the checkpoints to come: what a kill leaves must not be taken for the outcome.
-        run.weights_file.unlink(missing_ok=True)
-        session.fit()
+        return Trainer(recipe, options, ratings, parts, device)
+    except torch.OutOfMemoryError:
+        raise CftuiError(
+            f"out of memory on {describe(device)}: model and ratings do not fit; try fewer --factors or --device cpu"
+        ) from None
 
 
 class _Session:
     """One sitting of a trainer at a run folder: every event goes to the log first, and what is learned is saved."""
 
     def __init__(
-        self, run: RunFolder, trainer: Trainer, log: EventWriter, emit: Emit, stop_requested: Callable[[], bool]
+        self, run: RunFolder, trainer: Trainer, log: EventWriter, emit: Emit, stop_requested: StopRequested
     ) -> None:
         self.run, self.trainer, self._log, self._emit, self._stop_requested = run, trainer, log, emit, stop_requested
-        self._epochs = {event["epoch"]: event for event in run.history().epochs}
+        history = run.history()
+        self._epochs = {event["epoch"]: event for event in history.epochs}
+        self._knows_baselines = bool(history.baselines)
+        # What a kill in the middle of writing left behind; the lock is ours.
+        for torn in run.path.glob(".*.safetensors.*"):
+            torn.unlink(missing_ok=True)
 
     def facts(self) -> Event:
         trainer = self.trainer
@@ -143,25 +178,32 @@ class _Session:
     def _after_epoch(self) -> None:
         weights.save_snapshot(self.run, self.trainer.epoch - 1, self.trainer.model)
 
-    def fit(self) -> None:
+    def fit(self, find_baselines: Callable[[], dict[str, float]]) -> None:
+        """Train, and record how it ended, however it did."""
         run, trainer = self.run, self.trainer
-        self.run.beat()
+        short_of_memory = False
+        outcome: Outcome = "stopped"
+        run.beat()
         try:
             # From the first batch on there is something to go back to.
             self.checkpoint()
-            hooks = Hooks(self.record, self._stop_requested, self._after_epoch, self.checkpoint, run.beat)
-            outcome = trainer.fit(hooks)
+            if not self._knows_baselines and not self._stop_requested():
+                with suppress(MemoryError):  # they only say what a loss is worth
+                    self.record({"event": "baselines", **find_baselines()})
+            outcome = trainer.fit(
+                Hooks(self.record, self._stop_requested, self._after_epoch, self.checkpoint, run.beat)
+            )
             if outcome == "stopped":
                 self.checkpoint()
             weights.save_weights(run, trainer.model)
         except Diverged as error:
-            weights.save_weights(run, trainer.model)
+            with suppress(OSError):
+                weights.save_weights(run, trainer.model)
             self._fail(str(error))
             raise
         except torch.OutOfMemoryError:
-            reason = out_of_memory(trainer)
-            self._fail(reason)
-            raise CftuiError(reason) from None
+            # Tried again outside: in here the failed step's tensors are still alive.
+            short_of_memory = True
         except OSError as error:
             # A full disk may leave no room for its own obituary.
             with suppress(OSError):
@@ -170,6 +212,10 @@ class _Session:
         except Exception as error:
             self._fail(f"{type(error).__name__}: {error}")
             raise
+        if short_of_memory:
+            reason = out_of_memory(trainer)
+            self._fail(reason)
+            raise CftuiError(reason)
         self.record({"event": "stopped" if outcome == "stopped" else "done", **self._result(outcome)})
 
     def _fail(self, reason: str) -> None:
@@ -186,7 +232,7 @@ class _Session:
             "run": self.run.name,
             "step": trainer.step,
             "epochs": trainer.epoch,
-            "kept_epoch": kept if scores else None,
+            "kept_epoch": kept if scores and outcome != "stopped" else None,
             "early": outcome == "early",
             "valid_loss": scores.get("valid_loss"),
             "rmse": scores.get("rmse"),
@@ -208,40 +254,15 @@ def known_baselines(home: Home, ratings: Ratings, parts: Split, options: Options
     key = "/".join([ratings.name, ratings.fingerprint, ratings.item_key, options.split, str(options.seed)])
     path = home.models / ".baselines.json"
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))
+        known = dict(json.loads(path.read_text(encoding="utf-8")))
         if key in known:
             return known[key]
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError):
         known = {}  # not there yet, or damaged: it is only a cache
     known[key] = baselines(ratings, parts)
     with suppress(OSError):
         write_json(path, known)
     return known[key]
-
-
-@contextmanager
-def _stop_requests() -> Iterator[Callable[[], bool]]:
-    """While inside, SIGTERM and SIGINT ask for an orderly stop instead of killing; SIGHUP is ignored.
-
-    A dropped terminal must not end a training run.
-    """
-    asked: list[int] = []
-
-    def note(number: int, frame: FrameType | None) -> None:
-        asked.append(number)
-
-    handlers: dict[int, Any] = {signal.SIGTERM: note, signal.SIGINT: note}
-    if hasattr(signal, "SIGHUP"):
-        handlers[signal.SIGHUP] = signal.SIG_IGN
-    try:
-        before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-    except ValueError:  # not the main thread: signals go to someone else
-        before = {}
-    try:
-        yield lambda: bool(asked)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _config(recipe: Recipe, options: Options, ratings: Ratings, device: torch.device, **rows: int) -> dict[str, Any]:
@@ -255,7 +276,7 @@ def _config(recipe: Recipe, options: Options, ratings: Ratings, device: torch.de
             "fingerprint": ratings.fingerprint,
             "ratings": len(ratings),
             "rating_range": list(ratings.rating_range),
-            "levels": sorted({float(r) for r in ratings.rating}),
+            "levels": list(levels(ratings)),
             **rows,
         },
         "device": describe(device),

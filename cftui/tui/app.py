@@ -5,6 +5,10 @@ Nothing heavy is imported here: the first paint comes before pandas and torch, w
 
 from __future__ import annotations
 
+import asyncio
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
@@ -14,6 +18,7 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding
 from textual.reactive import reactive
 from textual.screen import Screen
+from textual.worker import get_current_worker
 
 from cftui.errors import CftuiError
 from cftui.home import Home
@@ -107,40 +112,48 @@ class CftuiApp(App[None]):
         from cftui.data import catalog
 
         if not catalog.is_present(name, self.home):
-            self.call_from_thread(self._set, activity="no data set")
+            self.from_worker(self._set, activity="no data set")
             return
-        self.call_from_thread(self._set, activity="reading")
+        self.from_worker(self._set, activity="reading")
         try:
             opened = OpenData(catalog.open_tables(name, self.home))
         except (CftuiError, OSError) as error:
-            self.call_from_thread(self.complain, error)
-            self.call_from_thread(self._set, activity="unreadable")
+            self.from_worker(self.complain, error)
+            self.from_worker(self._set, activity="unreadable")
             return
-        self.call_from_thread(self._set, opened=opened, activity="")
-        self.call_from_thread(self._open_latest)
+        self.from_worker(self._set, opened=opened, activity="")
+        self.from_worker(self._open_latest)
 
-    @work(thread=True, exclusive=True, group="data")
-    def fetch_data(self, name: str = DEFAULT_DATA) -> None:
-        from cftui.data import sources
-
-        try:
-            sources.get(name, self.home, say=lambda line: self.call_from_thread(self._set, activity=line))
-        except (CftuiError, OSError) as error:
-            self.call_from_thread(self.complain, error)
-            self.call_from_thread(self._set, activity="not fetched")
-            return
-        self.call_from_thread(self.open_data, name)
+    @work(exclusive=True, group="fetch")
+    async def fetch_data(self, name: str = DEFAULT_DATA) -> None:
+        """Fetch in a process of its own: a slow network must not keep the app from quitting."""
+        words = [sys.executable, "-m", "cftui", "data", "get", name, "--home", str(self.home.root)]
+        child = await asyncio.create_subprocess_exec(
+            *words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        last = ""
+        assert child.stderr is not None
+        async for line in child.stderr:
+            last = line.decode(errors="replace").strip() or last
+            self.activity = last.removeprefix("cftui: ")
+        if await child.wait():
+            self.complain(CftuiError(last.removeprefix("cftui: ")))
+            self.activity = "not fetched"
+        else:
+            self.open_data(name)
 
     def _open_latest(self) -> None:
         """Follow the newest run, live or ended, and open the newest that has something to show."""
-        from cftui.engine.runs import all_runs
+        from cftui.engine.runs import LIVE, all_runs
         from cftui.tui.following import Followed
 
         runs = all_runs(self.home)[::-1]
         if runs and self.followed is None:
-            self.followed = Followed(runs[0])
-            self.followed.poll()
-            self.followed.told = not self.followed.live
+            live = next((run for run in runs if run.status() in LIVE), runs[0])
+            followed = Followed(live)
+            followed.poll()
+            followed.told = not followed.live
+            self.followed = followed
         for run in runs:
             if run.weights_file.exists() or run.checkpoint_file.exists():
                 self.open_model(run.name)
@@ -148,7 +161,7 @@ class CftuiApp(App[None]):
 
     @work(thread=True, exclusive=True, group="model")
     def open_model(self, name: str) -> None:
-        self.call_from_thread(self._set, activity=f"opening {name}")
+        self.from_worker(self._set, activity=f"opening {name}")
         try:
             from cftui.analysis.search import TitleIndex
             from cftui.analysis.trained import TrainedModel
@@ -157,19 +170,25 @@ class CftuiApp(App[None]):
             model = TrainedModel.load(find(self.home, name))
             opened = OpenModel(model, model.ratings(self.home), TitleIndex(model.titles, model.counts))
         except (CftuiError, OSError) as error:
-            self.call_from_thread(self.complain, error)
-            self.call_from_thread(self._set, activity="")
+            self.from_worker(self.complain, error)
+            self.from_worker(self._set, activity="")
             return
-        self.call_from_thread(self._set, chosen=opened, activity="")
+        self.from_worker(self._choose, opened)
+
+    def _choose(self, opened: OpenModel) -> None:
+        # A user the new model does not know gives way to its first, before anything is predicted for him.
+        known = opened.model.users.code(self.user) is not None
+        self.set_reactive(CftuiApp.user, self.user if known else str(opened.model.users.classes[1]))
+        self.chosen, self.activity = opened, ""
+
+    def from_worker(self, function: Callable[..., object], *args: object, **kwargs: object) -> None:
+        """``call_from_thread`` for a thread whose answer may no longer be wanted: then it is dropped."""
+        if not get_current_worker().is_cancelled:
+            self.call_from_thread(function, *args, **kwargs)
 
     def _set(self, **values: object) -> None:
         for name, value in values.items():
             setattr(self, name, value)
-
-    def watch_chosen(self, chosen: OpenModel | None) -> None:
-        """A user the new model does not know gives way to its first."""
-        if chosen and chosen.model.users.code(self.user) is None:
-            self.user = str(chosen.model.users.classes[1])
 
     # Runs
 
@@ -202,6 +221,9 @@ class CftuiApp(App[None]):
         if self.training:
             self.notify("a run is going already; x stops it", severity="warning")
             return
+        if not (self.home.models / name).is_dir():
+            self.notify(f"run {name} is gone", severity="warning")
+            return
         more = ["--epochs", str(more_epochs)] if more_epochs else []
         try:
             process = start_detached(self.home, name, ["runs", "resume", name, *more])
@@ -229,6 +251,8 @@ class CftuiApp(App[None]):
         """A run changed its name: what is shown of it is found under the new one."""
         if self.followed and self.followed.name == old:
             self.follow(new)
+        elif self.chosen and self.chosen.name == old:
+            self.open_model(new)
 
     def forgotten(self, name: str) -> None:
         """A run was removed."""
@@ -243,6 +267,10 @@ class CftuiApp(App[None]):
         if not self.training or self.followed is None:
             self.notify("no run is going")
             return
+        if self.followed.process is not None and not self.followed.begun:
+            # Nothing is in its log yet, but the process is there to be asked.
+            self.followed.process.terminate()
+            return
         try:
             request_stop(self.followed.run)
         except (CftuiError, OSError) as error:
@@ -255,11 +283,15 @@ class CftuiApp(App[None]):
     def _poll(self) -> None:
         """Read the followed log; when its run ends, say so and open what it learned."""
         followed = self.followed
-        if followed is None or followed.told:
+        if followed is None:
             return
         live = followed.live
         if followed.poll():
             self.tick += 1
+            # Somebody, somewhere, goes on with a run that had ended.
+            followed.told = followed.told and followed.history.ending is not None
+        if followed.told:
+            return
         if live:
             known = f"training {followed.history.progress:.0%}"
             self.activity = known if followed.begun else f"starting {followed.name}"
@@ -273,6 +305,9 @@ class CftuiApp(App[None]):
             self.notify(f"{followed.name}: valid loss {followed.history.last['valid_loss']:.4f}")
         if followed.history.last:
             self.open_model(followed.name)
+        elif not followed.run.config_file.exists():
+            # It never came to be a run: nothing but its log is there, and that has been shown.
+            shutil.rmtree(followed.run.path, ignore_errors=True)
 
     # Talking to the user
 

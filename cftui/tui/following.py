@@ -12,8 +12,6 @@ from cftui.engine.runs import LIVE, RunFolder
 from cftui.home import Home
 
 MEMORY = "; was memory short?"
-# How much of a dead trainer's log is worth a notice.
-LOG_BYTES = 2_000
 
 
 def start_detached(home: Home, name: str, arguments: list[str]) -> subprocess.Popen[bytes]:
@@ -75,14 +73,7 @@ class Followed:
         """Why it ended badly, in one line; empty if it did not."""
         if self.live:
             return ""
-        ending = self.history.ending
-        if ending is not None:
-            return str(ending.get("reason", ""))
-        if self.process is not None and (self.process.returncode or 0) < 0:
+        if self.history.ending is None and self.process is not None and (self.process.returncode or 0) < 0:
             number = -self.process.returncode
             return f"killed by signal {number} ({signal.strsignal(number)}){MEMORY if number == signal.SIGKILL else ''}"
-        try:
-            tail = self.run.log_file.read_bytes()[-LOG_BYTES:].decode(errors="replace").strip()
-        except OSError:
-            tail = ""
-        return tail.splitlines()[-1].removeprefix("cftui: ") if tail else "its process is gone"
+        return self.run.obituary(self.history)

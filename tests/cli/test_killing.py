@@ -68,3 +68,29 @@ def test_five_kills_at_random_moments_lose_nothing(fresh_home: Home) -> None:
     assert scores[0] == scores[1]
     resumes = [line for line in run.events_file.read_text().splitlines() if json.loads(line)["event"] == "resume"]
     assert len(resumes) == KILLS
+
+
+def test_a_terminal_dropped_while_pytorch_loads_stops_nothing(fresh_home: Home) -> None:
+    child = start(fresh_home, "train", "model4", "--bs", "4096", "--epochs", "2", "--name", "dropped")
+    run = RunFolder(fresh_home.models / "dropped")
+    time.sleep(0.4)
+    assert not run.path.exists()
+    os.kill(child.pid, signal.SIGHUP)
+    assert child.wait(60) == 0
+    assert run.status() == "done"
+
+
+def test_a_dead_run_says_why_and_what_it_said_last(fresh_home: Home, cli) -> None:
+    child = start(fresh_home, "train", "model4", "--epochs", "500", "--name", "dead")
+    run = RunFolder(fresh_home.models / "dead")
+    while lines(run) < 5:
+        time.sleep(0.01)
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    run.log_file.write_text(
+        "run dead: 500 epochs\nepoch  train_loss  valid_loss\n    0    0.9372    0.95 0.97  00:00.3\n"
+    )
+    shown = cli(fresh_home, "runs", "show", "dead").out
+    assert f"process {child.pid} is gone, last seen" in shown
+    assert "  | run dead: 500 epochs" in shown
+    assert "| " + "    0    0.9372" not in shown

@@ -49,6 +49,7 @@ def test_a_run_folder_says_how_it_came_about(tiny_home: Home) -> None:
         "events.jsonl",
         "vocabulary.json",
         "heartbeat",
+        "lock",
         "snapshots",
         "weights.safetensors",
         "checkpoint.safetensors",

@@ -8,7 +8,6 @@ import psutil
 import pytest
 from textual.widgets import DataTable, Input, OptionList, Static
 
-from cftui.data import sources
 from cftui.engine.runs import RunFolder, all_runs
 from cftui.tui.app import CftuiApp
 from cftui.tui.widgets.loss_chart import LossChart
@@ -37,16 +36,24 @@ async def test_without_data_the_app_says_what_to_press(bare_app, until):
 
 
 async def test_g_fetches_and_opens_the_data_set(bare_app, until, ml_100k_folder, monkeypatch):
-    def from_folder(name, home, *, say, **_):
-        return real_get(name, home, source=ml_100k_folder, say=say)
-
-    real_get = sources.get
-    monkeypatch.setattr(sources, "get", from_folder)
+    monkeypatch.setenv("CFTUI_ML_100K", str(ml_100k_folder))
     async with bare_app.run_test(size=SIZE) as pilot:
         await until(pilot, lambda: bare_app.activity)
         await pilot.press("g")
         await until(pilot, lambda: bare_app.opened)
         assert bare_app.opened.name == "ml-100k"
+
+
+async def test_a_fetch_that_fails_says_why(bare_app, until, monkeypatch, tmp_path):
+    monkeypatch.setenv("CFTUI_ML_100K", str(tmp_path / "nowhere"))
+    notices = []
+    bare_app.notify = lambda message, **kwargs: notices.append(message)
+    async with bare_app.run_test(size=SIZE) as pilot:
+        await until(pilot, lambda: bare_app.activity)
+        await pilot.press("g")
+        await until(pilot, lambda: notices)
+        assert "no such file or folder" in notices[0]
+        assert bare_app.opened is None
 
 
 async def test_a_screen_without_a_model_offers_to_train_one_and_opens_it(untrained, until):
@@ -80,7 +87,7 @@ async def test_the_train_screen_charts_a_run_and_fills_the_epoch_table(untrained
         drawn = str(chart.render())
         assert any(0x2800 < ord(c) < 0x2900 for c in drawn), "no training curve"
         assert "o" in drawn
-        assert "item kNN" in drawn
+        assert "bias only" in drawn
         assert "train" in str(chart.border_title)
         assert "valid" in str(chart.border_title)
         assert history.start["batch_size"] == 512

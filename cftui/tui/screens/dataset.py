@@ -87,7 +87,7 @@ class DatasetScreen(Room):
         }
         facts, histogram = statistics.describe(tables), statistics.histogram(tables)
         popularity = statistics.popularity(tables).tolist()
-        self.app.call_from_thread(self._show, tables.noun, facts, histogram, popularity, frames)
+        self.cftui.from_worker(self._show, tables.noun, facts, histogram, popularity, frames)
 
     def _show(
         self,

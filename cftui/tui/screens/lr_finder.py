@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import math
-from typing import TYPE_CHECKING
+import subprocess
+import sys
+from itertools import pairwise
+from typing import TYPE_CHECKING, cast
 
 from rich.text import Text
 from textual import work
@@ -14,12 +19,10 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 from textual_plotext import PlotextPlot
 
-from cftui.errors import CftuiError
 from cftui.tui.widgets.loss_chart import TRAIN_COLOUR
 
 if TYPE_CHECKING:
-    from cftui.data.tables import Tables
-    from cftui.engine.lr_finder import LearningRates
+    from cftui.tui.app import CftuiApp
 
 
 class LrFinder(ModalScreen[float | None]):
@@ -28,10 +31,10 @@ class LrFinder(ModalScreen[float | None]):
     BINDINGS = [Binding("enter", "take", "Take it"), Binding("escape,q", "dismiss(None)", "Leave it")]
     CSS_PATH = "lr_finder.tcss"
 
-    def __init__(self, recipe: str, tables: Tables, options: list[str]) -> None:
+    def __init__(self, recipe: str, data: str, options: list[str]) -> None:
         super().__init__()
-        self._recipe, self._tables, self._options = recipe, tables, options
-        self._found: LearningRates | None = None
+        self._recipe, self._words = recipe, ["lr-find", recipe, "--data", data, "--json", *_of_finder(options)]
+        self._suggestion: float | None = None
 
     def compose(self) -> ComposeResult:
         with Vertical(id="lr-finder"):
@@ -43,41 +46,49 @@ class LrFinder(ModalScreen[float | None]):
         box.border_title, box.border_subtitle = f"learning rate of {self._recipe}", "enter: take it   escape: leave it"
         self._find()
 
-    @work(thread=True)
-    def _find(self) -> None:
-        import torch
-
-        from cftui.data.ratings import Ratings
-        from cftui.data.splits import split
-        from cftui.engine.lr_finder import find_lr
-        from cftui.engine.recipes import Options, recipe
-        from cftui.engine.trainer import Trainer
-
-        given = dict(zip(self._options[::2], self._options[1::2], strict=False))
+    @work(exclusive=True)
+    async def _find(self) -> None:
+        """In a process of its own, as all training: the app's thread count and memory are not for that."""
+        home = cast("CftuiApp", self.app).home
+        child = await asyncio.create_subprocess_exec(
+            *[sys.executable, "-m", "cftui", *self._words, "--home", str(home.root)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
         try:
-            seed, bs = int(given.get("--seed", 0)), int(given.get("--bs", 64))
-            options = Options(seed=seed, bs=bs, factors=int(given.get("--factors", 50)))
-            ratings = Ratings.encode(self._tables)
-            parts = split(ratings, given.get("--split", "random"), seed)
-            found = find_lr(Trainer(recipe(self._recipe), options, ratings, parts, torch.device("cpu")))
-        except (CftuiError, ValueError) as error:
-            self.app.call_from_thread(self.query_one("#lr-text", Static).update, Text(str(error)))
-            return
-        self.app.call_from_thread(self._show, found)
+            answer, errors = await child.communicate()
+        except asyncio.CancelledError:
+            child.kill()
+            raise
+        if child.returncode:
+            said = errors.decode(errors="replace").strip().removeprefix("cftui: ")
+            self.query_one("#lr-text", Static).update(Text(said or "the finder failed"))
+        else:
+            self._show(**json.loads(answer))
 
-    def _show(self, found: LearningRates) -> None:
-        self._found = found
+    def _show(self, lr: list[float], loss: list[float], suggestion: float, **_: object) -> None:
+        self._suggestion = suggestion
         chart = self.query_one(PlotextPlot)
         plt = chart.plt
         plt.clear_figure()  # an empty figure drawn before keeps its limits
-        rates = [math.log10(lr) for lr in found.lr]
-        plt.plot(rates, found.loss, marker="braille", color=TRAIN_COLOUR)
-        plt.vline(math.log10(found.suggestion), "default")
+        rates = [math.log10(rate) for rate in lr]
+        plt.plot(rates, loss, marker="braille", color=TRAIN_COLOUR)
+        plt.vline(math.log10(suggestion), "default")
         whole = range(math.ceil(rates[0]), math.floor(rates[-1]) + 1)
         plt.xticks(list(whole), [f"1e{power}" for power in whole])
         chart.refresh()
-        self.query_one("#lr-text", Static).update(Text(f"suggested: {found.suggestion:.2g}  (valley)", style="bold"))
+        self.query_one("#lr-text", Static).update(Text(f"suggested: {suggestion:.2g}  (valley)", style="bold"))
 
     def action_take(self) -> None:
-        if self._found:
-            self.dismiss(self._found.suggestion)
+        if self._suggestion:
+            self.dismiss(self._suggestion)
+
+
+def _of_finder(options: list[str]) -> list[str]:
+    """Those of the form's options that the finder knows."""
+    kept = []
+    for word, value in pairwise([*options, ""]):
+        if word in ("--seed", "--bs", "--factors", "--wd", "--split"):
+            kept += [word, value]
+    return kept

@@ -12,6 +12,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
+from cftui.errors import CftuiError
 from cftui.tui.screens.model_room import ModelRoom
 from cftui.tui.screens.prompt import Prompt
 from cftui.tui.widgets.point_map import PointMap, labels_for
@@ -47,6 +48,7 @@ class MapScreen(ModelRoom):
 
     preset = "farthest"
     minimum = 20
+    _table: pd.DataFrame | None = None
 
     def model_body(self) -> ComposeResult:
         with Horizontal(id="map-row"):
@@ -57,7 +59,7 @@ class MapScreen(ModelRoom):
         yield Static(id="where")
 
     def model_changed(self, opened: OpenModel) -> None:
-        self._table: pd.DataFrame | None = None
+        self._table = None
         self._load(opened)
 
     @work(thread=True, exclusive=True)
@@ -65,16 +67,29 @@ class MapScreen(ModelRoom):
         """Components and biases off the event loop; the first call imports fbpca."""
         from cftui.analysis import components, ranking
 
-        table, found = components.item_map(opened.model)
         biases = ranking.biases(opened.model) if opened.model.has_bias else None
-        self.app.call_from_thread(self._loaded, opened, table, found.variance, biases)
+        self.cftui.from_worker(self._list_biases, opened, biases)
+        try:
+            table, found = components.item_map(opened.model)
+        except CftuiError as error:
+            self.cftui.from_worker(self._no_map, str(error))
+        else:
+            self.cftui.from_worker(self._loaded, opened, table, found.variance)
 
-    def _loaded(
-        self, opened: OpenModel, table: pd.DataFrame, variance: np.ndarray, biases: pd.DataFrame | None
-    ) -> None:
+    def _no_map(self, why: str) -> None:
+        self._table = None
+        self.query_one(PointMap).clear()
+        self.query_one("#where", Static).update(Text(why))
+
+    def _loaded(self, opened: OpenModel, table: pd.DataFrame, variance: np.ndarray) -> None:
         if opened is not self.cftui.chosen:
             return
         self._table, self._variance = table, variance
+        self._place()
+        if self.is_current:
+            self.query_one("#points").focus()
+
+    def _list_biases(self, opened: OpenModel, biases: pd.DataFrame | None) -> None:
         for name, title in (("highest", "most liked"), ("lowest", "least liked")):
             pane = self.query_one(f"#{name}", OptionList)
             pane.border_title = f"{title} (bias)"
@@ -90,9 +105,6 @@ class MapScreen(ModelRoom):
                 ]
             )
             pane.highlighted = 0
-        self._place()
-        if self.is_current:
-            self.query_one("#points").focus()
 
     def _place(self) -> None:
         """Put the chosen points on the map."""
@@ -138,6 +150,8 @@ class MapScreen(ModelRoom):
             self._go_to(int(event.option.id))
 
     def _go_to(self, code: int) -> None:
+        if self._table is None:
+            return
         if code not in set(self._shown["code"]):
             self.minimum = 0
             self._place()

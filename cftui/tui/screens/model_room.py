@@ -47,7 +47,7 @@ class ModelRoom(Room):
         if app.opened is None:
             text = f"No data set yet.\n\nPress g to fetch MovieLens 100K.\n\n{app.activity}"
         elif app.training:
-            text = f"Training {DEFAULT_RECIPE} ... {app.activity}\n\nThis screen opens when it is done."
+            text = f"{app.activity or 'training'} ...\n\nThis screen opens when it is done."
         elif app.activity:
             text = app.activity
         else:

@@ -9,6 +9,7 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
+from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -148,7 +149,7 @@ class SearchScreen(ModelRoom):
             ]
         )
         pane.highlighted = 0 if len(near) else None
-        pane.border_title = f"like {model.titles[self.item]}"
+        pane.border_title = Content(f"like {model.titles[self.item]}")
         pane.border_subtitle = f"cosine, {self.minimum}+ ratings" if self.minimum else "cosine"
 
     def _show_prediction(self) -> None:
@@ -270,7 +271,7 @@ def _scored(score: str, title: str, ratings: int, width: int) -> Text:
     return Text(f"{score} ", style="bold", no_wrap=True) + name + Text(count, style="dim")
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=1)
 def _bias_ranks(opened: OpenModel) -> dict[int, int]:
     from cftui.analysis import ranking
 

@@ -13,9 +13,9 @@ from textual.widgets import DataTable
 
 
 class Sheet(ModalScreen[None]):
-    """Rows under a title; numbers to the right."""
+    """Rows under a title."""
 
-    BINDINGS = [Binding("escape,q,enter,v", "dismiss", "Close")]
+    BINDINGS = [Binding("escape,q,v", "dismiss", "Close"), Binding("enter", "dismiss", priority=True, show=False)]
     CSS_PATH = "sheet.tcss"
 
     def __init__(self, title: str, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
@@ -10,6 +12,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import DataTable, Static
 
 from cftui.engine.events import Event, History, read_history
+from cftui.engine.recipes import OPTIONS
 from cftui.engine.runs import RunFolder
 from cftui.errors import CftuiError
 from cftui.tui.following import Followed
@@ -20,6 +23,9 @@ from cftui.tui.widgets.loss_chart import X_AXES, LossChart, overlay
 from cftui.tui.widgets.recipe_form import RecipeForm
 from cftui.tui.widgets.run_list import RunList
 
+RELOAD_SECONDS = 3.0
+# DataTable measures every cell: of a long run the last epochs are shown.
+EPOCHS_SHOWN = 200
 # The chapter's columns and the root mean squared error; widths that fit beside the form at 80 columns.
 COLUMNS = {"epoch": 6, "train_loss": 11, "valid_loss": 11, "rmse": 7, "time": 8}
 
@@ -68,6 +74,7 @@ class TrainScreen(Room):
         self.watch(self.app, "tick", self._ticked, init=False)
         self.watch(self.app, "chosen", self._followed, init=False)
         self.query_one(RecipeForm).focus_start()
+        self.set_interval(RELOAD_SECONDS, self._look_again)
 
     def on_screen_resume(self) -> None:
         self.query_one(RunList).reload()
@@ -98,7 +105,11 @@ class TrainScreen(Room):
             return
 
         def check(text: str) -> str:
-            return "" if text.isdecimal() and int(text) > 0 else "a whole number from 1"
+            try:
+                OPTIONS["epochs"].parse(text)
+            except CftuiError as error:
+                return str(error)
+            return ""
 
         def go(answer: str | None) -> None:
             if answer:
@@ -123,7 +134,7 @@ class TrainScreen(Room):
 
         from cftui.tui.screens.lr_finder import LrFinder
 
-        self.app.push_screen(LrFinder(form.recipe, self.cftui.opened.tables, options), use)
+        self.app.push_screen(LrFinder(form.recipe, self.cftui.opened.name, options), use)
 
     # The run list
 
@@ -151,7 +162,7 @@ class TrainScreen(Room):
                 self.cftui.complain(error)
                 return
             self.cftui.renamed(event.name, answer)
-            self.query_one(RunList).reload()
+            self._followed()
 
         self.app.push_screen(Prompt(f"a name for {event.name}", "letters, digits, . _ -", event.name, lambda _: ""), go)
 
@@ -166,7 +177,7 @@ class TrainScreen(Room):
                 self.cftui.complain(error)
                 return
             self.cftui.forgotten(event.name)
-            self.query_one(RunList).reload()
+            self._followed()
 
         self.app.push_screen(Confirm(f"Remove {event.name} and all that it learned?"), go)
 
@@ -213,13 +224,13 @@ class TrainScreen(Room):
             model = TrainedModel.load(RunFolder(self.cftui.home.models / name))
             table = ranking.results(model, model.ratings(self.cftui.home), rows=12)
         except (CftuiError, OSError) as error:
-            self.app.call_from_thread(self.cftui.complain, error)
+            self.cftui.from_worker(self.cftui.complain, error)
             return
         rows = [
             {**row, "rating": f"{row['rating']:g}", "rating_pred": f"{row['rating_pred']:.4f}"}
             for row in table.to_dict("records")
         ]
-        self.app.call_from_thread(self.app.push_screen, Sheet(f"validation ratings as {name} predicts them", rows))
+        self.cftui.from_worker(self.app.push_screen, Sheet(f"validation ratings as {name} predicts them", rows))
 
     # The chart's keys
 
@@ -254,8 +265,19 @@ class TrainScreen(Room):
     # What the run says
 
     def _followed(self) -> None:
+        self._prune_overlays()
         self.query_one(RunList).reload()
         self._ticked()
+
+    def _look_again(self) -> None:
+        """Runs come and go without this app; only while somebody looks."""
+        if self.is_current:
+            self.query_one(RunList).reload()
+
+    def _prune_overlays(self) -> None:
+        """Runs that were removed or renamed are no longer on the chart."""
+        chart = self.query_one(LossChart)
+        chart.others = [c for c in chart.others if RunFolder(self.cftui.home.models / c.name).config_file.exists()]
 
     def _ticked(self) -> None:
         followed = self.cftui.followed
@@ -274,6 +296,7 @@ class TrainScreen(Room):
             table.clear()
             rows = 0
         best = history.best
+        rows = max(rows, len(history.epochs) - EPOCHS_SHOWN)
         for epoch in history.epochs[rows:]:
             table.add_row(*_epoch_cells(epoch))
         if history.epochs[rows:]:
@@ -308,16 +331,15 @@ def _status_text(followed: Followed, width: int) -> Text:
     facts = [_speed(history), str(history.start["device"]), _memory(history)]
     if followed.live:
         done = history.progress
-        filled = round(10 * done)
-        eta = int(history.elapsed / done * (1 - done)) if done else 0
-        bar = "█" * filled + "░" * (10 - filled)
-        facts = [f"{bar} {done:4.0%}", f"ETA {eta // 60}:{eta % 60:02d}", *facts]
+        filled = round(5 * done)
+        left = datetime.timedelta(seconds=int(history.elapsed / done * (1 - done))) if done else "?"
+        facts = [f"{'█' * filled}{'░' * (5 - filled)} {done:.0%}", f"ETA {str(left).removeprefix('0:')}", *facts]
     elif followed.problem:
         facts = [followed.problem]
     else:
         state = history.ending["event"] if history.ending else "dead"
         facts = [f"{state} after {history.elapsed:.1f} s", *facts]
-    text = Text("  ".join(fact for fact in facts if fact), no_wrap=True)
+    text = Text(" ".join(fact for fact in facts if fact), no_wrap=True)
     text.truncate(max(width - 2, 20), overflow="ellipsis")
     return text
 
@@ -326,10 +348,10 @@ def _speed(history: History) -> str:
     speed = history.last["ratings_per_second"] if history.last else 0.0
     if not speed and history.windows and history.elapsed and history.start:
         speed = history.windows[-1]["step"] * history.start["batch_size"] / history.elapsed
-    return f"{speed / 1000:,.0f} k ratings/s" if speed else ""
+    return f"{speed / 1000:,.0f}k ratings/s" if speed else ""
 
 
 def _memory(history: History) -> str:
     last = history.windows[-1] if history.windows else {}
     parts = [("", last.get("memory")), ("GPU ", last.get("gpu_memory"))]
-    return "  ".join(f"{name}{size / 2**20:,.0f} MB" for name, size in parts if size)
+    return " ".join(f"{name}{size / 2**20:,.0f}MB" for name, size in parts if size)

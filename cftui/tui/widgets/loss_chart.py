@@ -15,13 +15,14 @@ from cftui.engine.events import Event, History
 # A line of raw points is slow to draw: no more per column than can be seen.
 POINTS_PER_COLUMN = 2
 CELLS_PER_BAND_POINT = 3
+EPOCHS_DRAWN = 200
 REDRAW_SECONDS = 1.0
 SETTLED = 0.08  # share of a run after which its losses set the scale
 # Okabe-Ito, told apart by the colour-blind; marks differ too, for where there are no colours.
 TRAIN_COLOUR, VALID_COLOUR, BEST_COLOUR = (86, 180, 233), (230, 159, 0), (240, 228, 66)
 QUIET_COLOUR, LINE_COLOUR = (110, 110, 110), (150, 150, 150)
 OVERLAYS = (((0, 158, 115), "x"), ((204, 121, 167), "+"), ((213, 94, 0), "*"), ((0, 114, 178), "^"))
-LINES = {"global_mean": "global mean", "bias_only": "bias only", "item_knn": "item kNN"}
+LINES = {"global_mean": "mean", "bias_only": "bias only", "item_knn": "item kNN"}
 X_AXES = ("epoch", "step", "seconds")
 
 
@@ -146,8 +147,11 @@ class LossChart(PlotextPlot):
                 plt.scatter([x(best)], self._y([best["valid_loss"]]), marker="@", color=BEST_COLOUR)
         self._axes(low, high, end)
         row = (self._y([high])[0] - self._y([low])[0]) / max(self.size.height - 3, 1)
-        for name, loss in history.baselines.items():
-            if name in LINES and low <= loss <= high:
+        taken: list[float] = []
+        for name, loss in sorted(history.baselines.items(), key=lambda line: -line[1]):
+            y = self._y([loss])[0] if loss > 0 else low
+            if name in LINES and low <= loss <= high and all(abs(y - other) >= 1.5 * row for other in taken):
+                taken.append(y)
                 # One row above its line, over whatever is there.
                 plt.text(
                     f"{LINES[name]} {loss:.3f}", end, self._y([loss])[0] + row, color=LINE_COLOUR, alignment="right"
@@ -201,4 +205,7 @@ class LossChart(PlotextPlot):
 
 
 def _scored(history: History) -> list[Event]:
-    return [event for event in history.epochs if event.get("valid_loss") is not None]
+    """The epochs that have a validation loss, thinned to what a chart can show."""
+    scored = [event for event in history.epochs if event.get("valid_loss") is not None]
+    every = -(-len(scored) // EPOCHS_DRAWN)
+    return scored[:: every or 1] + (scored[-1:] if every > 1 else [])

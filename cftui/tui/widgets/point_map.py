@@ -74,6 +74,11 @@ class PointMap(Widget, can_focus=True):
         self.cursor = None
         self.action_reset()
 
+    def clear(self) -> None:
+        """No points at all."""
+        self._xy = self._group = self.cursor = None
+        self._redraw()
+
     def put_cursor(self, index: int) -> None:
         """Move the cursor, and the view if the point is out of it."""
         if self._xy is None:

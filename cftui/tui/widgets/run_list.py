@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, cast
 
 from rich.text import Text
 from textual import on, work
@@ -12,6 +13,9 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from cftui.engine.runs import RunSummary
+
+if TYPE_CHECKING:
+    from cftui.tui.app import CftuiApp
 
 # Four letters at the most: the list is narrow.
 MARKS = {"done": "ok", "running": "live", "stalled": "slow", "stopped": "stop", "failed": "fail", "dead": "dead"}
@@ -31,7 +35,7 @@ class RunList(OptionList):
 
     BINDINGS = [
         Binding("s", "sort", "Sort by age or loss", show=False),
-        Binding("i", "filter", "Only this recipe, or all", show=False),
+        Binding("i", "filter", "Only this recipe, only this data set, all", show=False),
         Binding("n", "rename", "Rename", show=False),
         Binding("d,delete", "delete", "Remove", show=False),
         Binding("c", "compare", "Compare with the one on show", show=False),
@@ -52,7 +56,7 @@ class RunList(OptionList):
         """Somebody wants to know how it differs from the one on show."""
 
     order = ORDERS[0]
-    recipe = ""
+    kept_by: tuple[str, str] | None = None
     _rows: list[RunSummary] = []
 
     @property
@@ -67,18 +71,20 @@ class RunList(OptionList):
         """Read the folder again, off the event loop: there may be many runs, on a slow disk."""
         from cftui.engine.runs import all_runs, summarise
 
-        rows = [summarise(run) for run in reversed(all_runs(self.app.home))]  # type: ignore[attr-defined]
-        self.app.call_from_thread(self._show, rows)
+        app = cast("CftuiApp", self.app)
+        app.from_worker(self._show, [summarise(run) for run in reversed(all_runs(app.home))])
 
     def _show(self, rows: list[RunSummary]) -> None:
         self._rows = rows
         kept = self.current
-        rows = [row for row in rows if not self.recipe or row.recipe == self.recipe]
+        if self.kept_by:
+            what, value = self.kept_by
+            rows = [row for row in rows if getattr(row, what) == value]
         if self.order == "best first":
             rows = sorted(rows, key=lambda row: math.inf if row.valid_loss is None else row.valid_loss)
         self.clear_options()
         width = max(self.scrollable_content_region.width, 24)
-        self.border_title = f"runs: {self.recipe}" if self.recipe else "runs"
+        self.border_title = f"runs: {self.kept_by[1]}" if self.kept_by else "runs"
         self.border_subtitle = self.order if rows else ""
         if not rows:
             self.add_option(Option(Text("none yet", style="dim"), disabled=True))
@@ -105,8 +111,14 @@ class RunList(OptionList):
         self._show(self._rows)
 
     def action_filter(self) -> None:
-        of = {row.name: row.recipe for row in self._rows}
-        self.recipe = "" if self.recipe else of.get(self.current or "", "")
+        """All, then those of this recipe, then those of this data set."""
+        here = next((row for row in self._rows if row.name == self.current), None)
+        if self.kept_by is None and here:
+            self.kept_by = ("recipe", here.recipe)
+        elif self.kept_by and self.kept_by[0] == "recipe" and here:
+            self.kept_by = ("data", here.data)
+        else:
+            self.kept_by = None
         self._show(self._rows)
 
     def action_rename(self) -> None:
