@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from cftui.data import catalog
 from cftui.data.ratings import Ratings, Vocabulary
 from cftui.data.splits import Split, split
 from cftui.engine import metrics
@@ -18,6 +17,7 @@ from cftui.engine.architectures import Architecture, Learned, Shape
 from cftui.engine.recipes import Options, Recipe
 from cftui.engine.runs import RunFolder, read_json
 from cftui.engine.trainer import build, y_range
+from cftui.engine.training import open_ratings
 from cftui.engine.weights import load_weights
 from cftui.errors import CftuiError
 from cftui.home import Home
@@ -102,7 +102,9 @@ class TrainedModel:
         """float32 ``[items]``. Raises CftuiError if the architecture has no biases."""
         bias = self.learned.item_bias
         if bias is None:
-            raise CftuiError(f"{self.run.name}: {self.recipe.name} has no biases; model3, model4, model5 and collab do")
+            raise CftuiError(
+                f"{self.run.name}: {self.recipe.name} has no biases; model3, model4, model5, collab and cross-entropy do"
+            )
         return bias.numpy()
 
     @property
@@ -165,7 +167,7 @@ class TrainedModel:
         Raises:
             CftuiError: the data set is gone, or is no longer the one the run was trained on.
         """
-        ratings = Ratings.encode(catalog.open_tables(self.data_name, home), self.options.item_key)  # type: ignore[arg-type]
+        ratings = open_ratings(home, self.data_name, self.options.item_key)
         if ratings.fingerprint != self.fingerprint:
             raise CftuiError(
                 f"{self.run.name} was trained on another {self.data_name} (fingerprint {self.fingerprint}, "

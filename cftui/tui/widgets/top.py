@@ -12,7 +12,7 @@ ROOMS = (("dataset", "Dataset"), ("train", "Train"), ("search", "Search"), ("map
 
 
 class TopLine(Widget):
-    """Name and data set to the left; run, user, device and activity to the right."""
+    """Name and data set to the left; run, user and activity to the right."""
 
     def on_mount(self) -> None:
         for name in ("opened", "chosen", "user", "activity"):
