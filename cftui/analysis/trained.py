@@ -103,7 +103,7 @@ class TrainedModel:
         bias = self.learned.item_bias
         if bias is None:
             raise CftuiError(
-                f"{self.run.name}: {self.recipe.name} has no biases; model3, model4, model5, collab and cross-entropy do"
+                f"{self.run.name}: {self.recipe.name} has no biases; model3 to 5, collab and cross-entropy do"
             )
         return bias.numpy()
 

@@ -14,6 +14,11 @@ from cftui.engine.schedule import Pace
 BETA2, EPSILON = 0.99, 1e-5  # fastai's Adam
 
 
+# A larger batch is worked through in parts on a CPU: temporaries over 32 MB go back to the system each time, and
+# faulting their pages in again takes longer than the arithmetic.
+PART = 8_192
+
+
 class Step(Protocol):
     """Updates the model it was made for; ``optimizer`` holds what a checkpoint needs beside the weights."""
 
@@ -101,11 +106,27 @@ class PackedStep:
 
     @torch.no_grad()
     def __call__(self, user: Tensor, item: Tensor, rating: Tensor, pace: Pace) -> Tensor:
-        size, k = len(rating), self._k
-        # Codes may be stored in 32 bits; index_fill_ takes only 64.
+        size = len(rating)
+        if rating.device.type == "cpu" and size > PART:
+            user, item, rating = _by_user(user, item, rating)
+            parts = zip(user.split(PART), item.split(PART), rating.split(PART), strict=True)
+            squared = torch.stack([self._accumulate(*part, size)[1] for part in parts]).sum()
+            self._update(pace)
+            self._grad.zero_()
+        else:
+            rows, squared = self._accumulate(user, item, rating, size)
+            self._update(pace)
+            # Only what was touched: the table may be large.
+            self._grad.index_fill_(0, rows, 0)
+        return squared / size
+
+    def _accumulate(self, user: Tensor, item: Tensor, rating: Tensor, size: int) -> tuple[Tensor, Tensor]:
+        """Add the gradient of a part of a batch of ``size``. Returns the rows touched, the sum of squared errors."""
+        n, k = len(rating), self._k
+        # Codes may be stored in 32 bits; index_fill_ takes only 64, and index_add_ is slower with 32.
         rows = torch.cat((user, item + self._users)).long()
-        picked = self._table.index_select(0, rows)  # [2b, k (+ 1)]
-        u, v = picked[:size], picked[size:]
+        picked = self._table.index_select(0, rows)  # [2n, k (+ 1)]
+        u, v = picked[:n], picked[n:]
         product = u[:, :k] * v[:, :k]
         raw = product.sum(dim=1)
         if self._biased:
@@ -125,10 +146,7 @@ class PackedStep:
             swapped[:, k] = 1
         swapped.mul_(slope.repeat(2)[:, None])
         self._grad.index_add_(0, rows, swapped)
-        self._update(pace)
-        # Only what was touched: the table may be large.
-        self._grad.index_fill_(0, rows, 0)
-        return error.square().mean()
+        return rows, error.square().sum()
 
     def _update(self, pace: Pace) -> None:
         """What ``self.optimizer.step()`` would do, without its bookkeeping, a quarter of a small step."""
@@ -153,6 +171,12 @@ class PackedStep:
             eps=EPSILON,
             weight_decay=self._decay,
         )
+
+
+def _by_user(user: Tensor, item: Tensor, rating: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The same batch with its users ascending, so that each part stays within a stretch of the table."""
+    user, order = user.sort(stable=True)
+    return user, item.index_select(0, order), rating.index_select(0, order)
 
 
 def step_for(model: Architecture, decay: float) -> Step:
