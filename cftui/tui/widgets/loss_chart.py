@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from textual.app import RenderResult
+from textual.color import Color
 from textual_plotext import PlotextPlot
 
 from cftui.engine.events import Event, History
@@ -153,9 +154,12 @@ class LossChart(PlotextPlot):
             if name in LINES and low <= loss <= high and all(abs(y - other) >= 1.5 * row for other in taken):
                 taken.append(y)
                 # One row above its line, over whatever is there.
-                plt.text(
-                    f"{LINES[name]} {loss:.3f}", end, self._y([loss])[0] + row, color=LINE_COLOUR, alignment="right"
-                )
+                label = f"{LINES[name]} {loss:.3f}"
+                plt.text(label, end, y + row, color=LINE_COLOUR, background=self._ground(), alignment="right")
+
+    def _ground(self) -> tuple[int, int, int]:
+        """The chart's background: plotext's own for text is white."""
+        return Color.parse(self.app.theme_variables["surface"]).rgb
 
     @staticmethod
     def _thin(windows: list[Event], room: int) -> list[Event]:

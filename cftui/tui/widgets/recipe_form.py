@@ -20,6 +20,14 @@ MAY_BE_EMPTY = ("wd", "patience")
 FIELDS = (*(name for row in ROWS for name in row), "patience")
 
 
+class Tick(Checkbox):
+    """A check box that also differs where there are no colours."""
+
+    @property
+    def BUTTON_INNER(self) -> str:  # type: ignore[override]
+        return "x" if self.value else " "
+
+
 class RecipeForm(Vertical):
     """Fields for one training run."""
 
@@ -36,7 +44,7 @@ class RecipeForm(Vertical):
                     yield from self._field(name)
         with Horizontal(classes="field"):
             yield from self._field("patience")
-            yield Checkbox("best", compact=True, id="keep-best", tooltip="Keep the weights of the best epoch")
+            yield Tick("best", compact=True, id="keep-best", tooltip="Keep the weights of the best epoch")
         with Horizontal(classes="field"):
             yield Label("split")
             yield Select([(s, s) for s in SPLITS], value="random", allow_blank=False, compact=True, id="split")
