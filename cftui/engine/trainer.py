@@ -22,6 +22,7 @@ from cftui.data.ratings import Ratings
 from cftui.data.splits import Split
 from cftui.engine import architectures, metrics
 from cftui.engine.architectures import Architecture, Shape
+from cftui.engine.clock import Clock
 from cftui.engine.device import memory, reproducible, threads_for
 from cftui.engine.events import Event
 from cftui.engine.recipes import Options, Recipe
@@ -35,11 +36,8 @@ BLOCK = 1_000_000
 # A run logs about this many windows of batch losses, however long it is.
 WINDOWS = 400
 CUDA_WINDOW = 16
-HEARTBEAT_SECONDS = 1.0
 # How often good weights are put aside and memory is measured.
 LOOK_SECONDS = 1.0
-# Between epochs' own checkpoints: what a kill can cost at the most.
-CHECKPOINT_SECONDS = 30.0
 # A batch's loss of so many squared rating spans has left the scale for good.
 EXPLODED = 1000
 
@@ -187,7 +185,7 @@ class Trainer:
         return outcome
 
     def _fit(self, hooks: Hooks) -> Outcome:
-        clock = _Clock(self.elapsed)
+        clock = Clock(self.elapsed)
         self._good_weights, self._candidate = self._copy_weights(), {}
         while self.step < self.steps:
             # Asked here, not after the epoch: a resumed run then ends where one never interrupted does.
@@ -379,33 +377,3 @@ class Trainer:
         self.step, self.cycle, self.train_loss.count = int(step), (int(start), int(end)), int(count)
         self.train_loss.resize(self._window())
         self.best = None if math.isnan(best) else (best, int(epoch))
-
-
-class _Clock:
-    """Seconds of fitting, and what is due when. Not for anything that decides what is learned."""
-
-    def __init__(self, already: float) -> None:
-        self._start = time.perf_counter() - already
-        self._epoch = self._beat = self._checkpoint = time.perf_counter()
-
-    def elapsed(self) -> float:
-        return time.perf_counter() - self._start
-
-    def start_epoch(self) -> None:
-        self._epoch = time.perf_counter()
-
-    def epoch(self) -> float:
-        return time.perf_counter() - self._epoch
-
-    def beat_due(self) -> bool:
-        now = time.perf_counter()
-        if now - self._beat < HEARTBEAT_SECONDS:
-            return False
-        self._beat = now
-        return True
-
-    def checkpoint_due(self) -> bool:
-        return time.perf_counter() - self._checkpoint > CHECKPOINT_SECONDS
-
-    def checkpointed(self) -> None:
-        self._checkpoint = time.perf_counter()

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from cftui.data.splits import split
+from cftui.engine import clock, training, weights
 from cftui.engine import trainer as trainer_module
-from cftui.engine import training, weights
 from cftui.engine.baselines import baselines, fit_biases, item_knn
 from cftui.engine.events import EventReader
 from cftui.engine.lr_finder import find_lr
@@ -187,12 +187,12 @@ def test_a_silent_trainer_is_stalled_and_one_elsewhere_dead(tiny_home: Home) -> 
 def test_the_trainer_shows_life(tiny) -> None:
     beats = []
     trainer = trainer_of(tiny, epochs=400)
-    trainer_module_beat = trainer_module.HEARTBEAT_SECONDS
+    trainer_module_beat = clock.HEARTBEAT_SECONDS
     try:
-        trainer_module.HEARTBEAT_SECONDS = 0.0
+        clock.HEARTBEAT_SECONDS = 0.0
         trainer.fit(Hooks(heartbeat=lambda: beats.append(trainer.step), should_stop=lambda: trainer.step > 50))
     finally:
-        trainer_module.HEARTBEAT_SECONDS = trainer_module_beat
+        clock.HEARTBEAT_SECONDS = trainer_module_beat
     assert beats[:3] == [1, 2, 3]
 
 
