@@ -116,6 +116,10 @@ class RunFolder:
             return "dead"
         return "running" if silent < SILENCE_SECONDS else "stalled"
 
+    def stamp(self) -> tuple[float, float]:
+        """Changes whenever the log or the description of the run does."""
+        return _modified(self.events_file), _modified(self.config_file)
+
     def beat(self) -> None:
         """Show life. A full disk does not keep a trainer from working."""
         with suppress(OSError):

@@ -112,3 +112,21 @@ async def test_runs_of_other_terminals_appear_in_the_list(fresh_home, until, mon
         assert app.screen.query_one(RunList).current is None
         train(fresh_home, recipe("model4"), Options(epochs=1, bs=4096), device=CPU, name="elsewhere")
         await until(pilot, lambda: app.screen.query_one(RunList).current == "elsewhere")
+
+
+async def test_a_list_in_which_nothing_changed_is_not_drawn_again(app, until, monkeypatch):
+    from cftui.tui.screens import train as screen
+    from cftui.tui.widgets.run_list import RunList
+
+    monkeypatch.setattr(screen, "RELOAD_SECONDS", 0.05)
+    looked, drawn = [], []
+    async with app.run_test(size=SIZE) as pilot:
+        await until(pilot, lambda: app.chosen)
+        await pilot.press("2")
+        await until(pilot, lambda: app.screen.query_one(RunList).current)
+        runs = app.screen.query_one(RunList)
+        show = runs._show
+        monkeypatch.setattr(runs, "_show", lambda rows: (looked.append(rows), show(rows)))
+        monkeypatch.setattr(runs, "_draw", lambda: drawn.append(1))
+        await until(pilot, lambda: len(looked) >= 3)
+        assert not drawn

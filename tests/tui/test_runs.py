@@ -161,7 +161,8 @@ async def test_a_finished_run_goes_on_from_the_app(two_runs, until, fresh_home):
         two_runs.screen.query_one(Input).value = "2"
         await pilot.press("enter")
         run = RunFolder(fresh_home.models / "model4-run")
-        await until(pilot, lambda: two_runs.followed.told)
+        # The run on show was told of long ago: the one that goes on has a process of ours.
+        await until(pilot, lambda: two_runs.followed.process and two_runs.followed.told)
         assert [epoch["epoch"] for epoch in run.history().epochs] == [0, 1, 2, 3, 4]
         assert two_runs.screen.query_one("#epochs", DataTable).row_count == 5
 

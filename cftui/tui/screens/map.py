@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MINIMA = (0, 20, 100)
-PRESETS = ("farthest", "near", "all")
 BIASES = 100
 
 

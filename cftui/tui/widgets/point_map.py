@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 COLOURS = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#999999")
 # Bit of each dot of a braille cell, by row and column.
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
-_STEP = 0.1
 _ZOOM = 1.25
 
 

@@ -58,6 +58,7 @@ class RunList(OptionList):
     order = ORDERS[0]
     kept_by: tuple[str, str] | None = None
     _rows: list[RunSummary] = []
+    _known: dict[str, tuple[tuple[float, float], RunSummary]] = {}
 
     @property
     def current(self) -> str | None:
@@ -69,14 +70,30 @@ class RunList(OptionList):
     @work(thread=True, exclusive=True)
     def reload(self) -> None:
         """Read the folder again, off the event loop: there may be many runs, on a slow disk."""
-        from cftui.engine.runs import all_runs, summarise
+        from cftui.engine.runs import LIVE, all_runs, summarise
 
         app = cast("CftuiApp", self.app)
-        app.from_worker(self._show, [summarise(run) for run in reversed(all_runs(app.home))])
+        known, self._known = self._known, {}
+        for run in reversed(all_runs(app.home)):
+            stamp, (before, summary) = run.stamp(), known.get(run.name, (None, None))
+            # A log that has ended and not changed since says what it said; a live one may have died in silence.
+            if summary is None or stamp != before or summary.status in LIVE:
+                summary = summarise(run)
+            self._known[run.name] = (stamp, summary)
+        app.from_worker(self._show, [summary for _, summary in self._known.values()])
 
     def _show(self, rows: list[RunSummary]) -> None:
-        self._rows = rows
-        kept = self.current
+        """Draw what has changed: over SSH every repaint is paid for."""
+        if rows != self._rows or not self.option_count:
+            self._rows = rows
+            self._draw()
+
+    def on_resize(self) -> None:
+        if self._rows:
+            self._draw()
+
+    def _draw(self) -> None:
+        rows, kept = self._rows, self.current
         if self.kept_by:
             what, value = self.kept_by
             rows = [row for row in rows if getattr(row, what) == value]
@@ -108,7 +125,7 @@ class RunList(OptionList):
 
     def action_sort(self) -> None:
         self.order = ORDERS[(ORDERS.index(self.order) + 1) % len(ORDERS)]
-        self._show(self._rows)
+        self._draw()
 
     def action_filter(self) -> None:
         """All, then those of this recipe, then those of this data set."""
@@ -119,7 +136,7 @@ class RunList(OptionList):
             self.kept_by = ("data", here.data)
         else:
             self.kept_by = None
-        self._show(self._rows)
+        self._draw()
 
     def action_rename(self) -> None:
         if self.current:
