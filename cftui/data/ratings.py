@@ -53,6 +53,23 @@ class Vocabulary:
         return np.maximum(pd.Index(self.classes, dtype=object).get_indexer(pd.Index(raw, dtype=object)), 0)
 
 
+class Grouped:
+    """The rows of each code, found once for all codes: ``rows(code)`` then costs nothing, whatever the size.
+
+    Args:
+        codes: int ``[n]``.
+        size: of the vocabulary the codes point into.
+    """
+
+    def __init__(self, codes: np.ndarray, size: int) -> None:
+        self._order = np.argsort(codes, kind="stable")
+        self._starts = np.searchsorted(codes[self._order], np.arange(size + 1))
+
+    def rows(self, code: int) -> np.ndarray:
+        """Row numbers in ascending order."""
+        return self._order[self._starts[code] : self._starts[code + 1]]
+
+
 @dataclass(frozen=True, eq=False)
 class Ratings:
     """What the engine trains on.
@@ -84,6 +101,28 @@ class Ratings:
 
     def __len__(self) -> int:
         return len(self.rating)
+
+    @cached_property
+    def by_user(self) -> Grouped:
+        """The rows of each user."""
+        return Grouped(self.user, len(self.users))
+
+    @cached_property
+    def by_item(self) -> Grouped:
+        """The rows of each item."""
+        return Grouped(self.item, len(self.items))
+
+    @cached_property
+    def item_means(self) -> np.ndarray:
+        """Mean rating per item code, float64 ``[items]``, NaN where there are none."""
+        sums = np.bincount(self.item, weights=self.rating, minlength=len(self.items))
+        counts = np.bincount(self.item, minlength=len(self.items))
+        return np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
+
+    @cached_property
+    def levels(self) -> tuple[float, ...]:
+        """The distinct rating values, ascending."""
+        return tuple(float(value) for value in np.unique(self.rating))
 
     @property
     def nouns(self) -> str:

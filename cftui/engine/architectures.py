@@ -1,7 +1,9 @@
 """The chapter's models as plain ``nn.Module``s.
 
-Every architecture maps codes to ratings, ``forward(user [b], item [b]) -> [b]``, and hands over what it learned in the
-same form, ``Learned``. Code 0 is the unknown user or item.
+Every architecture maps codes to ratings, ``forward(user [b], item [b]) -> [b]``, in two steps: ``user_rows`` looks up
+all that a prediction depends on of the user, ``rate`` does the rest. So a user who was never trained on, but whose row
+was found some other way, is rated for by the same code. What was learned is handed over in one form, ``Learned``. Code
+0 is the unknown user or item.
 """
 
 from __future__ import annotations
@@ -77,6 +79,17 @@ class Architecture(nn.Module):
         super().__init__()
         self.y_range = shape.y_range
 
+    def user_rows(self, user: Tensor) -> Tensor:
+        """Codes ``[b]`` to rows ``[b, d]``: a user's factors, then his bias or biases where there are any."""
+        raise NotImplementedError
+
+    def rate(self, rows: Tensor, item: Tensor) -> Tensor:
+        """Ratings ``[b]`` that users with these rows ``[b, d]`` would give the items ``[b]``."""
+        raise NotImplementedError
+
+    def forward(self, user: Tensor, item: Tensor) -> Tensor:
+        return self.rate(self.user_rows(user), item)
+
     def losses(self, user: Tensor, item: Tensor, rating: Tensor) -> tuple[Tensor, Tensor]:
         """``(objective, squared error)``, both scalars: what is minimised, and what all models are compared by."""
         loss = F.mse_loss(self(user, item), rating)
@@ -99,8 +112,11 @@ class DotProduct(Architecture):
         self.user_factors = embedding(shape.users, shape.factors)
         self.item_factors = embedding(shape.items, shape.factors)
 
-    def forward(self, user: Tensor, item: Tensor) -> Tensor:
-        return sigmoid_range((self.user_factors(user) * self.item_factors(item)).sum(dim=1), self.y_range)
+    def user_rows(self, user: Tensor) -> Tensor:
+        return self.user_factors(user)
+
+    def rate(self, rows: Tensor, item: Tensor) -> Tensor:
+        return sigmoid_range((rows * self.item_factors(item)).sum(dim=1), self.y_range)
 
     def learned(self) -> Learned:
         return Learned(self.user_factors.weight, self.item_factors.weight)
@@ -119,9 +135,12 @@ class DotProductBias(Architecture):
         self.item_factors = embedding(shape.items, shape.factors)
         self.item_bias = embedding(shape.items, 1)
 
-    def forward(self, user: Tensor, item: Tensor) -> Tensor:
-        res = (self.user_factors(user) * self.item_factors(item)).sum(dim=1, keepdim=True)
-        res = res + self.user_bias(user) + self.item_bias(item)
+    def user_rows(self, user: Tensor) -> Tensor:
+        return torch.cat((self.user_factors(user), self.user_bias(user)), dim=1)
+
+    def rate(self, rows: Tensor, item: Tensor) -> Tensor:
+        res = (rows[:, :-1] * self.item_factors(item)).sum(dim=1, keepdim=True)
+        res = res + rows[:, -1:] + self.item_bias(item)
         return sigmoid_range(res, self.y_range).squeeze(1)
 
     def learned(self) -> Learned:
@@ -143,9 +162,12 @@ class DotProductBiasParams(Architecture):
         self.item_factors = create_params(shape.items, shape.factors)
         self.item_bias = create_params(shape.items)
 
-    def forward(self, user: Tensor, item: Tensor) -> Tensor:
-        res = (self.user_factors[user] * self.item_factors[item]).sum(dim=1)
-        return sigmoid_range(res + self.user_bias[user] + self.item_bias[item], self.y_range)
+    def user_rows(self, user: Tensor) -> Tensor:
+        return torch.cat((self.user_factors[user], self.user_bias[user].unsqueeze(1)), dim=1)
+
+    def rate(self, rows: Tensor, item: Tensor) -> Tensor:
+        res = (rows[:, :-1] * self.item_factors[item]).sum(dim=1)
+        return sigmoid_range(res + rows[:, -1] + self.item_bias[item], self.y_range)
 
     def learned(self) -> Learned:
         return Learned(self.user_factors, self.item_factors, self.user_bias, self.item_bias)
@@ -164,9 +186,12 @@ class EmbeddingDotBias(Architecture):
         self.u_bias = embedding(shape.users, 1)
         self.i_bias = embedding(shape.items, 1)
 
-    def forward(self, user: Tensor, item: Tensor) -> Tensor:
-        dot = self.u_weight(user) * self.i_weight(item)
-        res = dot.sum(1) + self.u_bias(user).squeeze(1) + self.i_bias(item).squeeze(1)
+    def user_rows(self, user: Tensor) -> Tensor:
+        return torch.cat((self.u_weight(user), self.u_bias(user)), dim=1)
+
+    def rate(self, rows: Tensor, item: Tensor) -> Tensor:
+        dot = rows[:, :-1] * self.i_weight(item)
+        res = dot.sum(1) + rows[:, -1] + self.i_bias(item).squeeze(1)
         return sigmoid_range(res, self.y_range)
 
     def learned(self) -> Learned:
@@ -194,8 +219,11 @@ class CollabNN(Architecture):
         self.item_factors = embedding(shape.items, item_size)
         self.layers = nn.Sequential(nn.Linear(user_size + item_size, self.hidden), nn.ReLU(), nn.Linear(self.hidden, 1))
 
-    def forward(self, user: Tensor, item: Tensor) -> Tensor:
-        both = torch.cat((self.user_factors(user), self.item_factors(item)), dim=1)
+    def user_rows(self, user: Tensor) -> Tensor:
+        return self.user_factors(user)
+
+    def rate(self, rows: Tensor, item: Tensor) -> Tensor:
+        both = torch.cat((rows, self.item_factors(item)), dim=1)
         return sigmoid_range(self.layers(both).squeeze(1), self.y_range)
 
     def learned(self) -> Learned:
@@ -237,29 +265,33 @@ class SoftmaxDot(Architecture):
         self.classify = nn.Linear(shape.factors, len(shape.levels))
         self.register_buffer("levels", torch.tensor(shape.levels, dtype=torch.float32))
 
-    def logits(self, user: Tensor, item: Tensor) -> Tensor:
-        """``[b, levels]``."""
-        product = self.user_factors(user) * self.item_factors(item)
-        return self.classify(product) + self.user_bias(user) + self.item_bias(item)
+    def user_rows(self, user: Tensor) -> Tensor:
+        return torch.cat((self.user_factors(user), self.user_bias(user)), dim=1)
 
-    def _expected(self, logits: Tensor) -> Tensor:
+    def logits(self, rows: Tensor, item: Tensor) -> Tensor:
+        """``[b, levels]`` for user rows ``[b, d]`` and items ``[b]``."""
+        factors, bias = rows.split((rows.shape[1] - len(self.levels), len(self.levels)), dim=1)
+        return self.classify(factors * self.item_factors(item)) + bias + self.item_bias(item)
+
+    def expected(self, logits: Tensor) -> Tensor:
+        """The expectation of the softmax over the rating values, ``[..., levels] -> [...]``."""
         return logits.softmax(dim=-1) @ self.levels
 
-    def forward(self, user: Tensor, item: Tensor) -> Tensor:
-        return self._expected(self.logits(user, item))
+    def rate(self, rows: Tensor, item: Tensor) -> Tensor:
+        return self.expected(self.logits(rows, item))
 
     def losses(self, user: Tensor, item: Tensor, rating: Tensor) -> tuple[Tensor, Tensor]:
-        logits = self.logits(user, item)
+        logits = self.logits(self.user_rows(user), item)
         level = torch.bucketize(rating, self.levels)
         with torch.no_grad():
-            squared = F.mse_loss(self._expected(logits), rating)
+            squared = F.mse_loss(self.expected(logits), rating)
         return F.cross_entropy(logits, level), squared
 
     def learned(self) -> Learned:
         """A scalar bias, as the others have: the rating the logits alone expect, less its mean."""
         users, items = self.user_bias.weight, self.item_bias.weight
-        by_user = self._expected(self.classify.bias + users + items.mean(0))
-        by_item = self._expected(self.classify.bias + items + users.mean(0))
+        by_user = self.expected(self.classify.bias + users + items.mean(0))
+        by_item = self.expected(self.classify.bias + items + users.mean(0))
         return Learned(
             self.user_factors.weight,
             self.item_factors.weight,

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -88,18 +87,13 @@ def build(recipe: Recipe, shape: Shape, seed: int = 0) -> Architecture:
         return getattr(architectures, recipe.architecture)(shape)
 
 
-def levels(ratings: Ratings) -> tuple[float, ...]:
-    """The distinct rating values, ascending."""
-    return tuple(float(value) for value in np.unique(ratings.rating))
-
-
 def shape_of(recipe: Recipe, ratings: Ratings, factors: int) -> Shape:
     return Shape(
         users=len(ratings.users),
         items=len(ratings.items),
         factors=factors,
         y_range=y_range(ratings.rating_range) if recipe.sigmoid else None,
-        levels=levels(ratings),
+        levels=ratings.levels,
     )
 
 

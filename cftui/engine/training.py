@@ -22,7 +22,7 @@ from cftui.engine.events import Event, EventWriter
 from cftui.engine.interrupts import StopRequested, stop_requests
 from cftui.engine.recipes import Options, Recipe
 from cftui.engine.runs import RunFolder
-from cftui.engine.trainer import Diverged, Hooks, Outcome, Trainer, levels
+from cftui.engine.trainer import Diverged, Hooks, Outcome, Trainer
 from cftui.errors import CftuiError
 from cftui.files import write_json
 from cftui.home import Home
@@ -276,7 +276,7 @@ def _config(recipe: Recipe, options: Options, ratings: Ratings, device: torch.de
             "fingerprint": ratings.fingerprint,
             "ratings": len(ratings),
             "rating_range": list(ratings.rating_range),
-            "levels": list(levels(ratings)),
+            "levels": list(ratings.levels),
             **rows,
         },
         "device": describe(device),
