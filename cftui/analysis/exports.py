@@ -1,0 +1,233 @@
+"""Embeddings out, for other programs to read; and the chapter's map of two components, back in."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cftui.analysis.components import QUADRANTS, quadrant
+from cftui.analysis.trained import TrainedModel
+from cftui.errors import CftuiError, suggestion
+from cftui.files import write_atomic
+
+
+def export(model: TrainedModel, form: str, target: Path) -> list[Path]:
+    """Write what a model learned, and return the files.
+
+    ``csv``: ``<target>-items.csv`` (``item``, ``title``, ``year``, ``genres``, ``ratings``, ``bias`` if there are any,
+    ``f0``, ``f1``, ...) and ``<target>-users.csv`` (``user``, ``bias``, ``f0``, ...), the unknown left out.
+
+    ``npz``: ``item_factors [items, k]``, ``user_factors [users, k]``, ``item_bias [items]`` and ``user_bias [users]``
+    if there are any, ``titles [items]`` and ``users [users]`` as text; row 0 is the unknown. Needs no pickle.
+
+    ``safetensors``: the same arrays; ``titles``, ``users`` and ``run`` are JSON in the file's metadata.
+
+    ``tsv``: ``<target>-vectors.tsv`` and ``<target>-metadata.tsv``, the pair that TensorBoard's embedding projector
+    (projector.tensorflow.org) loads: one line per item, the unknown left out; only the second has a header.
+
+    Args:
+        target: a folder, in which the files are named after the run; or the file (of ``csv`` and ``tsv``: what the
+            names of both begin with), the format's suffix given or not.
+
+    Raises:
+        CftuiError: no such format, or no such folder.
+        OSError: the disk is full, or the folder is not writable; what was there is then still whole.
+    """
+    if form not in FORMS:
+        raise CftuiError(f"no format {form!r}; {suggestion(form, list(FORMS))}")
+    if target.is_dir():
+        target = target / model.run.name
+    elif target.suffix.lower() == f".{form}":
+        target = target.with_suffix("")
+    if not target.parent.is_dir():
+        raise CftuiError(f"{target.parent}: no such folder")
+    files = {target.with_name(target.name + end): content for end, content in FORMS[form](model)}
+    for path, content in files.items():
+        write_atomic(path, content)
+    return list(files)
+
+
+Files = Iterator[tuple[str, bytes]]
+
+
+def _csv(model: TrainedModel) -> Files:
+    learned = model.learned
+    table = model.item_table[["title", "year", "genres", "ratings"]].assign(year=_years(model))
+    item_bias, user_bias = (None if b is None else b.numpy() for b in (learned.item_bias, learned.user_bias))
+    items = pd.concat(
+        [pd.DataFrame({"item": model.items.classes}), table, _numbers(item_bias, model.item_factors)], axis=1
+    )
+    users = pd.concat(
+        [pd.DataFrame({"user": model.users.classes}), _numbers(user_bias, learned.user_factors.numpy())], axis=1
+    )
+    for name, rows in (("items", items), ("users", users)):
+        yield f"-{name}.csv", _utf8(rows.iloc[1:].to_csv(index=False))
+
+
+def _numbers(bias: np.ndarray | None, factors: np.ndarray) -> pd.DataFrame:
+    numbers = pd.DataFrame(factors, columns=[f"f{at}" for at in range(factors.shape[1])])
+    if bias is not None:
+        numbers.insert(0, "bias", bias)
+    return numbers
+
+
+def _years(model: TrainedModel) -> pd.Series:
+    """Empty where a data set does not say."""
+    year = model.item_table["year"].astype("Int64")
+    return year.where(year > 0)
+
+
+def _npz(model: TrainedModel) -> Files:
+    content = io.BytesIO()
+    texts = {"titles": np.array(model.titles), "users": np.array([str(user) for user in model.users.classes])}
+    arrays: dict[str, Any] = {**_arrays(model), **texts}
+    np.savez_compressed(content, **arrays)
+    yield ".npz", content.getvalue()
+
+
+def _safetensors(model: TrainedModel) -> Files:
+    from safetensors.numpy import save
+
+    facts = {**model.facts(), "fingerprint": model.fingerprint, "noun": model.noun, "options": asdict(model.options)}
+    metadata = {"titles": model.titles, "users": list(model.users.classes), "run": facts}
+    yield ".safetensors", save(_arrays(model), {name: json.dumps(value) for name, value in metadata.items()})
+
+
+def _arrays(model: TrainedModel) -> dict[str, np.ndarray]:
+    """What was learned, float32, under the names that ``Learned`` gives it."""
+    learned = model.learned._asdict()
+    return {name: np.ascontiguousarray(value.numpy()) for name, value in learned.items() if value is not None}
+
+
+def _tsv(model: TrainedModel) -> Files:
+    vectors = pd.DataFrame(model.item_factors[1:])
+    yield "-vectors.tsv", _utf8(vectors.to_csv(sep="\t", header=False, index=False))
+    table = model.item_table[["title", "year", "genres", "ratings"]].assign(year=_years(model))
+    if model.has_bias:
+        table["bias"] = model.item_bias
+    rows = table.iloc[1:].astype(object).where(table.iloc[1:].notna(), "").itertuples(index=False)
+    lines = ["\t".join(table.columns), *("\t".join(_cell(value) for value in row) for row in rows)]
+    yield "-metadata.tsv", _utf8("\n".join(lines) + "\n")
+
+
+def _cell(value: object) -> str:
+    """On one line and in one column: the format knows no quotes."""
+    return re.sub(r"[\s\x00-\x1f\x7f]+", " ", str(value)).strip()
+
+
+def _utf8(text: str) -> bytes:
+    """A half of a surrogate pair, which a title can hold but no file, becomes a question mark."""
+    return text.encode(errors="replace")
+
+
+FORMS: dict[str, Callable[[TrainedModel], Files]] = {
+    "csv": _csv,
+    "npz": _npz,
+    "safetensors": _safetensors,
+    "tsv": _tsv,
+}
+
+
+def read_map(path: Path) -> pd.DataFrame:
+    """A map that ``cftui pca --csv`` wrote, or one of the chapter's, as a data frame of the same columns.
+
+    Returns:
+        ``0``, ``1`` (coordinates), ``2`` (distance from the origin) and ``3`` (quadrant), one row per line. Of a file
+        with only ``0`` and ``1`` the other two are computed. Then ``title`` and ``ratings``, if the file has them, as
+        the chapter's have not. Other columns, such as the index that pandas writes, are left out.
+
+    Raises:
+        CftuiError: naming the file and what is wrong with it, with the line where it is one line's fault.
+    """
+    header, lines = _read_csv(path)
+    missing = [name for name in ("0", "1") if name not in header]
+    if missing:
+        there = ", ".join(name for name in header if name) or "nothing"
+        raise CftuiError(f"{path}: no column {' or '.join(missing)}; there is: {there}")
+    if not lines:
+        raise CftuiError(f"{path}: a header and no rows")
+
+    def column(name: str, convert: Callable[[str], object], wanted: str) -> list[object]:
+        at, values = header.index(name), []
+        for number, row in lines:
+            try:
+                values.append(convert(row[at]))
+            except ValueError:
+                raise CftuiError(f"{path}: line {number}: {name} is {row[at]!r}, not {wanted}") from None
+        return values
+
+    x, y = (np.array(column(name, _finite, "a finite number"), dtype=np.float64) for name in ("0", "1"))
+    table = pd.DataFrame({"0": x, "1": y})
+    table["2"] = column("2", _finite, "a finite number") if "2" in header else np.hypot(x, y)
+    table["3"] = column("3", _quadrant, "a quadrant") if "3" in header else [_named(name) for name in quadrant(x, y)]
+    if "title" in header:
+        table["title"] = column("title", str, "a title")
+    if "ratings" in header:
+        table["ratings"] = column("ratings", _count, "a count")
+    return table
+
+
+def _read_csv(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The header, and each row with the number of its line (the last, where a quoted field has several)."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise CftuiError(f"{path}: line {line} is not UTF-8 text") from None
+    except FileNotFoundError:
+        raise CftuiError(f"{path}: no such file") from None
+    except OSError as error:
+        raise CftuiError(f"{path}: {error.strerror}") from None
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    header: list[str] | None = None
+    lines = []
+    try:
+        for row in reader:
+            if not row:
+                continue
+            if header is None:
+                header = [name.strip() for name in row]
+            elif len(row) != len(header):
+                raise CftuiError(f"{path}: line {reader.line_num} has {len(row)} fields, the header {len(header)}")
+            else:
+                lines.append((reader.line_num, row))
+    except csv.Error as error:
+        raise CftuiError(f"{path}: line {reader.line_num}: {error}") from None
+    if header is None:
+        raise CftuiError(f"{path}: empty")
+    return header, lines
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError
+    return value
+
+
+def _count(text: str) -> int:
+    value = _finite(text)
+    if value < 0 or value != int(value):
+        raise ValueError
+    return int(value)
+
+
+def _named(name: str) -> str:
+    """A quadrant as the chapter's data frame calls it."""
+    return name if name == "Center" else f"{name} Quadrant"
+
+
+def _quadrant(text: str) -> str:
+    if text not in map(_named, QUADRANTS):
+        raise ValueError
+    return text
