@@ -15,19 +15,27 @@ _NOISE = re.compile(r"[^\w]+")
 FEW = 5
 # How alike a title must be: less when nothing holds the words at all.
 FUZZY_CUTOFF, FUZZY_CUTOFF_ALONE = 88, 70
+# Titles that are compared letter by letter because they share trigrams with the query, and how many entries of the
+# trigram index are read to propose them: a bound on the time, whatever is typed.
+_CANDIDATES, _ENTRIES = 300, 60_000
+# Where a hit stands: at the beginning of a title, at the beginning of a word, within one, nowhere.
+_TITLE, _WORD, _WITHIN, _NOWHERE = range(4)
+_UNITS = 1 << 16
+_BLANK = ord(" ")
 
 
 def normalise(text: str) -> str:
     """Lower case, no accents, no punctuation, single blanks: ``Misérables, Les (1995)`` -> ``miserables les 1995``."""
-    decomposed = unicodedata.normalize("NFKD", text)
-    plain = "".join(c for c in decomposed if not unicodedata.combining(c)).casefold().replace("'", "")
-    return _NOISE.sub(" ", plain).strip()
+    if not text.isascii():
+        decomposed = unicodedata.normalize("NFKD", text)
+        text = "".join(c for c in decomposed if not unicodedata.combining(c))
+    return _NOISE.sub(" ", text.casefold().replace("'", "")).strip()
 
 
 def keys_of(title: str) -> str:
     """What a title is found by: as it stands, and with its article in front (``Lambs, The`` -> ``the lambs``)."""
     plain = normalise(title)
-    moved = _ARTICLE.match(title)
+    moved = _ARTICLE.match(title) if ", " in title else None
     if not moved:
         return plain
     gap = "" if moved[2].endswith("'") else " "
@@ -37,53 +45,186 @@ def keys_of(title: str) -> str:
 class TitleIndex:
     """Titles by code, ready to be searched at every key press.
 
+    All titles lie in one array, the best known first, so that hits come out in the order wanted and no query needs
+    a loop over titles.
+
     Args:
         titles: one per code; code 0 is the unknown and is never found.
         counts: ratings per code, int ``[n]``, to put the known before the obscure.
     """
 
     def __init__(self, titles: Sequence[str], counts: np.ndarray) -> None:
-        self._keys = [""] + [keys_of(title) for title in titles[1:]]
-        self._counts = counts
+        order = np.argsort(-np.asarray(counts, dtype=np.int64), kind="stable")
+        self._codes = order[order != 0]
+        """Code by rank: the best known first."""
+        self._keys = [keys_of(titles[code]) for code in self._codes.tolist()]
+        self._text = _Text.of(self._keys)
+        self._run_together = self._text.without_blanks()
+        self._trigrams = _Trigrams(self._text)
 
-    def search(self, query: str, limit: int = 50, *, fuzzy: bool = True) -> list[int]:
-        """Codes that fit, best first: where the match stands, then number of ratings. An empty query finds the known.
+    def search(self, query: str, limit: int | None = 50, *, fuzzy: bool = True) -> list[int]:
+        """The first ``limit`` codes of ``matches``."""
+        return self.matches(query, fuzzy=fuzzy)[:limit].tolist()
+
+    def matches(self, query: str, *, fuzzy: bool = True) -> np.ndarray:
+        """Codes that fit, int64, best first; an empty query finds all.
+
+        First by where the match stands (beginning of the title, of a word, within one), then by number of ratings.
+        If no title holds the words as typed, those that do without regard to blanks (``starwars``) are found, then
+        those that hold all words in any order.
 
         Args:
             fuzzy: when few titles hold the words, add those that nearly do.
         """
         wanted = normalise(query)
         if not wanted:
-            return [int(code) for code in np.argsort(-self._counts, kind="stable") if code][:limit]
-        found = [code for code, key in enumerate(self._keys) if wanted in key]
-        if not found and " " in wanted:
-            words = wanted.split()
-            found = [code for code, key in enumerate(self._keys) if all(word in key for word in words)]
-        found.sort(key=lambda code: (self._place(wanted, self._keys[code]), -self._counts[code]))
+            return self._codes.copy()
+        found = _ordered(self._text.places(wanted))
+        typed = len(found)
+        if not typed or (fuzzy and typed < FEW):
+            found = _joined(found, _ordered(self._run_together.places(wanted.replace(" ", ""))))
+        if not typed and " " in wanted:
+            found = _joined(found, _ordered(self._all_words(wanted)))
         if fuzzy and len(found) < FEW and len(wanted) >= 3:
-            cutoff = FUZZY_CUTOFF if found else FUZZY_CUTOFF_ALONE
-            found += [code for code in self._nearly(wanted, limit, cutoff) if code not in set(found)]
-        return found[:limit]
+            found = _joined(found, self._nearly(wanted, FUZZY_CUTOFF if len(found) else FUZZY_CUTOFF_ALONE))
+        return self._codes[found]
 
-    @staticmethod
-    def _place(wanted: str, key: str) -> int:
-        """0 at the beginning of the title, 1 at the beginning of a word, 2 within one."""
-        if any(line.startswith(wanted) for line in key.split("\n")):
-            return 0
-        return 1 if f" {wanted}" in key else 2
+    def _all_words(self, wanted: str) -> np.ndarray:
+        """Where each title stands that holds all words in any order: where its worst word does."""
+        worst = np.zeros(len(self._keys), dtype=np.uint8)
+        # Longest first: a word that nothing holds, mostly one of the long, ends it.
+        for word in sorted(set(wanted.split()), key=len, reverse=True):
+            np.maximum(worst, self._text.places(word), out=worst)
+            if worst.min(initial=_NOWHERE) == _NOWHERE:
+                break
+        return worst
 
-    def _nearly(self, wanted: str, limit: int, cutoff: int) -> list[int]:
+    def _nearly(self, wanted: str, cutoff: int) -> np.ndarray:
+        """Ranks of titles that hold something like ``wanted``, the most alike first, then by number of ratings."""
         from rapidfuzz import fuzz, process
 
+        # partial_ratio is generous to keys shorter than the query.
+        ranks = [rank for rank in self._trigrams.alike(wanted) if len(self._keys[rank]) >= len(wanted) * 0.6]
         scored = process.extract(
             wanted,
-            self._keys,
+            [self._keys[rank] for rank in ranks],
             scorer=fuzz.partial_ratio,
             processor=None,
             score_cutoff=cutoff,
-            limit=200,
+            limit=None,
         )
-        # partial_ratio is generous to keys shorter than the query.
-        good = [(round(score), code) for key, score, code in scored if len(key) >= len(wanted) * 0.6]
-        good.sort(key=lambda pair: (-pair[0], -self._counts[pair[1]]))
-        return [code for _, code in good[:limit]]
+        good = sorted((-round(score), ranks[at]) for _, score, at in scored)
+        return np.array([rank for _, rank in good], dtype=np.int64)
+
+
+class _Text:
+    """The keys of all titles in one array, with an index of where each letter stands.
+
+    Attributes:
+        units: uint16 ``[m]``, UTF-16: every letter outside its first plane is two units, which changes nothing for
+            a search. ``\\r`` stands before each title, ``\\n`` between the two keys of one.
+        owner: int32 ``[m]``, rank of the title that a unit belongs to.
+        place: uint8 ``[m]``, where a hit that begins at a unit stands.
+        titles: how many there are.
+    """
+
+    def __init__(self, units: np.ndarray, owner: np.ndarray, place: np.ndarray, titles: int) -> None:
+        self.units, self.owner, self.place, self.titles = units, owner, place, titles
+        self._starts = np.concatenate([[0], np.cumsum(np.bincount(units, minlength=_UNITS))])
+        # A radix sort: fast because a unit has 16 bits.
+        self._where = np.argsort(units, kind="stable").astype(np.int32)
+
+    @classmethod
+    def of(cls, keys: Sequence[str]) -> _Text:
+        units = _units("".join(f"\r{key}" for key in keys))
+        owner = np.cumsum(units == ord("\r"), dtype=np.int32) - 1
+        place = np.full(len(units), _WITHIN, dtype=np.uint8)
+        place[1:][units[:-1] == _BLANK] = _WORD
+        place[1:][units[:-1] < _BLANK] = _TITLE
+        return cls(units, owner, place, len(keys))
+
+    def without_blanks(self) -> _Text:
+        """The same titles, their words run together; a hit still knows whether it begins a word."""
+        kept = self.units != _BLANK
+        return _Text(self.units[kept], self.owner[kept], self.place[kept], self.titles)
+
+    def places(self, wanted: str) -> np.ndarray:
+        """The best place where each title holds ``wanted``: uint8 ``[titles]``, by rank."""
+        best = np.full(self.titles, _NOWHERE, dtype=np.uint8)
+        hits = self._hits(_units(wanted))
+        np.minimum.at(best, self.owner.take(hits), self.place.take(hits))
+        return best
+
+    def _hits(self, wanted: np.ndarray) -> np.ndarray:
+        """Positions at which the units ``wanted`` begin, ascending."""
+        begin, end = self._starts[wanted], self._starts[wanted.astype(np.int64) + 1]
+        rarest_first = np.argsort(end - begin, kind="stable").tolist()
+        at = rarest_first[0]
+        hits = self._where[begin[at] : end[at]] - at
+        first, last = np.searchsorted(hits, (0, len(self.units) - len(wanted) + 1))
+        hits = hits[first:last]
+        for at in rarest_first[1:]:
+            hits = hits[self.units[hits + at] == wanted[at]]
+        return hits
+
+
+class _Trigrams:
+    """Which titles hold which three letters in a row, the blank before a key counted as one.
+
+    Trigrams are told apart by a hash of 16 bits. Where two share one, a title too many may be proposed, nothing worse.
+    """
+
+    def __init__(self, text: _Text) -> None:
+        units = text.units
+        grams = _hashes(np.where(units < _BLANK, np.uint16(_BLANK), units))
+        whole = np.flatnonzero((units[1:-1] >= _BLANK) & (units[2:] >= _BLANK))
+        grams, owner = grams[whole], text.owner[whole]
+        order = np.argsort(grams, kind="stable")
+        grams, owner = grams[order], owner[order]
+        # The sort is stable and owners ascend: a title that holds a trigram twice stands in it twice in a row.
+        once = np.ones(len(grams), dtype=bool)
+        once[1:] = (grams[1:] != grams[:-1]) | (owner[1:] != owner[:-1])
+        self._owner = owner[once]
+        self._starts = np.concatenate([[0], np.cumsum(np.bincount(grams[once], minlength=_UNITS))])
+        self._titles = text.titles
+
+    def alike(self, wanted: str) -> list[int]:
+        """Ranks of the titles that share most with ``wanted``, rare trigrams counted for more, ascending."""
+        grams = np.unique(_hashes(_units(f" {wanted}"))).astype(np.int64)
+        begin, size = self._starts[grams], self._starts[grams + 1] - self._starts[grams]
+        order = np.argsort(size, kind="stable")
+        order = order[(size[order] > 0) & (np.cumsum(size[order]) - size[order] < _ENTRIES)]
+        if not len(order):
+            return []
+        begin, size = begin[order], size[order]
+        holders = [self._owner[at : at + many] for at, many in zip(begin.tolist(), size.tolist(), strict=True)]
+        weight = np.repeat(np.log1p(self._titles / size), size)
+        shared = np.bincount(np.concatenate(holders), weight, minlength=self._titles)
+        ranks = np.flatnonzero(shared)
+        if len(ranks) > _CANDIDATES:
+            # Among equals the best known; ranks are below a billion, weights far above a billionth.
+            ranks = ranks[np.argpartition(ranks * 1e-9 - shared[ranks], _CANDIDATES)[:_CANDIDATES]]
+        return np.sort(ranks).tolist()
+
+
+def _units(text: str) -> np.ndarray:
+    return np.frombuffer(text.encode("utf-16-le", "surrogatepass"), dtype="<u2")
+
+
+def _hashes(units: np.ndarray) -> np.ndarray:
+    """A hash of each three units in a row, uint16 ``[m - 2]``."""
+    wide = units.astype(np.uint32)
+    mixed = (
+        (wide[:-2] * np.uint32(2654435761)) ^ (wide[1:-1] * np.uint32(2246822519)) ^ (wide[2:] * np.uint32(3266489917))
+    )
+    return (mixed >> np.uint32(16)).astype(np.uint16)
+
+
+def _ordered(places: np.ndarray) -> np.ndarray:
+    """Ranks of the titles found, by place, then by rank."""
+    return np.concatenate([np.flatnonzero(places == place) for place in (_TITLE, _WORD, _WITHIN)])
+
+
+def _joined(found: np.ndarray, more: np.ndarray) -> np.ndarray:
+    """``more`` after ``found``, without what that already holds."""
+    return np.concatenate([found, more[~np.isin(more, found)]]) if len(more) else found

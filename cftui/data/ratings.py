@@ -62,12 +62,15 @@ class Grouped:
     """
 
     def __init__(self, codes: np.ndarray, size: int) -> None:
-        self._order = np.argsort(codes, kind="stable")
-        self._starts = np.searchsorted(codes[self._order], np.arange(size + 1))
+        self._starts = np.concatenate(([0], np.cumsum(np.bincount(codes, minlength=size))))
+        # Ratings that stand user by user, as the larger sets do, need no order of their own.
+        in_order = bool((codes[1:] >= codes[:-1]).all())
+        self._order = None if in_order else np.argsort(codes, kind="stable").astype(np.uint32)
 
     def rows(self, code: int) -> np.ndarray:
         """Row numbers in ascending order."""
-        return self._order[self._starts[code] : self._starts[code + 1]]
+        start, end = self._starts[code], self._starts[code + 1]
+        return np.arange(start, end) if self._order is None else self._order[start:end].astype(np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +125,8 @@ class Ratings:
     @cached_property
     def levels(self) -> tuple[float, ...]:
         """The distinct rating values, ascending."""
-        return tuple(float(value) for value in np.unique(self.rating))
+        # By hashing: sorting tens of millions to find ten values takes seconds.
+        return tuple(sorted(float(value) for value in pd.unique(self.rating)))
 
     @property
     def nouns(self) -> str:
