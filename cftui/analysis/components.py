@@ -1,4 +1,4 @@
-"""Principal components of the item factors, the chapter's way: two components, distance, quadrant."""
+"""Principal components, the chapter's way: two of them, with distance and quadrant, its corners and its near-axis."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-
-from cftui.analysis.trained import TrainedModel
-from cftui.errors import CftuiError
 
 QUADRANTS = ("First", "Second", "Third", "Fourth", "Center")
 # How close to an axis the chapter calls close.
@@ -24,12 +21,14 @@ class Components:
         s: singular values ``[2]``.
         va: right singular vectors ``[2, k]``.
         variance: share of the total variance that each component holds ``[2]``.
+        centre: mean of the rows ``[k]``, taken off before.
     """
 
     u: np.ndarray
     s: np.ndarray
     va: np.ndarray
     variance: np.ndarray
+    centre: np.ndarray
 
 
 def principal(matrix: np.ndarray, k: int = 2) -> Components:
@@ -51,49 +50,19 @@ def principal(matrix: np.ndarray, k: int = 2) -> Components:
     u, s, va = fbpca.pca(data, k=k, raw=False, l=smaller)
     largest = np.abs(u).argmax(axis=0)
     signs = np.where(u[largest, np.arange(k)] < 0, -1.0, 1.0)
-    total = np.square(data - data.mean(axis=0)).sum()
-    return Components(u * signs, s, va * signs[:, None], np.square(s) / total if total else np.zeros(k))
+    centre = data.mean(axis=0)
+    total = np.square(data - centre).sum()
+    return Components(u * signs, s, va * signs[:, None], np.square(s) / total if total else np.zeros(k), centre)
+
+
+def quadrant_index(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Which of ``QUADRANTS`` by the signs of ``x [n]`` and ``y [n]``, int ``[n]``; on an axis the last, ``Center``."""
+    return np.select([(x > 0) & (y > 0), (x < 0) & (y > 0), (x < 0) & (y < 0), (x > 0) & (y < 0)], [0, 1, 2, 3], 4)
 
 
 def quadrant(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """``First`` .. ``Fourth`` by the signs of ``x [n]`` and ``y [n]``; ``Center`` on an axis, as in the chapter."""
-    names = np.array(QUADRANTS)
-    which = np.select([(x > 0) & (y > 0), (x < 0) & (y > 0), (x < 0) & (y < 0), (x > 0) & (y < 0)], [0, 1, 2, 3], 4)
-    return names[which]
-
-
-def frame(model: TrainedModel, components: Components) -> pd.DataFrame:
-    """The chapter's data frame, with titles: ``code``, ``title``, ``ratings``, ``0``, ``1``, ``2``, ``3``.
-
-    Columns ``0`` and ``1`` are the coordinates, ``2`` the distance from the origin, ``3`` the quadrant.
-    """
-    x, y = components.u[:, 0], components.u[:, 1]
-    table = model.item_table.iloc[1:]
-    return pd.DataFrame(
-        {
-            "code": np.arange(1, len(model.items)),
-            "title": table["title"].to_numpy(),
-            "ratings": table["ratings"].to_numpy(),
-            "0": x,
-            "1": y,
-            "2": np.hypot(x, y),
-            "3": [f"{name} Quadrant" if name != "Center" else name for name in quadrant(x, y)],
-        }
-    )
-
-
-def item_map(model: TrainedModel) -> tuple[pd.DataFrame, Components]:
-    """Components of the item factors, the unknown left out, as a data frame and as they are.
-
-    Raises:
-        CftuiError: the model has fewer than two factors or items.
-    """
-    factors = model.item_factors[1:]
-    if min(factors.shape) < 2:
-        rows, columns = factors.shape
-        raise CftuiError(f"{model.run.name}: {rows} {model.nouns} x {columns} factors have no two components")
-    components = principal(factors)
-    return frame(model, components), components
+    return np.array(QUADRANTS)[quadrant_index(x, y)]
 
 
 def farthest(table: pd.DataFrame, n: int = 5) -> pd.DataFrame:

@@ -5,13 +5,20 @@ Each function returns a data frame whose ``code`` column points into the model's
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
+from cftui.analysis.people import Person
 from cftui.analysis.trained import TrainedModel
 from cftui.data.ratings import Ratings
 from cftui.engine import metrics
-from cftui.errors import CftuiError
+from cftui.errors import CftuiError, suggestion
+
+METRICS = ("cosine", "euclidean")
+# Ratings at which a similarity is trusted by half, where shrinkage is asked for and no number is given.
+SHRINK = 50
 
 
 def _items(model: TrainedModel, codes: np.ndarray) -> pd.DataFrame:
@@ -19,8 +26,11 @@ def _items(model: TrainedModel, codes: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame({"code": codes, "title": rows["title"].to_numpy(), "ratings": rows["ratings"].to_numpy()})
 
 
-def biases(model: TrainedModel) -> pd.DataFrame:
+def biases(model: TrainedModel, ratings: Ratings | None = None) -> pd.DataFrame:
     """Every item by its bias, lowest first: columns ``code``, ``title``, ``ratings``, ``bias``.
+
+    With the ratings also ``mean``, the plain mean of those the item got, to see what the bias adds to it: who rated
+    the item is accounted for, and few ratings weigh little.
 
     The head are the chapter's least liked items, "regardless of how well the latent factors match"; the tail the most.
 
@@ -28,40 +38,142 @@ def biases(model: TrainedModel) -> pd.DataFrame:
         CftuiError: the architecture has no biases.
     """
     codes = 1 + np.argsort(model.item_bias[1:], kind="stable")
-    return _items(model, codes).assign(bias=model.item_bias[codes])
+    table = _items(model, codes).assign(bias=model.item_bias[codes])
+    return table if ratings is None else table.assign(mean=ratings.item_means[codes])
 
 
-def similar(model: TrainedModel, item: int, n: int = 10, *, min_ratings: int = 0) -> pd.DataFrame:
-    """The nearest items by the cosine of their factors: ``code``, ``title``, ``ratings``, ``cosine``, nearest first.
+@dataclass(frozen=True)
+class Filter:
+    """Which items are worth showing.
 
-    The chapter's ``nn.CosineSimilarity``: norms are kept from falling below 1e-8. The item itself is left out.
+    Attributes:
+        min_ratings: those with fewer are left out.
+        genre: those that are not of it are left out; empty for all.
     """
-    factors = model.item_factors
-    norms = np.maximum(np.linalg.norm(factors, axis=1), 1e-8)
-    cosine = (factors @ factors[item]) / (norms * norms[item])
-    allowed = model.counts >= min_ratings
-    allowed[[0, item]] = False
-    return _best(model, cosine, allowed, n, "cosine")
+
+    min_ratings: int = 0
+    genre: str = ""
+
+    @classmethod
+    def parse(cls, text: str, model: TrainedModel) -> Filter:
+        """``comedy 20`` or ``20`` or ``sci-fi``: a genre, in full or its beginning, and a least number of ratings.
+
+        Raises:
+            CftuiError: a word is neither.
+        """
+        least, genre = 0, ""
+        for word in text.split():
+            if word.isdecimal():
+                least = int(word)
+                continue
+            fits = [name for name in model.genres if name.casefold().startswith(word.casefold())]
+            if not fits:
+                raise CftuiError(f"no genre {word!r}; {suggestion(word.title(), list(model.genres))}")
+            genre = fits[0]
+        return cls(least, genre)
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, (self.genre, f"{self.min_ratings}+ ratings" if self.min_ratings else "")))
+
+    def allows(self, model: TrainedModel) -> np.ndarray:
+        """bool ``[items]``; the unknown is never allowed."""
+        allowed = model.counts >= self.min_ratings
+        if self.genre:
+            allowed &= model.genres[self.genre]
+        allowed[0] = False
+        return allowed
 
 
-def recommend(model: TrainedModel, user: int, ratings: Ratings, n: int = 10, *, min_ratings: int = 0) -> pd.DataFrame:
-    """The items a user has not rated with the highest predictions: ``code``, ``title``, ``ratings``, ``predicted``."""
-    allowed = model.counts >= min_ratings
-    allowed[0] = False
-    allowed[ratings.item[ratings.user == user]] = False
-    return _best(model, model.predict_all(user), allowed, n, "predicted")
+ANY = Filter()
 
 
-def _best(model: TrainedModel, scores: np.ndarray, allowed: np.ndarray, n: int, column: str) -> pd.DataFrame:
+def similar(
+    model: TrainedModel, item: int, n: int = 10, *, metric: str = "cosine", shrink: float = 0.0, only: Filter = ANY
+) -> pd.DataFrame:
+    """The nearest items by their factors: ``code``, ``title``, ``ratings`` and the metric's column, nearest first.
+
+    ``cosine`` is the chapter's ``nn.CosineSimilarity``, ``euclidean`` the distance. The item itself is left out.
+
+    Args:
+        shrink: trust an item with n ratings by n / (n + shrink), as Bell and Koren shrink similarities: the cosine is
+            multiplied, the distance divided by it. 0 leaves both as they are.
+
+    Raises:
+        CftuiError: another metric.
+    """
+    if metric not in METRICS:
+        raise CftuiError(f"no metric {metric!r}; {suggestion(metric, list(METRICS))}")
+    trust = model.counts / (model.counts + shrink) if shrink else 1.0
+    if metric == "cosine":
+        score = found = model.unit_factors @ model.unit_factors[item] * trust
+    else:
+        with np.errstate(divide="ignore"):
+            found = np.linalg.norm(model.item_factors - model.item_factors[item], axis=1) / trust
+        score = -found
+    allowed = only.allows(model)
+    allowed[item] = False
+    codes = _best(score, allowed, n)
+    return _items(model, codes).assign(**{metric: found[codes]})
+
+
+def recommend(model: TrainedModel, who: Person, n: int = 10, *, only: Filter = ANY) -> pd.DataFrame:
+    """What somebody has not rated, the highest predictions first: ``code``, ``title``, ``ratings``, ``predicted``."""
+    allowed = only.allows(model)
+    allowed[who.items] = False
+    predicted = model.rate(who.row)
+    codes = _best(predicted, allowed, n)
+    return _items(model, codes).assign(predicted=predicted[codes])
+
+
+def _best(scores: np.ndarray, allowed: np.ndarray, n: int) -> np.ndarray:
+    """Codes of the ``n`` highest scores among those allowed, highest first; of equals the lower code."""
     codes = np.flatnonzero(allowed)
-    codes = codes[np.argsort(-scores[codes], kind="stable")[:n]]
-    return _items(model, codes).assign(**{column: scores[codes]})
+    if 0 < n < len(codes):
+        # Only what can be among the first n is sorted: sixty thousand scores at every key press add up.
+        least = np.partition(scores[codes], len(codes) - n)[len(codes) - n]
+        codes = codes[scores[codes] >= least]
+    return codes[np.argsort(-scores[codes], kind="stable")[:n]]
 
 
-def actual_rating(ratings: Ratings, user: int, item: int) -> float | None:
-    """What the user really gave the item: the mean where two ids share a title, None where there is no rating."""
-    given = ratings.rating[(ratings.user == user) & (ratings.item == item)]
-    return float(given.mean()) if len(given) else None
+@dataclass(frozen=True, eq=False)
+class About:
+    """What there is to know of an item without anybody in particular.
+
+    Attributes:
+        mean: of its ratings, NaN where it has none.
+        histogram: how often each rating value was given: ``value``, ``ratings``, ``share``.
+        bias, rank: its bias and the bias's place from the highest, None where the recipe has none.
+    """
+
+    code: int
+    title: str
+    year: int
+    genres: tuple[str, ...]
+    ratings: int
+    mean: float
+    histogram: pd.DataFrame
+    bias: float | None
+    rank: int | None
+
+
+def about(model: TrainedModel, ratings: Ratings, item: int) -> About:
+    """The facts of one item."""
+    row = model.item_table.iloc[item]
+    given = ratings.rating[ratings.by_item.rows(item)]
+    values = np.array(ratings.levels)
+    counts = np.bincount(np.searchsorted(values, given), minlength=len(values))
+    bias = float(model.item_bias[item]) if model.has_bias else None
+    return About(
+        code=item,
+        title=str(row["title"]),
+        year=int(row["year"]),
+        genres=tuple(filter(None, row["genres"].split("|"))),
+        ratings=len(given),
+        mean=float(given.mean()) if len(given) else float("nan"),
+        histogram=pd.DataFrame({"value": values, "ratings": counts, "share": counts / max(len(given), 1)}),
+        bias=bias,
+        rank=None if bias is None else 1 + int((model.item_bias[1:] > model.item_bias[item]).sum()),
+    )
 
 
 def results(model: TrainedModel, ratings: Ratings, rows: int = 9, seed: int | None = None) -> pd.DataFrame:

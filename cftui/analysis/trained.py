@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from cftui.analysis.search import TitleIndex
 from cftui.data.ratings import Ratings, Vocabulary
 from cftui.data.splits import Split, split
 from cftui.engine import metrics
@@ -18,7 +19,7 @@ from cftui.engine.recipes import Options, Recipe
 from cftui.engine.runs import RunFolder, read_json
 from cftui.engine.trainer import build, y_range
 from cftui.engine.training import open_ratings
-from cftui.engine.weights import load_weights
+from cftui.engine.weights import load_snapshot, load_weights
 from cftui.errors import CftuiError
 from cftui.home import Home
 
@@ -30,7 +31,9 @@ class TrainedModel:
     Attributes:
         run: where it came from.
         noun: what the data set calls an item.
+        rating_range: the ends of the scale.
         item_table: per item code: ``title``, ``year``, ``genres`` and ``ratings`` (row 0 is the unknown).
+        epoch: where the items are as they were after that epoch (``at_epoch``), else None.
     """
 
     run: RunFolder
@@ -39,10 +42,12 @@ class TrainedModel:
     data_name: str
     fingerprint: str
     noun: str
+    rating_range: tuple[float, float]
     users: Vocabulary
     items: Vocabulary
     item_table: pd.DataFrame
     module: Architecture
+    epoch: int | None = None
 
     @classmethod
     def load(cls, run: RunFolder) -> TrainedModel:
@@ -50,7 +55,8 @@ class TrainedModel:
         config, vocabulary = run.config(), read_json(run.vocabulary_file)
         try:
             recipe, options, data = Recipe(**config["recipe"]), Options(**config["options"]), config["data"]
-            y_bounds = y_range(tuple(data["rating_range"])) if recipe.sigmoid else None
+            low, high = map(float, data["rating_range"])
+            y_bounds = y_range((low, high)) if recipe.sigmoid else None
             levels = tuple(data["levels"])
             fields = {"data_name": data["name"], "fingerprint": data["fingerprint"], "noun": data["noun"]}
         except (KeyError, TypeError, ValueError, CftuiError) as error:
@@ -81,8 +87,23 @@ class TrainedModel:
             items=items,
             item_table=table,
             module=module,
+            rating_range=(low, high),
             **fields,
         )
+
+    def at_epoch(self, epoch: int) -> TrainedModel:
+        """This model with its item factors and biases as they were after ``epoch``, in half precision.
+
+        What depends on more than the items (predictions, explanations) stays that of the end of training.
+
+        Raises:
+            CftuiError: that epoch was not kept.
+        """
+        kept = load_snapshot(self.run, epoch)
+        earlier = replace(self, epoch=epoch)
+        learned = self.learned._replace(item_factors=kept["item_factors"], item_bias=kept.get("item_bias"))
+        earlier.__dict__["learned"] = learned
+        return earlier
 
     @property
     def nouns(self) -> str:
@@ -93,9 +114,20 @@ class TrainedModel:
         return self.module.learned()
 
     @cached_property
+    def user_rows(self) -> np.ndarray:
+        """float32 ``[users, d]``: all that predictions depend on of each user, row 0 the unknown."""
+        return self.module.user_rows(torch.arange(len(self.users))).numpy()
+
+    @cached_property
     def item_factors(self) -> np.ndarray:
         """float32 ``[items, k]``, row 0 the unknown."""
         return self.learned.item_factors.numpy()
+
+    @cached_property
+    def unit_factors(self) -> np.ndarray:
+        """``item_factors`` with rows of length one; norms are kept from falling below 1e-8, as the chapter's are."""
+        norms = np.linalg.norm(self.item_factors, axis=1, keepdims=True)
+        return self.item_factors / np.maximum(norms, 1e-8)
 
     @cached_property
     def item_bias(self) -> np.ndarray:
@@ -116,18 +148,45 @@ class TrainedModel:
         return self.item_table["title"].tolist()
 
     @cached_property
+    def index(self) -> TitleIndex:
+        """The titles, ready to be searched."""
+        return TitleIndex(self.titles, self.counts)
+
+    @cached_property
+    def genres(self) -> dict[str, np.ndarray]:
+        """Which items are of each genre, bool ``[items]``; the genres sorted."""
+        flags = self.item_table["genres"].str.get_dummies("|")
+        return {str(name): flags[name].to_numpy(dtype=bool) for name in sorted(flags.columns)}
+
+    @cached_property
     def counts(self) -> np.ndarray:
         """Ratings per item code, int64 ``[items]``."""
         return self.item_table["ratings"].to_numpy(np.int64)
+
+    @cached_property
+    def valid_loss(self) -> float | None:
+        """Mean squared error on the validation set after the last epoch, None where no epoch was finished."""
+        last = self.run.history().last
+        return float(last["valid_loss"]) if last else None
+
+    def rate(self, row: np.ndarray, items: np.ndarray | None = None) -> np.ndarray:
+        """Ratings a user with this row ``[d]`` would give the items with these codes ``[n]``: float32 ``[n]``.
+
+        Args:
+            row: one of ``user_rows``, or found by folding in.
+            items: all of them if left out; entry 0 is then the unknown's.
+        """
+        codes = np.arange(len(self.items)) if items is None else items
+        item = torch.from_numpy(np.ascontiguousarray(codes, dtype=np.int64))
+        user = torch.from_numpy(np.asarray(row, dtype=np.float32))
+        with torch.no_grad():
+            parts = [self.module.rate(user.expand(len(part), -1), part) for part in item.split(metrics.CHUNK)]
+        return torch.cat(parts).numpy() if parts else np.empty(0, np.float32)
 
     def predict(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         """Predicted ratings for pairs of codes, ``[n], [n] -> float32 [n]``."""
         user, item = (torch.from_numpy(np.ascontiguousarray(codes, dtype=np.int64)) for codes in (users, items))
         return metrics.predict(self.module, user, item).numpy()
-
-    def predict_all(self, user: int) -> np.ndarray:
-        """Predicted ratings of one user for every item code, float32 ``[items]``; entry 0 is the unknown's."""
-        return self.predict(np.full(len(self.items), user), np.arange(len(self.items)))
 
     def user_code(self, raw: str | int) -> int:
         """Raises CftuiError for a user the model was not trained on."""
@@ -143,21 +202,19 @@ class TrainedModel:
         Raises:
             CftuiError: nothing fits, or several do (the best known are named).
         """
-        from cftui.analysis.search import TitleIndex
-
         exact = self.items.code(wanted)
         if exact is not None:
             return exact
         same = [code for code, title in enumerate(self.titles) if code and title == wanted]
         if len(same) == 1:
             return same[0]
-        found = same or TitleIndex(self.titles, self.counts).search(wanted, limit=6, fuzzy=False)
+        found = same or self.index.search(wanted, limit=6, fuzzy=False)
         if len(found) == 1:
             return found[0]
         if found:
             several = "; ".join(self.titles[code] for code in found[:5]) + ("; ..." if len(found) > 5 else "")
             raise CftuiError(f"{wanted!r} fits several {self.nouns}: {several}")
-        near = TitleIndex(self.titles, self.counts).search(wanted, limit=3)
+        near = self.index.search(wanted, limit=3)
         hint = f"did you mean {' or '.join(self.titles[c] for c in near)}?" if near else "try fewer letters"
         raise CftuiError(f"no {self.noun} {wanted!r} in {self.data_name}; {hint}")
 

@@ -1,0 +1,114 @@
+"""Ratings of one's own: a CSV of title and rating, as a file anywhere or kept under a name beside the data sets."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cftui.analysis.trained import TrainedModel
+from cftui.errors import CftuiError
+from cftui.files import write_atomic
+from cftui.home import Home
+
+_NAME = re.compile(r"[^\W\d_][\w-]{0,30}")
+
+
+@dataclass(frozen=True, eq=False)
+class Rated:
+    """What somebody gave some items.
+
+    Attributes:
+        items: int64 codes into the model's vocabulary ``[n]``, each once.
+        given: float32 ratings ``[n]``.
+        unknown: titles of the file that the model does not have.
+    """
+
+    items: np.ndarray
+    given: np.ndarray
+    unknown: tuple[str, ...] = ()
+
+
+def folder(home: Home) -> Path:
+    return home.data / "profiles"
+
+
+def names(home: Home) -> list[str]:
+    """The saved profiles, sorted."""
+    where = folder(home)
+    return sorted(path.stem for path in where.glob("*.csv")) if where.is_dir() else []
+
+
+def check_name(name: str, model: TrainedModel) -> str:
+    """What is wrong with a name for a profile, or an empty string."""
+    if model.users.code(name) is not None:
+        return f"{name} is a user of {model.data_name}"
+    if not _NAME.fullmatch(name):
+        return "a profile's name begins with a letter and has letters, digits, - and _ (31 at most)"
+    return ""
+
+
+def save(home: Home, name: str, model: TrainedModel, items: np.ndarray, given: np.ndarray) -> Path:
+    """Keep a profile, replacing one of that name.
+
+    Raises:
+        CftuiError: the name will not do, or there is nothing to save.
+    """
+    wrong = check_name(name, model) or ("" if len(items) else "nothing has been rated yet")
+    if wrong:
+        raise CftuiError(wrong)
+    table = pd.DataFrame({"title": [model.titles[code] for code in items], "rating": given})
+    folder(home).mkdir(parents=True, exist_ok=True)
+    path = folder(home) / f"{name}.csv"
+    write_atomic(path, table.to_csv(index=False))
+    return path
+
+
+def load(home: Home, name: str, model: TrainedModel) -> Rated:
+    """A saved profile. Raises CftuiError as ``read_rated`` does, or if there is none of that name."""
+    if name not in names(home):
+        raise CftuiError(f"no profile {name!r}; there is: {', '.join(names(home)) or 'none yet'}")
+    return read_rated(folder(home) / f"{name}.csv", model)
+
+
+def read_rated(path: Path, model: TrainedModel) -> Rated:
+    """Read a CSV with the columns ``title`` and ``rating``.
+
+    A title may be part of one if it fits only one item; titles the model does not have are passed over and named; of
+    two ratings for one item the last counts.
+
+    Raises:
+        CftuiError: unreadable, no such columns, a value that is no rating (with its line), or no title that is known.
+    """
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", skipinitialspace=True)
+    except FileNotFoundError:
+        raise CftuiError(f"{path}: no such file") from None
+    except (OSError, ValueError) as error:
+        # pandas' parser errors and UnicodeDecodeError are ValueErrors.
+        raise CftuiError(f"{path}: not a CSV of title,rating ({str(error).strip().splitlines()[0]})") from None
+    table.columns = [str(column).strip().lower() for column in table.columns]
+    if not {"title", "rating"} <= set(table.columns):
+        raise CftuiError(f"{path}: needs the columns title and rating; it has {', '.join(table.columns) or 'none'}")
+    low, high = model.rating_range
+    rated: dict[int, float] = {}
+    unknown = []
+    for line, (title, text) in enumerate(zip(table["title"], table["rating"], strict=True), 2):
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:
+            raise CftuiError(f"{path}, line {line}: {text!r} is not a rating from {low:g} to {high:g}")
+        try:
+            rated[model.item_code(title.strip())] = value
+        except CftuiError:
+            unknown.append(title)
+    if not rated:
+        what = f"none of its {len(unknown)} titles is in {model.data_name}" if unknown else "it has no ratings"
+        raise CftuiError(f"{path}: {what}")
+    return Rated(np.array([*rated], np.int64), np.array([*rated.values()], np.float32), tuple(unknown))
