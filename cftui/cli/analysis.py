@@ -1,47 +1,15 @@
-"""The verbs that read a trained model: is it any good, and what did it learn?"""
+"""The verbs that read a trained model for everybody: is it any good, what is liked, what is alike?"""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from cftui.cli.output import narrate, print_json, print_table, records
+from cftui.cli.output import narrate, print_facts, print_json, print_table, records
+from cftui.cli.reading import CSV, EPOCH, RUN, filter_options, load, only, show, write_csv
 from cftui.cli.verb import Session, Verb, pass_session, rows_option, run_option
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from cftui.analysis.trained import TrainedModel
-
-RUN = click.argument("run_name", metavar="RUN", default="latest")
-MINIMUM = click.option(
-    "--min-ratings",
-    type=click.IntRange(0),
-    default=0,
-    show_default=True,
-    help="Leave out items with fewer ratings.",
-)
-
-
-def _load(session: Session, run_name: str) -> TrainedModel:
-    from cftui.analysis.trained import TrainedModel
-    from cftui.engine.runs import find
-
-    return TrainedModel.load(find(session.home, run_name))
-
-
-def _show(session: Session, model: TrainedModel, table: pd.DataFrame, formats: dict[str, str], **facts: Any) -> None:
-    """A ranking: as a table with the item column named as the data set names it, or as one JSON object."""
-    table = table.drop(columns="code", errors="ignore")
-    if session.json:
-        print_json({**model.facts(), **facts, "rows": records(table)})
-    elif len(table):
-        print_table(records(table.rename(columns={"title": model.noun})), formats)
-    else:
-        narrate("nothing fits")
 
 
 @click.command("eval", cls=Verb)
@@ -51,7 +19,7 @@ def evaluate(session: Session, run_name: str) -> None:
     """Score a run on its own training and validation ratings."""
     from cftui.analysis import ranking
 
-    model = _load(session, run_name)
+    model = load(session, run_name)
     scores = ranking.evaluate(model, model.ratings(session.home))
     rows = [{"part": part, "ratings": s.n, "mse": s.mse, "rmse": s.rmse, "mae": s.mae} for part, s in scores.items()]
     if session.json:
@@ -69,134 +37,134 @@ def results(session: Session, run_name: str, rows: int, seed: int | None) -> Non
     """Validation ratings beside their predictions (the chapter's show_results)."""
     from cftui.analysis import ranking
 
-    model = _load(session, run_name)
+    model = load(session, run_name)
     table = ranking.results(model, model.ratings(session.home), rows, seed)
-    _show(session, model, table, {"rating": "g", "rating_pred": ".6f"})
+    show(session, model, table, {"rating": "g", "rating_pred": ".6f"})
 
 
 @click.command(cls=Verb)
 @RUN
 @rows_option(5, "How many from each end.")
+@click.option("--search", "query", default="", help="Instead of the ends: the items this finds, most liked first.")
+@CSV
+@EPOCH
 @pass_session
-def bias(session: Session, run_name: str, rows: int) -> None:
-    """The least and the most liked items, whoever rates them."""
+def bias(session: Session, run_name: str, rows: int, query: str, csv_file: Path | None, epoch: int | None) -> None:
+    """The least and the most liked items, whoever rates them; beside it the plain mean of their ratings."""
     from cftui.analysis import ranking
 
-    model = _load(session, run_name)
-    table = ranking.biases(model)
-    lowest, highest = table.head(rows), table.tail(rows)[::-1]
-    if session.json:
-        ends = {"lowest": lowest, "highest": highest}
-        print_json({**model.facts(), **{k: records(v.drop(columns="code")) for k, v in ends.items()}})
-        return
-    for heading, end in (("lowest", lowest), ("highest", highest)):
-        print(f"{heading} bias")
-        _show(session, model, end[["bias", "ratings", "title"]], {"bias": "+.3f"})
-        print()
+    model = load(session, run_name, epoch)
+    table = ranking.biases(model, model.ratings(session.home))
+    table["rank"] = range(len(table), 0, -1)
+    table = table[["rank", "bias", "mean", "ratings", "title", "code"]]
+    formats = {"bias": "+.3f", "mean": ".2f"}
+    if query:
+        wanted = model.index.matches(query)
+        table = table[table["code"].isin(wanted)]
+    if csv_file is not None:
+        write_csv(csv_file, table[::-1], model.nouns)
+    elif query:
+        show(session, model, table[::-1], formats)
+    else:
+        ends = {"lowest": table.head(rows), "highest": table.tail(rows)[::-1]}
+        if session.json:
+            print_json({**model.facts(), **{k: records(v.drop(columns="code")) for k, v in ends.items()}})
+            return
+        for heading, end in ends.items():
+            print(f"{heading} bias")
+            show(session, model, end, formats)
+            print()
 
 
 @click.command(cls=Verb)
 @click.argument("title")
 @run_option
 @rows_option(10)
-@MINIMUM
+@click.option("--metric", type=click.Choice(["cosine", "euclidean"]), default="cosine", show_default=True)
+@click.option(
+    "--shrink",
+    type=click.FloatRange(0),
+    default=0.0,
+    show_default=True,
+    help="Trust an item of n ratings by n / (n + SHRINK): few ratings make no discovery.",
+)
+@filter_options
+@CSV
+@EPOCH
 @pass_session
-def similar(session: Session, title: str, run_name: str, rows: int, min_ratings: int) -> None:
-    """The items whose factors point the same way as TITLE's (cosine)."""
+def similar(
+    session: Session,
+    title: str,
+    run_name: str,
+    rows: int,
+    metric: str,
+    shrink: float,
+    min_ratings: int,
+    genre: str,
+    csv_file: Path | None,
+    epoch: int | None,
+) -> None:
+    """The items whose factors point the same way as TITLE's, or lie nearest to them."""
     from cftui.analysis import ranking
 
-    model = _load(session, run_name)
+    model = load(session, run_name, epoch)
     item = model.item_code(title)
-    table = ranking.similar(model, item, rows, min_ratings=min_ratings)[["cosine", "ratings", "title", "code"]]
+    n = len(model.items) if csv_file is not None else rows
+    table = ranking.similar(model, item, n, metric=metric, shrink=shrink, only=only(model, min_ratings, genre))
+    table = table[[metric, "ratings", "title", "code"]]
+    if csv_file is not None:
+        write_csv(csv_file, table, model.nouns)
+        return
     if not session.json:
         narrate(f"like {model.titles[item]} ({model.run.name})")
-    _show(session, model, table, {"cosine": ".3f"}, title=model.titles[item])
+    show(session, model, table, {metric: ".3f"}, title=model.titles[item])
 
 
 @click.command(cls=Verb)
 @click.argument("title")
-@click.option("--user", required=True, help="User id.")
 @run_option
 @pass_session
-def predict(session: Session, title: str, user: str, run_name: str) -> None:
-    """What a user would give TITLE."""
-    import numpy as np
-
+def about(session: Session, title: str, run_name: str) -> None:
+    """What there is to know of TITLE: genres, ratings and how they are spread, bias and its rank."""
     from cftui.analysis import ranking
 
-    model = _load(session, run_name)
-    who, item = model.user_code(user), model.item_code(title)
-    predicted = float(model.predict(np.array([who]), np.array([item]))[0])
-    actual = ranking.actual_rating(model.ratings(session.home), who, item)
-    name = model.titles[item]
+    model = load(session, run_name)
+    found = ranking.about(model, model.ratings(session.home), model.item_code(title))
+    facts: dict[str, Any] = {
+        "title": found.title,
+        "year": found.year or None,
+        "genres": list(found.genres),
+        "ratings": found.ratings,
+        "mean": found.mean,
+        "bias": found.bias,
+        "bias_rank": found.rank,
+    }
     if session.json:
-        raw = model.users.classes[who]
-        print_json({**model.facts(), "user": raw, "title": name, "predicted": predicted, "rating": actual})
-    else:
-        given = f" (and gave {actual:g})" if actual is not None else ""
-        print(f"user {user} would give {name} {predicted:.2f}{given}")
-
-
-@click.command(cls=Verb)
-@click.option("--user", required=True, help="User id.")
-@run_option
-@rows_option(10)
-@MINIMUM
-@pass_session
-def recommend(session: Session, user: str, run_name: str, rows: int, min_ratings: int) -> None:
-    """What a user has not rated and would like best."""
-    from cftui.analysis import ranking
-
-    model = _load(session, run_name)
-    who = model.user_code(user)
-    table = ranking.recommend(model, who, model.ratings(session.home), rows, min_ratings=min_ratings)
-    table = table[["predicted", "ratings", "title", "code"]]
-    _show(session, model, table, {"predicted": ".2f"}, user=model.users.classes[who])
+        print_json({**model.facts(), **facts, "histogram": records(found.histogram)})
+        return
+    liked = "" if found.bias is None else f"{found.bias:+.3f}, no. {found.rank:,} of {len(model.items) - 1:,}"
+    shown = {**facts, "year": found.year or "", "genres": " ".join(found.genres), "mean": f"{found.mean:.2f}"}
+    print_facts({key: value for key, value in {**shown, "bias": liked}.items() if key != "bias_rank" and value != ""})
+    print()
+    print_table(records(found.histogram), {"value": "g", "ratings": ",", "share": ".1%"})
 
 
 @click.command(cls=Verb)
 @RUN
-@click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="Write every item there ('-': stdout).")
-@click.option("--near", is_flag=True, help="The items close to an axis instead of the farthest.")
-@click.option("--tolerance", type=click.FloatRange(min=0), default=0.0002, show_default=True, help="For --near.")
-@rows_option(5, "How many per quadrant.")
-@MINIMUM
+@rows_option(3, "How many ratings in the batch.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Which ratings.")
 @pass_session
-def pca(
-    session: Session,
-    run_name: str,
-    csv_file: Path | None,
-    near: bool,
-    tolerance: float,
-    rows: int,
-    min_ratings: int,
-) -> None:
-    """Two principal components of the item factors: who stands farthest in each quadrant.
+def anatomy(session: Session, run_name: str, rows: int, seed: int) -> None:
+    """One batch step by step: vectors, dot product, sigmoid range, squared error, gradient."""
+    from cftui.analysis.anatomy import anatomy as take_apart
+    from cftui.analysis.anatomy import describe
 
-    The CSV has the chapter's columns 0 and 1 (coordinates), 2 (distance from the origin), 3 (quadrant), and the title.
-    """
-    from cftui.analysis import components
-
-    model = _load(session, run_name)
-    table, found = components.item_map(model)
-    kept = table[table["ratings"] >= min_ratings]
-    if csv_file is not None:
-        out = kept.drop(columns="code")[["0", "1", "2", "3", "title", "ratings"]]
-        if str(csv_file) == "-":
-            out.to_csv(sys.stdout, index=False)
-            return
-        from cftui.files import write_atomic
-
-        write_atomic(csv_file, out.to_csv(index=False))
-        narrate(f"wrote {len(out):,} {model.nouns} to {csv_file}")
-        return
-    shown = components.near_axes(kept, tolerance) if near else components.farthest(kept, rows)
-    share = [round(float(v), 6) for v in found.variance]
-    if not session.json:
-        narrate(f"PC1 {share[0]:.1%} of the variance, PC2 {share[1]:.1%}")
-    columns = ["3", "2", "0", "1", "ratings", "title", "code"]
-    number = ".6f"
-    _show(session, model, shown[columns], {"0": number, "1": number, "2": number}, variance=share)
+    model = load(session, run_name)
+    parts = take_apart(model, model.ratings(session.home), rows, seed)
+    if session.json:
+        print_json({**model.facts(), **parts.as_json()})
+    else:
+        print(describe(parts))
 
 
-VERBS = (evaluate, results, bias, similar, predict, recommend, pca)
+VERBS = (evaluate, results, bias, similar, about, anatomy)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import click
 
 import cftui
-from cftui.cli import analysis, data, runs, tour, train
+from cftui.cli import analysis, data, maps, people, runs, tour, train
 from cftui.cli.output import narrate, printable
 from cftui.cli.verb import Session, Verbs, home_option
 from cftui.errors import CftuiError
@@ -35,7 +35,8 @@ def build(open_app: OpenApp) -> click.Group:
         if context.invoked_subcommand is None:
             context.exit(open_app(context.ensure_object(Session).home) or 0)
 
-    for group_or_verb in (data.data, train.train, train.lr_find, runs.runs, tour.tour, *analysis.VERBS):
+    reading = (*analysis.VERBS, *people.VERBS, *maps.VERBS)
+    for group_or_verb in (data.data, train.train, train.lr_find, runs.runs, tour.tour, *reading):
         cli.add_command(group_or_verb)
     return cli
 

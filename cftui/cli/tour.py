@@ -18,7 +18,9 @@ USER = 196
 @pass_session
 def tour(session: Session, seed: int, device: str) -> None:
     """The chapter in half a minute: facts, model4's epoch table, biases, neighbours, quadrants."""
-    from cftui.analysis import components, ranking
+    import numpy as np
+
+    from cftui.analysis import components, maps, ranking
     from cftui.analysis.trained import TrainedModel
     from cftui.cli.data import readable
     from cftui.cli.progress import DownloadBar
@@ -52,10 +54,10 @@ def tour(session: Session, seed: int, device: str) -> None:
     ends = {"least liked": biases.head(5), "most liked": biases.tail(5)[::-1]}
     item, user = model.item_code(EXAMPLE), model.user_code(USER)
     neighbours = ranking.similar(model, item, 5)
-    known = ranking.similar(model, item, 5, min_ratings=50)
-    predicted = float(model.predict_all(user)[item])
-    table, found = components.item_map(model)
-    corners = components.farthest(table)
+    known = ranking.similar(model, item, 5, only=ranking.Filter(min_ratings=50))
+    predicted = float(model.predict(np.array([user]), np.array([item]))[0])
+    shown, found = maps.principal_map(model)
+    corners = components.farthest(shown.table)
     if session.json:
         parts = {"biases": ends, "neighbours": neighbours, "corners": corners}
         print_json(
