@@ -23,6 +23,8 @@ def main() -> None:
     # OpenMP's idle threads otherwise spin: two programs on one machine then slow each other down twentyfold.
     # Read when torch is loaded, so it must be set here.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # A repaint waits for the next frame, a key press often for two; read when Textual is imported.
+    os.environ.setdefault("TEXTUAL_FPS", "120")
     from cftui.cli.main import main as cli_main
 
     sys.exit(cli_main(open_app))

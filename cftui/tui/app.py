@@ -6,6 +6,7 @@ Nothing heavy is imported here: the first paint comes before pandas and torch, w
 from __future__ import annotations
 
 import asyncio
+import gc
 import shutil
 import subprocess
 import sys
@@ -63,7 +64,8 @@ class CftuiApp(App[None]):
     Attributes:
         opened: the data set on show, None until it is read or fetched.
         chosen: the trained model on show.
-        user: raw id of the user predictions are made for.
+        user: whom predictions are made for: raw id of a user, or the name of a saved profile.
+        epoch: the items of the chosen model are shown as they were after that epoch; None: as trained.
         followed: the run whose log is followed; ``tick`` changes whenever that log grew.
         activity: what is going on in the background, for the top line.
     """
@@ -89,6 +91,7 @@ class CftuiApp(App[None]):
     opened: reactive[OpenData | None] = reactive(None)
     chosen: reactive[OpenModel | None] = reactive(None)
     user: reactive[str] = reactive(DEFAULT_USER)
+    epoch: reactive[int | None] = reactive(None)
     followed: reactive[Followed | None] = reactive(None)
     tick: reactive[int] = reactive(0)
     activity: reactive[str] = reactive("")
@@ -113,6 +116,8 @@ class CftuiApp(App[None]):
 
         if not catalog.is_present(name, self.home):
             self.from_worker(self._set, activity="no data set")
+            # What was trained on another data set can be looked at all the same.
+            self.from_worker(self._open_latest)
             return
         self.from_worker(self._set, activity="reading")
         try:
@@ -163,12 +168,13 @@ class CftuiApp(App[None]):
     def open_model(self, name: str) -> None:
         self.from_worker(self._set, activity=f"opening {name}")
         try:
-            from cftui.analysis.search import TitleIndex
             from cftui.analysis.trained import TrainedModel
             from cftui.engine.runs import find
 
             model = TrainedModel.load(find(self.home, name))
-            opened = OpenModel(model, model.ratings(self.home), TitleIndex(model.titles, model.counts))
+            opened = OpenModel(model, model.ratings(self.home), self.home)
+            opened.prepare()
+            settle_memory()
         except (CftuiError, OSError) as error:
             self.from_worker(self.complain, error)
             self.from_worker(self._set, activity="")
@@ -177,9 +183,25 @@ class CftuiApp(App[None]):
 
     def _choose(self, opened: OpenModel) -> None:
         # A user the new model does not know gives way to its first, before anything is predicted for him.
-        known = opened.model.users.code(self.user) is not None
-        self.set_reactive(CftuiApp.user, self.user if known else str(opened.model.users.classes[1]))
+        try:
+            opened.person(self.user)
+        except CftuiError:
+            self.set_reactive(CftuiApp.user, str(opened.model.users.classes[1]))
+        self.set_reactive(CftuiApp.epoch, None)
         self.chosen, self.activity = opened, ""
+
+    def move_epoch(self, step: int) -> None:
+        """To the epoch kept before or after the one on show: neighbours and map follow."""
+        from cftui.tui.rows import try_epoch
+
+        if self.chosen is None:
+            return
+        try:
+            wanted = try_epoch(self.chosen.epochs, self.epoch, step)
+            self.chosen.at(wanted)  # before anybody is told of it: its file may be gone
+            self.epoch = wanted
+        except CftuiError as error:
+            self.complain(error)
 
     def from_worker(self, function: Callable[..., object], *args: object, **kwargs: object) -> None:
         """``call_from_thread`` for a thread whose answer may no longer be wanted: then it is dropped."""
@@ -316,8 +338,8 @@ class CftuiApp(App[None]):
         self.notify(str(error), severity="error", timeout=20, markup=False)
 
     def notify(self, message: str, *, markup: bool = False, **kwargs) -> None:  # type: ignore[no-untyped-def]
-        """Titles look like markup (``[REC] (2007)``): none is read as such unless asked for."""
-        super().notify(message, markup=markup, **kwargs)
+        """Titles and paths look like markup (``[REC] (2007)``): none is read as such, whatever a widget asks for."""
+        super().notify(message, markup=False, **kwargs)
 
     def action_help(self) -> None:
         from cftui.tui.screens.help import HelpScreen
@@ -331,6 +353,15 @@ class CftuiApp(App[None]):
             if enabled and binding.description and not binding.system:
                 text = binding.tooltip or f"Key: {binding.key_display or binding.key}"
                 yield SystemCommand(binding.description, text, partial(self.run_action, binding.action, screen))
+
+
+def settle_memory() -> None:
+    """Take what has just been loaded out of the garbage collector's sight.
+
+    It would otherwise walk through all of it again and again, a fifth of a second each time, in the middle of a frame.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def run(home: Home) -> int:

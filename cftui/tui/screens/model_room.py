@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.widgets import Static
 
+from cftui.errors import CftuiError
 from cftui.tui.app import DEFAULT_RECIPE
+from cftui.tui.screens.prompt import Prompt
 from cftui.tui.screens.room import Room
 from cftui.tui.workspace import OpenModel
+
+if TYPE_CHECKING:
+    from cftui.analysis.ranking import Filter
 
 
 class ModelRoom(Room):
@@ -53,6 +61,43 @@ class ModelRoom(Room):
         else:
             text = f"No trained model yet.\n\nPress t to train {DEFAULT_RECIPE}: a few seconds on this data set."
         self.query_one("#invitation", Static).update(Text(text))
+
+    def ask_filter(self, now: Filter | None, use: Callable[[Filter], None]) -> None:
+        """Ask for a genre and a least number of ratings. An answer that leaves nothing to see is not taken."""
+        from cftui.analysis.ranking import Filter
+
+        opened = self.cftui.chosen
+        if opened is None:
+            return
+        model = opened.model
+
+        def check(text: str) -> str:
+            try:
+                asked = Filter.parse(text, model)
+            except CftuiError as error:
+                return str(error)
+            return "" if asked.allows(model).sum() > 1 else "that leaves nothing to see"
+
+        def choose(answer: str | None) -> None:
+            if answer is not None:
+                use(Filter.parse(answer, model))
+
+        asked = now or Filter()
+        value = " ".join(filter(None, (asked.genre, str(asked.min_ratings or ""))))
+        hint = "a genre, a least number of ratings, or both: comedy 20; empty: everything"
+        self.app.push_screen(Prompt("show only", hint, value, check), choose)
+
+    def show_biases(self, go: Callable[[int], None]) -> None:
+        """The whole bias ranking; ``go`` is called with the code of an item picked there."""
+        from cftui.tui.screens.biases import BiasScreen
+
+        opened = self.cftui.chosen
+        if opened is None:
+            return
+        if opened.biases is None:
+            self.notify(f"{opened.model.recipe.name} has no biases", severity="warning")
+            return
+        self.app.push_screen(BiasScreen(opened), lambda code: None if code is None else go(code))
 
     def action_train_first(self) -> None:
         """Train the default recipe if there is no model; else the Train screen is the place."""

@@ -25,6 +25,7 @@ class Room(Screen[None]):
     ROOM = ""
     ABOUT = ""
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (80, "-normal"), (110, "-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (24, "-tall")]
 
     @property
     def cftui(self) -> CftuiApp:

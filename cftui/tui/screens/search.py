@@ -1,8 +1,8 @@
-"""Search: what is like that movie, and what would this person think of it?"""
+"""Search: what is like that movie, what would this person think of it, and why?"""
 
 from __future__ import annotations
 
-from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 from textual import events, on
@@ -10,17 +10,27 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.widgets import Input, OptionList, Static
-from textual.widgets.option_list import Option
+from textual.widgets import Input, Static
 
+from cftui.errors import CftuiError
+from cftui.tui.rows import WhyRows, cosine, found_row, gauge, histogram, plain, scored_row
 from cftui.tui.screens.model_room import ModelRoom
-from cftui.tui.screens.prompt import Prompt
+from cftui.tui.widgets.row_list import RowList
 from cftui.tui.workspace import OpenModel
 
-FOUND = 50
-NEIGHBOURS = 30
-RECOMMENDED = 30
-WELL_KNOWN = 20
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from cftui.analysis.people import Person
+    from cftui.analysis.ranking import Filter
+
+NEIGHBOURS = 100
+RECOMMENDED = 100
+PULLS = 10
+FEWEST_TERMS = 7
+# Rows for the sum, the last step, the error, a heading and the first ratings that pull.
+BELOW_TERMS = 9
 
 
 class SearchField(Input):
@@ -29,8 +39,10 @@ class SearchField(Input):
     BINDINGS = [
         Binding("down", "screen.move_found(1)", "Next", show=False),
         Binding("up", "screen.move_found(-1)", "Previous", show=False),
+        Binding("pagedown", "screen.move_found(5)", "Next page", show=False),
+        Binding("pageup", "screen.move_found(-5)", "Previous page", show=False),
         Binding("enter", "submit", "Neighbours"),
-        Binding("escape", "screen.leave_field", "Leave field"),
+        Binding("escape", "screen.leave_field", "Keys"),
     ]
 
 
@@ -38,38 +50,57 @@ class SearchScreen(ModelRoom):
     ROOM = "search"
     ABOUT = (
         "Type part of a title; accents, articles and typos are forgiven. Beneath: what is most like it, and what the "
-        "chosen user would give it."
+        "chosen user would give it, and why. Enter on a neighbour or a recommendation goes there; escape leaves the "
+        "field for the keys."
     )
     CSS_PATH = "search.tcss"
     BINDINGS = [
         Binding("slash", "search", "Search", key_display="/"),
         Binding("u", "user", "User"),
-        Binding("r", "recommended", "Recommended"),
-        Binding("m", "minimum", f"Min. {WELL_KNOWN} ratings"),
-        Binding("t", "train_first", "Train"),
+        Binding("m", "me", "Me"),
+        Binding("w", "why", "Why"),
+        Binding("s", "similarity", "Metric"),
+        Binding("r", "recommended", "Best"),
+        Binding("f", "filter", "Filter"),
+        Binding("x", "export", "Export", show=False),
+        Binding("z", "shrink", "Shrink: few ratings count for less", show=False),
+        Binding("p", "profile", "Profile of the user", show=False),
+        Binding("b", "biases", "All biases", show=False),
+        Binding("a", "anatomy", "Anatomy of a batch", show=False),
+        Binding("left_square_bracket", "epoch(-1)", "Earlier epoch", key_display="[", show=False),
+        Binding("right_square_bracket", "epoch(1)", "Later epoch", key_display="]", show=False),
+        Binding("t", "train_first", "Train", show=False),
         Binding("g", "get", "Get data", show=False),
-        Binding("j", "move_focused(1)", "Down", show=False),
-        Binding("k", "move_focused(-1)", "Up", show=False),
     ]
 
     item: int | None = None
-    minimum = 0
+    metric = "cosine"
+    shrink = False
+    _who: Person | None = None
+    _only: Filter | None = None
+    _why: WhyRows | None = None
+    _all_terms = False
+    _found: np.ndarray
+    _near: pd.DataFrame
+    _best: pd.DataFrame
 
     def model_body(self) -> ComposeResult:
         with Vertical(id="search-pane", classes="pane"):
             field = SearchField(placeholder="type a title", compact=True, id="query")
             field.cursor_blink = False
             yield field
-            yield OptionList(id="found")
+            yield RowList(id="found", placeholder="nothing fits; fewer letters?")
         with Horizontal(id="answer"):
-            yield OptionList(id="neighbours", classes="pane")
+            yield RowList(id="neighbours", classes="pane", placeholder="none; f changes the filter")
             with Vertical(id="person"):
                 yield Static(id="prediction", classes="pane")
-                yield OptionList(id="recommended", classes="pane")
+                yield RowList(id="recommended", classes="pane", placeholder="none; f changes the filter")
+            yield RowList(id="why", classes="pane")
 
     def on_mount(self) -> None:
         super().on_mount()
         self.watch(self.app, "user", self._user_changed, init=False)
+        self.watch(self.app, "epoch", self._show_neighbours, init=False)
 
     def on_screen_resume(self) -> None:
         if self.cftui.chosen is not None and self.focused is None:
@@ -78,12 +109,25 @@ class SearchScreen(ModelRoom):
     # What is asked
 
     def model_changed(self, opened: OpenModel) -> None:
+        from cftui.analysis.ranking import Filter
+
         self.item = None
+        self._who = self._person(opened)
+        # A genre the new data set may not have would leave nothing to show.
+        self._only = Filter(min_ratings=self._only.min_ratings if self._only else 0)
         self._find(self.query_one("#query", Input).value)
-        # The panes have no width before the body is shown for the first time.
+        self._recommend()
+        # The panes have no size before the body is shown for the first time.
         self.call_after_refresh(self._fit)
         if self.is_current:
             self.query_one("#query").focus()
+
+    def _person(self, opened: OpenModel) -> Person | None:
+        try:
+            return opened.person(self.cftui.user)
+        except CftuiError as error:
+            self.cftui.complain(error)
+            return None
 
     @on(Input.Changed, "#query")
     def _typed(self, event: Input.Changed) -> None:
@@ -93,34 +137,53 @@ class SearchScreen(ModelRoom):
         opened = self.cftui.chosen
         if opened is None:
             return
-        codes = opened.index.search(query, limit=FOUND)
-        found = self.query_one("#found", OptionList)
-        found.clear_options()
-        found.add_options([Option(_row(opened, code), id=str(code)) for code in codes])
+        codes = opened.index.matches(query)
+        self._found = codes
+        model = opened.model
+        self.query_one("#found", RowList).show(len(codes), lambda index, _: found_row(model, int(codes[index])))
         pane = self.query_one("#search-pane")
-        pane.border_title = f"{opened.model.noun}: {len(codes)}{'+' if len(codes) == FOUND else ''} found"
-        pane.border_subtitle = "" if codes else "nothing fits; fewer letters?"
-        if codes:
-            found.highlighted = 0
-            self._show(codes[0])
+        pane.border_title = f"{len(codes):,} of {len(model.items) - 1:,} {model.nouns}"
+        if len(codes):
+            self._show(int(codes[0]))
+        elif self.item is None:  # nothing fits in a model that has just come: what stands there is of another
+            self._clear()
 
-    @on(OptionList.OptionHighlighted, "#found")
-    def _highlighted(self, event: OptionList.OptionHighlighted) -> None:
-        if event.option.id is not None:
-            self._show(int(event.option.id))
+    def _clear(self) -> None:
+        for name in ("#neighbours", "#why"):
+            pane = self.query_one(name, RowList)
+            pane.show(0, lambda index, width: Text())
+            pane.border_title = pane.border_subtitle = ""
+        self.query_one("#prediction", Static).update("", layout=False)
+        self._why = None
+
+    @on(RowList.Highlighted, "#found")
+    def _highlighted(self, event: RowList.Highlighted) -> None:
+        self._show(int(self._found[event.index]))
 
     @on(Input.Submitted, "#query")
-    @on(OptionList.OptionSelected, "#found")
+    @on(RowList.Selected, "#found")
     def _picked(self) -> None:
         if self.item is not None:
             self.query_one("#neighbours").focus()
 
-    @on(OptionList.OptionSelected, "#neighbours")
-    @on(OptionList.OptionSelected, "#recommended")
-    def _walk(self, event: OptionList.OptionSelected) -> None:
+    @on(RowList.Selected, "#neighbours")
+    def _walk(self, event: RowList.Selected) -> None:
         """From an item to one that is like it, and on."""
-        if event.option.id is not None:
-            self._show(int(event.option.id))
+        self._show(int(self._near["code"].iloc[event.index]))
+
+    @on(RowList.Selected, "#recommended")
+    def _walk_to_recommended(self, event: RowList.Selected) -> None:
+        self._show(int(self._best["code"].iloc[event.index]))
+
+    @on(RowList.Selected, "#why")
+    def _walk_to_pull(self, event: RowList.Selected) -> None:
+        """To a rating that pulls; on any other row, all the terms, or the largest again."""
+        code = self._why.code(event.index) if self._why else None
+        if code is not None:
+            self._show(code)
+        else:
+            self._all_terms = not self._all_terms
+            self._show_why()
 
     # What is answered
 
@@ -130,6 +193,7 @@ class SearchScreen(ModelRoom):
         self.item = item
         self._show_neighbours()
         self._show_prediction()
+        self._show_why()
 
     def _show_neighbours(self) -> None:
         from cftui.analysis import ranking
@@ -137,84 +201,119 @@ class SearchScreen(ModelRoom):
         opened = self.cftui.chosen
         if opened is None or self.item is None:
             return
-        model = opened.model
-        near = ranking.similar(model, self.item, NEIGHBOURS, min_ratings=self.minimum)
-        pane = self.query_one("#neighbours", OptionList)
-        pane.clear_options()
-        width = max(pane.size.width, 30)
-        pane.add_options(
-            [
-                Option(_scored(f"{row.cosine:.2f}".replace("0.", "."), row.title, row.ratings, width), id=str(row.code))
-                for row in near.itertuples(index=False)
-            ]
+        try:
+            model = opened.at(self.cftui.epoch)
+        except CftuiError as error:
+            self.cftui.complain(error)
+            return
+        near = ranking.similar(
+            model,
+            self.item,
+            NEIGHBOURS,
+            metric=self.metric,
+            shrink=ranking.SHRINK if self.shrink else 0,
+            only=self._only or ranking.ANY,
         )
-        pane.highlighted = 0 if len(near) else None
-        pane.border_title = Content(f"like {model.titles[self.item]}")
-        pane.border_subtitle = f"cosine, {self.minimum}+ ratings" if self.minimum else "cosine"
+        self._near = near
+        score, titles, counts = near[self.metric].to_numpy(), near["title"].to_numpy(), near["ratings"].to_numpy()
+
+        def render(index: int, width: int) -> Text:
+            value = cosine(score[index]) if self.metric == "cosine" else f"{score[index]:.2f}"
+            return scored_row(f"{value:>4}", titles[index], counts[index], width)
+
+        pane = self.query_one("#neighbours", RowList)
+        pane.show(len(near), render)
+        pane.border_title = Content(f"like {plain(model.titles[self.item])}")
+        said = [f"{self.metric}, shrunk" if self.shrink else self.metric, str(self._only or "")]
+        if self.cftui.epoch is not None:
+            said.append(f"after epoch {self.cftui.epoch}")
+        pane.border_subtitle = Content("  ".join(filter(None, said)))
 
     def _show_prediction(self) -> None:
         import numpy as np
 
         from cftui.analysis import ranking
 
-        opened = self.cftui.chosen
-        if opened is None or self.item is None:
+        opened, who = self.cftui.chosen, self._who
+        pane = self.query_one("#prediction", Static)
+        if opened is None or self.item is None or who is None:
+            pane.update("")
             return
         model, item = opened.model, self.item
-        user = model.user_code(self.cftui.user)
-        predicted = float(model.predict(np.array([user]), np.array([item]))[0])
-        given = ranking.actual_rating(opened.ratings, user, item)
-        low, high = opened.ratings.rating_range
-        row = model.item_table.iloc[item]
-        pane = self.query_one("#prediction", Static)
-        pane.border_title = f"user {self.cftui.user} would give"
-        known = opened.ratings.rating[opened.ratings.item == item]
+        predicted, given = float(model.rate(who.row, np.array([item]))[0]), who.rating(item)
+        about = ranking.about(model, opened.ratings, item)
+        width = pane.content_size.width
+        pane.border_title = Content(f"{_called(who)} would give")
+        rank = "" if about.rank is None else f"no. {about.rank:,} of {len(model.items) - 1:,}"
         lines = [
-            Text(f"{predicted:.2f} ", style="bold") + Text(_gauge(predicted, low, high)),
-            Text(f"rated it {given:g}" if given is not None else "has not rated it"),
-            Text(model.titles[item], style="bold"),
-            Text(row["genres"].replace("|", " ") or "no genre"),
-            Text(f"{len(known):,} ratings, mean {known.mean():.2f}" + _bias(opened, item)),
+            Text.assemble(
+                (f"{predicted:.2f} ", "bold"),
+                gauge(predicted, *model.rating_range, width=min(max(width - 20, 5), 24)),
+                f"  gave {given:g}" if given is not None else "  unseen",
+            ),
+            Text(plain(about.title), style="bold"),
+            Text(" ".join(about.genres) or "no genre"),
+            Text(f"{about.ratings:,} ratings, mean {about.mean:.2f}"),
+            Text("no bias" if about.bias is None else f"bias {about.bias:+.2f}, {rank}"),
+            histogram(about, width),
         ]
-        for line in lines:
-            line.no_wrap, line.overflow = True, "ellipsis"
-        pane.update(Text("\n").join(lines))
+        pane.update(Text("\n", no_wrap=True, overflow="ellipsis").join(lines), layout=False)
+
+    def _show_why(self) -> None:
+        """Only where it is seen: an explanation costs more than a prediction."""
+        opened, who, pane = self.cftui.chosen, self._who, self.query_one("#why", RowList)
+        if opened is None or self.item is None or who is None or not pane.display:
+            return
+        from cftui.analysis.explain import explain
+        from cftui.analysis.people import pulls
+
+        try:
+            found = explain(opened.model, who.row, self.item, opened.average)
+        except CftuiError as error:
+            self.cftui.complain(error)
+            return
+        table = pulls(opened.model, who, self.item, opened.prior, opened.fitted(who)).head(PULLS)
+        rows = list(zip(table["code"], table["title"], table["rating"], table["pull"], strict=True))
+        room = len(found.terms) if self._all_terms else max(pane.content_size.height - BELOW_TERMS, FEWEST_TERMS)
+        self._why = WhyRows(found, rows, room)
+        pane.show(len(self._why), self._why.render)
+        pane.border_title = Content(f"why {found.prediction:.2f} for {_called(who)}")
+        pane.border_subtitle = Content(plain(opened.model.titles[self.item]))
 
     def _recommend(self) -> None:
         from cftui.analysis import ranking
 
-        opened = self.cftui.chosen
-        if opened is None:
+        opened, who, pane = self.cftui.chosen, self._who, self.query_one("#recommended", RowList)
+        if opened is None or who is None:
             return
-        user = opened.model.user_code(self.cftui.user)
-        best = ranking.recommend(opened.model, user, opened.ratings, RECOMMENDED, min_ratings=self.minimum)
-        pane = self.query_one("#recommended", OptionList)
-        pane.clear_options()
-        width = max(pane.size.width, 30)
-        pane.add_options(
-            [
-                Option(_scored(f"{row.predicted:.2f}", row.title, row.ratings, width), id=str(row.code))
-                for row in best.itertuples(index=False)
-            ]
-        )
-        pane.highlighted = 0 if len(best) else None
-        pane.border_title = f"user {self.cftui.user} would like"
-        pane.border_subtitle = f"unseen, {self.minimum}+ ratings" if self.minimum else "unseen"
+        best = ranking.recommend(opened.model, who, RECOMMENDED, only=self._only or ranking.ANY)
+        self._best = best
+        score, titles, counts = best["predicted"].to_numpy(), best["title"].to_numpy(), best["ratings"].to_numpy()
+        pane.show(len(best), lambda i, width: scored_row(f"{score[i]:.2f}", titles[i], counts[i], width))
+        pane.border_title = Content(f"{_called(who)} would like")
+        pane.border_subtitle = Content("  ".join(filter(None, ("unseen", str(self._only or "")))))
 
     def _user_changed(self) -> None:
+        if self.cftui.chosen is None:
+            return
+        self._who = self._person(self.cftui.chosen)
         self._show_prediction()
+        self._show_why()
         self._recommend()
 
     def on_resize(self, event: events.Resize) -> None:
         self.call_after_refresh(self._fit)
 
     def _fit(self) -> None:
-        self._show_neighbours()
-        self._recommend()
+        """What depends on the room there is. Wide enough, all three columns stand side by side."""
+        self._show_prediction()
+        self._show_why()
 
     # Keys
 
     def action_search(self) -> None:
+        if self.cftui.chosen is None:
+            return
         field = self.query_one("#query", Input)
         field.focus()
         field.select_all()
@@ -223,69 +322,99 @@ class SearchScreen(ModelRoom):
         self.query_one("#found").focus()
 
     def action_move_found(self, by: int) -> None:
-        found = self.query_one("#found", OptionList)
-        found.action_cursor_down() if by > 0 else found.action_cursor_up()
-
-    def action_move_focused(self, by: int) -> None:
-        if isinstance(self.focused, OptionList):
-            self.focused.action_cursor_down() if by > 0 else self.focused.action_cursor_up()
+        found = self.query_one("#found", RowList)
+        if found.cursor is not None:
+            found.move_to(min(max(found.cursor + by, 0), len(self._found) - 1))
 
     def action_recommended(self) -> None:
+        if self.cftui.chosen is None:
+            return
+        self.set_class(False, "-why")
         self.query_one("#recommended").focus()
 
-    def action_minimum(self) -> None:
-        """With few ratings a neighbour is chance: leave those out, or back."""
-        self.minimum = 0 if self.minimum else WELL_KNOWN
-        self._fit()
+    def action_why(self) -> None:
+        """The explanation in the place of prediction and recommendations, and back; on a wide screen, to it."""
+        if self.cftui.chosen is None:
+            return
+        pane = self.query_one("#why")
+        if self.has_class("-wide"):
+            pane.focus()
+            return
+        self.toggle_class("-why")
+        if self.has_class("-why"):
+            self.call_after_refresh(self._show_why)
+            self.call_after_refresh(pane.focus)
+        else:
+            self.query_one("#neighbours").focus()
+
+    def action_similarity(self) -> None:
+        self.metric = "euclidean" if self.metric == "cosine" else "cosine"
+        self._show_neighbours()
+
+    def action_shrink(self) -> None:
+        """With two ratings a neighbour is chance: let each count for as much as its ratings vouch for it."""
+        self.shrink = not self.shrink
+        self._show_neighbours()
+
+    def action_filter(self) -> None:
+        def use(asked: Filter) -> None:
+            self._only = asked
+            self._show_neighbours()
+            self._recommend()
+
+        self.ask_filter(self._only, use)
 
     def action_user(self) -> None:
-        opened = self.cftui.chosen
-        if opened is None:
+        from cftui.tui.screens.users import UserPicker
+
+        if self.cftui.chosen is not None:
+            self.app.push_screen(UserPicker(self.cftui.chosen, self.cftui.user), self._use)
+
+    def action_me(self) -> None:
+        from cftui.tui.screens.me import MeScreen
+
+        if self.cftui.chosen is not None:
+            who = self._who if self._who is not None and not self._who.trained else None
+            self.app.push_screen(MeScreen(self.cftui.chosen, who), self._use)
+
+    def _use(self, name: str | None) -> None:
+        if not name:
             return
-        users = opened.model.users
+        if name == self.cftui.user:  # the same profile, with other ratings
+            self._user_changed()
+        self.cftui.user = name
 
-        def check(text: str) -> str:
-            if users.code(text) is not None:
-                return ""
-            return f"no user {text!r}: ids run from {users.classes[1]} to {users.classes[-1]}"
+    def action_profile(self) -> None:
+        from cftui.tui.screens.users import ProfileScreen
 
-        def choose(answer: str | None) -> None:
-            if answer is not None:
-                self.cftui.user = answer
+        if self.cftui.chosen is not None and self._who is not None:
+            self.app.push_screen(ProfileScreen(self.cftui.chosen, self._who))
 
-        hint = f"{len(users) - 1:,} users, {users.classes[1]} to {users.classes[-1]}"
-        self.app.push_screen(Prompt("predict for which user?", hint, self.cftui.user, check), choose)
+    def action_biases(self) -> None:
+        self.show_biases(self._show)
 
+    def action_anatomy(self) -> None:
+        from cftui.tui.screens.anatomy import AnatomyScreen
 
-def _row(opened: OpenModel, code: int) -> Text:
-    row = opened.model.item_table.iloc[code]
-    text = Text(f"{row['ratings']:>5}  ", style="dim", no_wrap=True, overflow="ellipsis")
-    return text.append(row["title"], style="not dim").append(f"  {row['genres'].replace('|', ' ')}", style="dim")
+        if self.cftui.chosen is not None:
+            self.app.push_screen(AnatomyScreen(self.cftui.chosen))
 
+    def action_epoch(self, step: int) -> None:
+        self.cftui.move_epoch(step)
 
-def _scored(score: str, title: str, ratings: int, width: int) -> Text:
-    """``.71 Fargo (1996)    508``: the count to the right edge, the title cut to fit."""
-    count = f" {ratings:>4}"
-    name = Text(title)
-    name.truncate(max(width - len(score) - len(count) - 2, 8), overflow="ellipsis", pad=True)
-    return Text(f"{score} ", style="bold", no_wrap=True) + name + Text(count, style="dim")
+    def action_export(self) -> None:
+        """The list the keys are on, else the neighbours, as a CSV."""
+        from cftui.tui.screens.export import ask_for_file, write_table
 
-
-@lru_cache(maxsize=1)
-def _bias_ranks(opened: OpenModel) -> dict[int, int]:
-    from cftui.analysis import ranking
-
-    codes = ranking.biases(opened.model)["code"].to_numpy()[::-1]
-    return {int(code): rank for rank, code in enumerate(codes, 1)}
-
-
-def _bias(opened: OpenModel, item: int) -> str:
-    if not opened.model.has_bias:
-        return ""
-    return f", bias {opened.model.item_bias[item]:+.2f} (no. {_bias_ranks(opened)[item]:,})"
+        opened = self.cftui.chosen
+        if opened is None or self.item is None:
+            return
+        if self.focused is self.query_one("#recommended"):
+            what, table = f"recommended-{self.cftui.user}", self._best
+        else:
+            what, table = f"like-{opened.model.titles[self.item]}", self._near
+        ask_for_file(self.app, f"{what}.csv", ("csv",), lambda path: write_table(path, table))
 
 
-def _gauge(value: float, low: float, high: float, width: int = 20) -> str:
-    """``1 |------o---| 5``."""
-    at = round((min(max(value, low), high) - low) / (high - low) * (width - 1))
-    return f"{low:g} |{'-' * at}o{'-' * (width - 1 - at)}| {high:g}"
+def _called(who: Person) -> str:
+    return f"user {who.name}" if who.trained else who.name

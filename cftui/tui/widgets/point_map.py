@@ -21,17 +21,23 @@ from textual.widget import Widget
 if TYPE_CHECKING:
     import numpy as np
 
-# Okabe-Ito, told apart by the colour-blind; quadrants also differ by where they are.
-COLOURS = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#999999")
+# Okabe-Ito, told apart by the colour-blind; what a colour means is also said in words for the point at the cursor.
+COLOURS = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#999999", "#f0e442", "#d55e00")
+# From low to high: cividis, its dark end lightened enough for a dark ground.
+RAMP = ("#3b6bb5", "#7b7f9b", "#a69f8b", "#d2c060", "#ffe945")
 # Bit of each dot of a braille cell, by row and column.
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 _ZOOM = 1.25
+# A step sideways, as a share of what is in view.
+_PAN = 0.2
+_END = 22
 
 
 class PointMap(Widget, can_focus=True):
     """Points with a cursor that sits on one of them.
 
-    Arrows move the cursor to the nearest point that way; ``+`` and ``-`` zoom on it; a click picks the nearest point.
+    Arrows move the cursor to the nearest point that way; with shift they move the view; ``+`` and ``-`` zoom on the
+    cursor; a click picks the nearest point.
     """
 
     BINDINGS = [
@@ -39,9 +45,13 @@ class PointMap(Widget, can_focus=True):
         Binding("right,l", "move(1, 0)", "Right", show=False),
         Binding("up,k", "move(0, 1)", "Up", show=False),
         Binding("down,j", "move(0, -1)", "Down", show=False),
+        Binding("shift+left,H", "pan(-1, 0)", "Pan left", key_display="shift+← H", show=False),
+        Binding("shift+right,L", "pan(1, 0)", "Pan right", key_display="shift+→ L", show=False),
+        Binding("shift+up,K", "pan(0, 1)", "Pan up", key_display="shift+↑ K", show=False),
+        Binding("shift+down,J", "pan(0, -1)", "Pan down", key_display="shift+↓ J", show=False),
         Binding("plus,equals_sign", "zoom(1)", "Zoom in", key_display="+", show=False),
         Binding("minus", "zoom(-1)", "Zoom out", key_display="-", show=False),
-        Binding("0", "reset", "Whole map", show=False),
+        Binding("z", "reset", "Whole map", show=False),
     ]
 
     class Moved(Message):
@@ -56,26 +66,56 @@ class PointMap(Widget, can_focus=True):
         self._xy: np.ndarray | None = None
         self._group: np.ndarray | None = None
         self._labels: dict[int, str] = {}
+        self._ends: tuple[str, str, str, str] = ("", "", "", "")
+        self._found: np.ndarray | None = None
+        self._palette: Sequence[str] = COLOURS
         self.cursor: int | None = None
         self._centre = (0.0, 0.0)
         self._half = (1.0, 1.0)
         self._strips: list[Strip] | None = None
 
-    def show(self, xy: np.ndarray, group: np.ndarray, labels: dict[int, str]) -> None:
+    def show(
+        self,
+        xy: np.ndarray,
+        group: np.ndarray,
+        labels: dict[int, str],
+        *,
+        palette: Sequence[str] = COLOURS,
+        ends: tuple[str, str, str, str] = ("", "", "", ""),
+        keep: bool = False,
+    ) -> None:
         """Put points on the map.
 
         Args:
             xy: float ``[n, 2]``.
-            group: int ``[n]``, an index into the colours.
+            group: int ``[n]``, an index into the palette.
             labels: text for some of the points, by index; the first that fit are drawn.
+            ends: what stands at the left, right, lower and upper end of the axes.
+            keep: the same points, elsewhere or looking otherwise: cursor and view stay.
         """
-        self._xy, self._group, self._labels = xy, group, labels
-        self.cursor = None
-        self.action_reset()
+        keep = keep and self._xy is not None and len(self._xy) == len(xy)
+        self._xy, self._group, self._labels, self._palette, self._ends = xy, group, labels, palette, ends
+        self._found = None
+        if keep:
+            self._redraw()
+        else:
+            self.cursor = None
+            self.action_reset()
+
+    def mark(self, found: np.ndarray | None) -> None:
+        """Mark some points, by index, or none."""
+        self._found = found
+        self._redraw()
+
+    @property
+    def view(self) -> tuple[float, float, float, float]:
+        """What is in sight: lowest and highest x, lowest and highest y."""
+        (x, y), (half_x, half_y) = self._centre, self._half
+        return x - half_x, x + half_x, y - half_y, y + half_y
 
     def clear(self) -> None:
         """No points at all."""
-        self._xy = self._group = self.cursor = None
+        self._xy = self._group = self._found = self.cursor = None
         self._redraw()
 
     def put_cursor(self, index: int) -> None:
@@ -106,6 +146,11 @@ class PointMap(Widget, can_focus=True):
         self._half = (self._half[0] * factor, self._half[1] * factor)
         if self.cursor is not None and self._xy is not None:
             self._centre = (float(self._xy[self.cursor][0]), float(self._xy[self.cursor][1]))
+        self._redraw()
+
+    def action_pan(self, dx: int, dy: int) -> None:
+        (x, y), (half_x, half_y) = self._centre, self._half
+        self._centre = (x + 2 * _PAN * half_x * dx, y + 2 * _PAN * half_y * dy)
         self._redraw()
 
     def action_move(self, dx: int, dy: int) -> None:
@@ -176,8 +221,11 @@ class PointMap(Widget, can_focus=True):
         colour[row // 4, column // 2] = self._group[inside]
 
         text = np.where(cells > 0, 0x2800 + cells, ord(" "))
-        self._draw_axes(text, cells, width, height)
-        marked = self._draw_labels(text, colour, columns, rows, inside)
+        ends = self._draw_axes(text, cells, colour, width, height)
+        if self._found is not None and len(self._found):
+            found = self._found[inside[self._found]]
+            text[rows[found] // 4, columns[found] // 2] = ord("◆")
+        marked = self._draw_labels(text, colour, columns, rows, inside, ends)
         return [self._strip(text[line], colour[line], marked.get(line), base) for line in range(height)]
 
     def _dots(self, xy: np.ndarray, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
@@ -189,7 +237,10 @@ class PointMap(Widget, can_focus=True):
         rows = np.floor((1 - share[:, 1]) * 2 * height).astype(np.int64)
         return columns, rows
 
-    def _draw_axes(self, text: np.ndarray, cells: np.ndarray, width: int, height: int) -> None:
+    def _draw_axes(
+        self, text: np.ndarray, cells: np.ndarray, colour: np.ndarray, width: int, height: int
+    ) -> dict[int, list[tuple[int, int]]]:
+        """The axes with what stands at their ends; returns the cells these names take, by line."""
         import numpy as np
 
         columns, rows = self._dots(np.zeros((1, 2)), width, height)
@@ -200,13 +251,37 @@ class PointMap(Widget, can_focus=True):
             text[cells[:, x] == 0, x] = ord("│")
             if 0 <= y < height and cells[y, x] == 0:
                 text[y, x] = ord("┼")
+        taken: dict[int, list[tuple[int, int]]] = {}
+
+        def write(line: int, column: int, name: str) -> None:
+            text[line, column : column + len(name)] = [ord(c) for c in name]
+            colour[line, column : column + len(name)] = -1
+            taken.setdefault(line, []).append((column, column + len(name)))
+
+        room = min(_END, width // 2 - 4)
+        left, right, low, high = (label_text(name, room) if name and room > 5 else "" for name in self._ends)
+        if 0 <= y < height:
+            if left:
+                write(y, 0, f"◂ {left}")
+            if right:
+                write(y, width - len(right) - 2, f"{right} ▸")
+        if 0 <= x < width and height > 6:
+            for line, name, arrow in ((0, high, "▴"), (height - 1, low, "▾")):
+                if name and line != y:
+                    write(line, max(0, min(x, width - len(name) - 2)), f"{arrow} {name}")
+        return taken
 
     def _draw_labels(
-        self, text: np.ndarray, colour: np.ndarray, columns: np.ndarray, rows: np.ndarray, inside: np.ndarray
+        self,
+        text: np.ndarray,
+        colour: np.ndarray,
+        columns: np.ndarray,
+        rows: np.ndarray,
+        inside: np.ndarray,
+        taken: dict[int, list[tuple[int, int]]],
     ) -> dict[int, tuple[int, int]]:
         """Write the labels that fit without touching another; returns the cursor's cells by line."""
         width = text.shape[1]
-        taken: dict[int, list[tuple[int, int]]] = {}
         marked: dict[int, tuple[int, int]] = {}
         wanted = list(self._labels.items())
         if self.cursor is not None:
@@ -240,7 +315,7 @@ class PointMap(Widget, can_focus=True):
         segments = []
         for start, end in pairwise(edges):
             group = int(colour[start])
-            style = base if group < 0 else base + Style(color=COLOURS[group % len(COLOURS)])
+            style = base if group < 0 else base + Style(color=self._palette[group % len(self._palette)])
             if key[start] != group:
                 style += Style(reverse=True, bold=True)
             segments.append(Segment("".join(map(chr, codes[start:end])), style))

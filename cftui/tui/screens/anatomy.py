@@ -1,0 +1,59 @@
+"""Anatomy: one batch of the training set, step by step."""
+
+from __future__ import annotations
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from cftui.tui.rows import plain
+from cftui.tui.workspace import OpenModel
+
+ROWS = 3
+
+
+class AnatomyScreen(ModalScreen[None]):
+    """The chapter's anatomy of a batch; another key press, another batch."""
+
+    BINDINGS = [
+        Binding("n,space", "another", "Another batch"),
+        Binding("escape,q,a", "dismiss", "Close"),
+        Binding("j", "scroll_by(1)", "Down", show=False),
+        Binding("k", "scroll_by(-1)", "Up", show=False),
+    ]
+    CSS_PATH = "paper.tcss"
+
+    def __init__(self, opened: OpenModel) -> None:
+        super().__init__()
+        self._opened, self._seed = opened, 0
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(id="paper"):
+            yield Static(id="paper-text")
+
+    def on_mount(self) -> None:
+        paper = self.query_one("#paper")
+        paper.border_title = f"anatomy of a batch: {self._opened.name}"
+        paper.border_subtitle = "n: another batch   escape closes"
+        paper.focus()
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._write)
+
+    def _write(self) -> None:
+        from cftui.analysis.anatomy import anatomy, describe
+
+        parts = anatomy(self._opened.model, self._opened.ratings, ROWS, self._seed)
+        width = max(self.query_one("#paper").scrollable_content_region.width - 1, 40)
+        lines = [plain(line) for line in describe(parts, width=width).split("\n")]
+        self.query_one("#paper-text", Static).update(Text("\n".join(lines)))
+
+    def action_another(self) -> None:
+        self._seed += 1
+        self._write()
+
+    def action_scroll_by(self, lines: int) -> None:
+        self.query_one("#paper").scroll_relative(y=lines, animate=False)

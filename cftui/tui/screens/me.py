@@ -1,0 +1,234 @@
+"""Become a user: ten key presses, and recommendations that move with every one of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from cftui.analysis import folding, people, profiles, ranking
+from cftui.errors import CftuiError
+from cftui.tui.rows import plain, scored_row
+from cftui.tui.screens.prompt import Confirm, Prompt
+from cftui.tui.screens.titles import Choice, TitlePicker
+from cftui.tui.widgets.row_list import RowList
+from cftui.tui.widgets.top import TopLine
+from cftui.tui.workspace import OpenModel
+
+if TYPE_CHECKING:
+    from cftui.analysis.people import Person
+
+ASKED = 10
+RECOMMENDED = 100
+DEFAULT_NAME = "me"
+
+
+def rating_of_key(key: int, rating_range: tuple[float, float]) -> float:
+    """The rating that a number key stands for: itself where the scale has it, else 1 to 5 spread over the scale."""
+    low, high = rating_range
+    if low <= 1 and high == 5:
+        return float(key)
+    return low + (key - 1) * (high - low) / 4
+
+
+class MeScreen(Screen[str | None]):
+    """Asks about one item after the other. Dismissed with the name of the profile that was saved, or None."""
+
+    BINDINGS = [
+        *[Binding(str(key), f"rate({key})", "Rate", show=key == 1, key_display="1-5") for key in range(1, 6)],
+        Binding("space,0", "pass_over", "Not seen", key_display="space"),
+        Binding("backspace", "undo", "Undo"),
+        Binding("slash", "find", "Other", key_display="/"),
+        Binding("w", "keep", "Save"),
+        Binding("escape,q", "leave", "Leave"),
+    ]
+    ABOUT = (
+        "Rate what you have seen with 1 to 5; the model finds the user you are, without training, and what you would "
+        "like moves with every key. Save it to be that user everywhere."
+    )
+    ROOM = "become a user"
+    CSS_PATH = "me.tcss"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (80, "-normal"), (110, "-wide")]
+
+    def __init__(self, opened: OpenModel, who: Person | None) -> None:
+        super().__init__()
+        self._opened = opened
+        self._name = who.name if who else ""
+        # Answers in their order, code to rating; None for what he has not seen.
+        self._answers: dict[int, float | None] = {}
+        if who is not None:
+            self._answers = dict(zip(who.items.tolist(), who.given.tolist(), strict=True))
+        self._saved = dict(self._answers)
+        # What each answer took the place of, to be undone: None where the item had not been asked about.
+        self._undo: list[tuple[int, dict[int, float | None] | None]] = [(code, None) for code in self._answers]
+        self._asked: int | None = None
+        self._places: dict[int, int] = {}
+
+    def compose(self) -> ComposeResult:
+        yield TopLine()
+        with Horizontal(id="me"):
+            with Vertical(id="me-left"):
+                yield Static(id="question", classes="pane")
+                yield RowList(id="answers", classes="pane", placeholder="nothing rated yet")
+            yield RowList(id="me-recommended", classes="pane")
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        self._ask()
+        self.query_one("#me-recommended").focus()
+
+    @property
+    def _rated(self) -> tuple[np.ndarray, np.ndarray]:
+        given = {code: rating for code, rating in self._answers.items() if rating is not None}
+        return np.array([*given], np.int64), np.array([*given.values()], np.float32)
+
+    def _ask(self, item: int | None = None) -> None:
+        """Fold in what there is, show what follows from it, and ask the next question."""
+        opened, (items, given) = self._opened, self._rated
+        model = opened.model
+        who = people.folded(model, self._name or DEFAULT_NAME, items, given, opened.prior)
+        self._recommend(who)
+        if item is None:
+            passed = np.array([code for code, rating in self._answers.items() if rating is None], np.int64)
+            next_ = folding.questions(model, items, given, 1, passed=passed, known=opened.prior)
+            item = int(next_[0]) if len(next_) else None
+        self._asked = item
+        self._show_question(who)
+        self._show_answers()
+
+    def _show_question(self, who: Person) -> None:
+        pane, model, count = self.query_one("#question", Static), self._opened.model, len(who.items)
+        pane.border_title = f"{count} rated" + ("" if count >= ASKED else f" of {ASKED}")
+        if self._asked is None:
+            pane.update(Text(f"No more {model.nouns} to ask about; / finds one, w saves.", style="dim"))
+            return
+        row = model.item_table.iloc[self._asked]
+        low, high = (rating_of_key(key, model.rating_range) for key in (1, 5))
+        lines = [
+            Text(plain(row["title"]), style="bold"),
+            Text(row["genres"].replace("|", " ") or "no genre"),
+            Text(f"{row['ratings']:,} ratings", style="dim"),
+            Text(),
+            Text(f"1 ({low:g}) to 5 ({high:g}): rate it"),
+            Text("space: not seen   backspace: undo"),
+        ]
+        pane.update(Text("\n").join(lines), layout=False)
+
+    def _show_answers(self) -> None:
+        model, answers = self._opened.model, list(self._answers.items())[::-1]
+
+        def render(index: int, _: int) -> Text:
+            code, rating = answers[index]
+            mark = "-" if rating is None else f"{rating:g}"
+            return Text(f"{mark:>3} {plain(model.titles[code])}", style="dim" if rating is None else "")
+
+        pane = self.query_one("#answers", RowList)
+        pane.show(len(answers), render)
+        pane.border_title = "your ratings"
+
+    def _recommend(self, who: Person) -> None:
+        best = ranking.recommend(self._opened.model, who, RECOMMENDED)
+        codes, score = best["code"].to_numpy(), best["predicted"].to_numpy()
+        titles, counts = best["title"].to_numpy(), best["ratings"].to_numpy()
+        before = self._places
+        self._places = {int(code): place for place, code in enumerate(codes)}
+
+        def moved(place: int) -> str:
+            if not before:
+                return "    "
+            was = before.get(int(codes[place]))
+            if was is None:
+                return " new"
+            return "    " if was == place else f"{'▲' if was > place else '▼'}{abs(was - place):<3}"
+
+        pane = self.query_one("#me-recommended", RowList)
+        pane.show(
+            len(best),
+            lambda i, width: Text.assemble(
+                (f"{moved(i)} ", "dim"), scored_row(f"{score[i]:.2f}", titles[i], counts[i], width - 5)
+            ),
+        )
+        pane.border_title = "you would like" if len(who.items) else "what the average user would like"
+        pane.border_subtitle = "unseen; moves with every rating"
+
+    # Keys
+
+    def action_rate(self, key: int) -> None:
+        if self._asked is None:
+            return
+        self._answer(rating_of_key(key, self._opened.model.rating_range))
+        if len(self._rated[0]) == ASKED:
+            self.notify("ten rated: w saves you as a user; or go on")
+
+    def action_pass_over(self) -> None:
+        if self._asked is not None:
+            self._answer(None)
+
+    def _answer(self, rating: float | None) -> None:
+        assert self._asked is not None
+        # Put at the end, also where it is an old answer changed: the list shows what was done last on top.
+        self._undo.append((self._asked, dict(self._answers) if self._asked in self._answers else None))
+        self._answers.pop(self._asked, None)
+        self._answers[self._asked] = rating
+        self._ask()
+
+    def action_undo(self) -> None:
+        """Take back the last answer, and ask it again."""
+        if self._undo:
+            code, before = self._undo.pop()
+            if before is None:
+                del self._answers[code]
+            else:
+                self._answers = before
+            self._ask(code)
+
+    def action_find(self) -> None:
+        def ask(choice: Choice | None) -> None:
+            if choice is not None and choice.code is not None:
+                self._ask(choice.code)
+
+        self.app.push_screen(TitlePicker(self._opened, f"rate which {self._opened.model.noun}?"), ask)
+
+    def action_keep(self) -> None:
+        items, given = self._rated
+        if not len(items):
+            self.notify("nothing has been rated yet")
+            return
+        opened = self._opened
+
+        def done(name: str | None) -> None:
+            if name is None:
+                return
+            try:
+                path = profiles.save(opened.home, name, opened.model, items, given)
+            except (CftuiError, OSError) as error:
+                self.notify(str(error), severity="error", timeout=20)
+                return
+            self.notify(f"kept as {path}; u chooses another user")
+            self.dismiss(name)
+
+        saved = ", ".join(profiles.names(opened.home))
+        hint = f"a name to be chosen by; of the same name, replaced{': ' + saved if saved else ''}"
+        check = lambda name: profiles.check_name(name, opened.model)  # noqa: E731
+        self.app.push_screen(Prompt("save yourself as", hint, self._name or DEFAULT_NAME, check), done)
+
+    def action_leave(self) -> None:
+        """Asks only where ratings would be lost."""
+        unsaved = {code: rating for code, rating in self._answers.items() if rating is not None}
+        before = {code: rating for code, rating in self._saved.items() if rating is not None}
+        if unsaved == before:
+            self.dismiss(None)
+            return
+
+        def leave(sure: bool | None) -> None:
+            if sure:
+                self.dismiss(None)
+
+        count = len(unsaved)
+        self.app.push_screen(Confirm(f"leave without saving {count} ratings? w saves them"), leave)
