@@ -163,10 +163,12 @@ def read_back(model: TrainedModel, table: pd.DataFrame, name: str) -> ItemMap:
         CftuiError: titles that are not the model's, or as many rows as it has no items.
     """
     if "title" in table:
-        places: dict[str, int] = {}
+        # Where two ids share a title, their rows stand in the order of the codes.
+        places: dict[str, list[int]] = {}
         for place, title in enumerate(model.titles[1:]):
-            places.setdefault(title, place)
-        found = np.array([places.get(str(title), -1) for title in table["title"]], dtype=np.int64)
+            places.setdefault(title, []).append(place)
+        waiting = {title: iter(those) for title, those in places.items()}
+        found = np.array([next(waiting.get(str(title), iter(())), -1) for title in table["title"]], dtype=np.int64)
         if not (found >= 0).any():
             raise CftuiError(f"{name}: none of its titles is in {model.data_name}")
         rows, codes = table[found >= 0], found[found >= 0]

@@ -116,7 +116,7 @@ def search_users(ratings: Ratings, query: str) -> np.ndarray:
     """
     table = ratings.user_table.iloc[1:]
     fits = np.ones(len(table), dtype=bool)
-    ids = np.array([str(raw) for raw in ratings.users.classes[1:]], dtype=object)
+    ids = np.array([str(raw).casefold() for raw in ratings.users.classes[1:]], dtype=object)
     first = np.zeros(len(table), dtype=bool)
     words = query.casefold().split()
     for word in words:

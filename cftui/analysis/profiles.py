@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +27,7 @@ class Rated:
     Attributes:
         items: int64 codes into the model's vocabulary ``[n]``, each once.
         given: float32 ratings ``[n]``.
-        unknown: titles of the file that the model does not have.
+        unknown: titles of the file that the model does not have, or has several of.
     """
 
     items: np.ndarray
@@ -78,37 +80,50 @@ def load(home: Home, name: str, model: TrainedModel) -> Rated:
 def read_rated(path: Path, model: TrainedModel) -> Rated:
     """Read a CSV with the columns ``title`` and ``rating``.
 
-    A title may be part of one if it fits only one item; titles the model does not have are passed over and named; of
-    two ratings for one item the last counts.
+    A title may be part of one if it fits only one item; titles the model does not have, or that fit several, are passed
+    over and named. Of two ratings for one item the last counts; where two ids share a title, the better known is meant.
 
     Raises:
         CftuiError: unreadable, no such columns, a value that is no rating (with its line), or no title that is known.
     """
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", skipinitialspace=True)
-    except FileNotFoundError:
-        raise CftuiError(f"{path}: no such file") from None
-    except (OSError, ValueError) as error:
-        # pandas' parser errors and UnicodeDecodeError are ValueErrors.
-        raise CftuiError(f"{path}: not a CSV of title,rating ({str(error).strip().splitlines()[0]})") from None
-    table.columns = [str(column).strip().lower() for column in table.columns]
-    if not {"title", "rating"} <= set(table.columns):
-        raise CftuiError(f"{path}: needs the columns title and rating; it has {', '.join(table.columns) or 'none'}")
-    low, high = model.rating_range
     rated: dict[int, float] = {}
     unknown = []
-    for line, (title, text) in enumerate(zip(table["title"], table["rating"], strict=True), 2):
+    for line, title, text in _rows(path):
         try:
             value = float(text)
         except ValueError:
             value = math.nan
+        low, high = model.rating_range
         if not low <= value <= high:
             raise CftuiError(f"{path}, line {line}: {text!r} is not a rating from {low:g} to {high:g}")
+        same = [code for code, known in enumerate(model.titles) if code and known == title]
         try:
-            rated[model.item_code(title.strip())] = value
+            rated[max(same, key=lambda code: model.counts[code]) if same else model.item_code(title)] = value
         except CftuiError:
             unknown.append(title)
     if not rated:
         what = f"none of its {len(unknown)} titles is in {model.data_name}" if unknown else "it has no ratings"
         raise CftuiError(f"{path}: {what}")
     return Rated(np.array([*rated], np.int64), np.array([*rated.values()], np.float32), tuple(unknown))
+
+
+def _rows(path: Path) -> Iterator[tuple[int, str, str]]:
+    """Line, title and rating of each row, the line being the one an editor shows."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, skipinitialspace=True, strict=True)
+            header = [name.strip().lower() for name in next(reader, [])]
+            for column in ("title", "rating"):
+                if header.count(column) != 1:
+                    have = ", ".join(header) or "none"
+                    raise CftuiError(f"{path}: needs the columns title and rating, once each; it has {have}")
+            for row in reader:
+                if len(row) > len(header):
+                    raise CftuiError(f"{path}, line {reader.line_num}: a title with a comma in it stands in quotes")
+                if any(row):
+                    cells = dict(zip(header, row, strict=False))
+                    yield reader.line_num, cells.get("title", "").strip(), cells.get("rating", "").strip()
+    except FileNotFoundError:
+        raise CftuiError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise CftuiError(f"{path}: not a CSV of title,rating ({str(error).strip().splitlines()[0]})") from None

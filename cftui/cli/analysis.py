@@ -9,7 +9,7 @@ import click
 
 from cftui.cli.output import narrate, print_facts, print_json, print_table, records
 from cftui.cli.reading import CSV, EPOCH, RUN, filter_options, load, only, show, write_csv
-from cftui.cli.verb import Session, Verb, pass_session, rows_option, run_option
+from cftui.cli.verb import Finite, Session, Verb, pass_session, rows_option, run_option
 
 
 @click.command("eval", cls=Verb)
@@ -83,7 +83,7 @@ def bias(session: Session, run_name: str, rows: int, query: str, csv_file: Path 
 @click.option("--metric", type=click.Choice(["cosine", "euclidean"]), default="cosine", show_default=True)
 @click.option(
     "--shrink",
-    type=click.FloatRange(0),
+    type=Finite(0),
     default=0.0,
     show_default=True,
     help="Trust an item of n ratings by n / (n + SHRINK): few ratings make no discovery.",

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from cftui.cli.output import narrate, print_json
-from cftui.cli.reading import CSV, EPOCH, RUN, filter_options, load, only, show, write_csv
-from cftui.cli.verb import Session, Verb, pass_session, rows_option
+from cftui.cli.reading import CSV, EPOCH, RUN, check_csv, filter_options, load, only, show, write_csv
+from cftui.cli.verb import Finite, Session, Verb, pass_session, rows_option
 
 if TYPE_CHECKING:
     from cftui.analysis.maps import ItemMap
@@ -31,7 +31,7 @@ POLES = click.Tuple([str, str])
 @EPOCH
 @click.option("--from", "source", type=click.Path(path_type=Path), help="Coordinates from a CSV that --csv wrote.")
 @click.option("--near", is_flag=True, help="The items close to an axis instead of the farthest.")
-@click.option("--tolerance", type=click.FloatRange(min=0), default=0.0002, show_default=True, help="For --near.")
+@click.option("--tolerance", type=Finite(min=0), default=0.0002, show_default=True, help="For --near.")
 @rows_option(5, "How many per quadrant.")
 @filter_options
 @CSV
@@ -93,11 +93,13 @@ def pca(
 
     codes = whole.table["code"].to_numpy()
     shown = whole.only(only(model, min_ratings, genre).allows(model)[codes])
-    if csv_file is not None:
-        write_csv(csv_file, shown.table[["0", "1", "2", "3", "title", "ratings"]], model.nouns)
     corners = components.near_axes(shown.table, tolerance) if near else components.farthest(shown.table, rows)
+    if csv_file is not None:
+        check_csv(csv_file)
     if picture is not None:
         _draw(model, shown, corners["code"].tolist(), picture, colour)
+    if csv_file is not None:
+        write_csv(csv_file, shown.table[["0", "1", "2", "3", "title", "ratings"]], model.nouns)
     if csv_file is not None or picture is not None:
         return
     facts["axes"] = list(whole.axes)

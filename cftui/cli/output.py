@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def narrate(line: str) -> None:
     """Say something on stderr; a terminal that has gone away is no reason to stop working."""
     with contextlib.suppress(OSError):
-        print(line, file=sys.stderr, flush=True)
+        print("\n".join(map(printable, line.split("\n"))), file=sys.stderr, flush=True)
 
 
 def printable(text: str) -> str:

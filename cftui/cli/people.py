@@ -123,13 +123,16 @@ def users(session: Session, query: tuple[str, ...], run_name: str, rows: int) ->
     model = load(session, run_name)
     ratings = model.ratings(session.home)
     codes = people.search_users(ratings, " ".join(query))
+    known = [people.facts(ratings, code) for code in codes[:rows]]
+    # Not everything is known of everybody; a table has the same columns in every row.
+    columns = dict.fromkeys(name for facts in known for name in facts)
     table = [
         {
             "user": ratings.users.classes[code],
-            **people.facts(ratings, code),
+            **{name: facts.get(name) for name in columns},
             "ratings": int(ratings.user_table["ratings"].iloc[code]),
         }
-        for code in codes[:rows]
+        for code, facts in zip(codes, known, strict=False)
     ]
     saved = profiles.names(session.home)
     if session.json:
@@ -193,10 +196,10 @@ def foldin(session: Session, file: Path, run_name: str, rows: int, min_ratings: 
     who = people.folded(model, name or file.stem, rated.items, rated.given)
     if rated.unknown:
         few = ", ".join(rated.unknown[:3]) + (", ..." if len(rated.unknown) > 3 else "")
-        narrate(printable(f"passed over, not in {model.data_name}: {few} ({len(rated.unknown)})"))
-    if name:
-        narrate(f"kept as {profiles.save(session.home, name, model, rated.items, rated.given)}")
+        narrate(f"passed over, no {model.noun} of {model.data_name} or several: {few} ({len(rated.unknown)})")
     table = ranking.recommend(model, who, rows, only=only(model, min_ratings, genre))
+    if name:  # last, so that nothing is kept of a command that fails
+        narrate(f"kept as {profiles.save(session.home, name, model, rated.items, rated.given)}")
     table = table[["predicted", "ratings", "title", "code"]]
     facts = {"user": who.name, "rated": len(rated.items), "passed_over": list(rated.unknown)}
     show(session, model, table, {"predicted": ".2f"}, **facts)

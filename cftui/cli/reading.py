@@ -67,8 +67,10 @@ def load_for(session: Session, run_name: str, user: str) -> tuple[TrainedModel, 
 def only(model: TrainedModel, min_ratings: int, genre: str) -> Filter:
     from cftui.analysis.ranking import Filter
 
-    asked = Filter.parse(genre, model).genre if genre else ""
-    return Filter(min_ratings, asked)
+    asked = Filter.parse(genre, model) if genre else Filter()
+    if genre and not asked.genre:
+        raise CftuiError(f"--genre {genre}: that is a number; --min-ratings takes one")
+    return Filter(min_ratings, asked.genre)
 
 
 def show(session: Session, model: TrainedModel, table: pd.DataFrame, formats: dict[str, str], **facts: Any) -> None:
@@ -82,15 +84,22 @@ def show(session: Session, model: TrainedModel, table: pd.DataFrame, formats: di
         narrate("nothing fits")
 
 
+def check_csv(path: Path) -> None:
+    """Raises CftuiError where a file cannot be written there: before anything else is done."""
+    if path.is_dir():
+        raise CftuiError(f"{path}: that is a folder")
+    if not path.parent.is_dir():
+        raise CftuiError(f"{path}: there is no folder {path.parent}")
+
+
 def write_csv(path: Path, table: pd.DataFrame, what: str) -> None:
     """All rows into a file, or to stdout for ``-``. Raises CftuiError where there is no such folder."""
+    check_csv(path)
     text = table.drop(columns="code", errors="ignore").to_csv(index=False)
     if str(path) == "-":
         sys.stdout.write(text)
         return
     from cftui.files import write_atomic
 
-    if not path.parent.is_dir():
-        raise CftuiError(f"{path}: there is no folder {path.parent}")
     write_atomic(path, text)
     narrate(f"wrote {len(table):,} {what} to {path}")

@@ -188,7 +188,7 @@ class CftuiApp(App[None]):
         except CftuiError:
             self.set_reactive(CftuiApp.user, str(opened.model.users.classes[1]))
         self.set_reactive(CftuiApp.epoch, None)
-        self.chosen, self.activity = opened, ""
+        self.chosen, self.activity = opened, "" if self.opened else "no data set"
 
     def move_epoch(self, step: int) -> None:
         """To the epoch kept before or after the one on show: neighbours and map follow."""

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 WELL_KNOWN = 20
 NEIGHBOURS = 50
+# Of the title at the cursor so much is shown before the facts beside it give way.
+LEAST_TITLE = 40
 # So many names are tried on the map at the most.
 LABELS = 300
 # Tolerances are stepped by this factor.
@@ -117,8 +119,16 @@ class MapScreen(MapRoom):
     def use(self, item_map: ItemMap, *, keep: bool = False) -> None:
         self._item_map = item_map
         self._place(keep=keep)
+        cursor = self.query_one(PointMap).cursor
+        if cursor is not None and self._shown is not None:
+            self._show_near(self._code_at(cursor))
         if self.is_current and not keep:
             self.query_one("#points").focus()
+
+    def no_map(self, why: str) -> None:
+        self._item_map = self._shown = None
+        self.query_one(PointMap).clear()
+        self.query_one("#where", Static).update(Text(why), layout=False)
 
     def _place(self, *, keep: bool = False) -> None:
         """Put what passes the filter on the map; with ``keep`` the cursor and the view stay where they are."""
@@ -245,15 +255,23 @@ class MapScreen(MapRoom):
         assert self._shown is not None
         row = self._shown.table.iloc[index]
         kept, of = maps.trust(self._shown, index)
-        said = [f"({row['0']:.3f}, {row['1']:.3f})", f"dist {row['2']:.3f}", str(row["3"]).split()[0]]
-        said += [f"trust {kept}/{of}", f"{row['ratings']:,} ratings"]
-        if self.colouring != "quadrant":
-            said.append(self._legend[int(self._group[index])])
+        facts = {
+            "place": f"({row['0']:.3f}, {row['1']:.3f})",
+            "distance": f"dist {row['2']:.3f}",
+            "quadrant": str(row["3"]).split()[0],
+            "trust": f"trust {kept}/{of}",
+            "ratings": f"{row['ratings']:,} ratings",
+            "colour": "" if self.colouring == "quadrant" else self._legend[int(self._group[index])],
+        }
         title = Text(plain(row["title"]), style="bold")
-        facts = "  ".join(said)
-        title.truncate(max(self.size.width - len(facts) - 6, 12), overflow="ellipsis")
-        text = Text(" ", no_wrap=True, overflow="ellipsis")
-        self.query_one("#where", Static).update(text + title + Text(f"  {facts}"), layout=False)
+        room = self.size.width - min(title.cell_len, LEAST_TITLE) - 3
+        for dropped in ("distance", "ratings", "place", "quadrant"):
+            if len("  ".join(filter(None, facts.values()))) <= room:
+                break
+            facts[dropped] = ""
+        said = "  ".join(filter(None, facts.values()))
+        title.truncate(max(self.size.width - len(said) - 3, 12), overflow="ellipsis")
+        self.query_one("#where", Static).update(Text.assemble(" ", title, f"  {said}"), layout=False)
 
     def _show_near(self, code: int) -> None:
         """What is like the item at the cursor, where that is shown."""
@@ -329,6 +347,13 @@ class MapScreen(MapRoom):
     def action_biases(self) -> None:
         self.show_biases(self._go_to)
 
+    def on_resize(self) -> None:
+        """With more room a column comes into view that nothing was written to."""
+        cursor = self.query_one(PointMap).cursor
+        if cursor is not None and self._shown is not None:
+            self.call_after_refresh(self._show_near, self._code_at(cursor))
+            self.call_after_refresh(self._tell, cursor)
+
     def action_side(self) -> None:
         """The side column: biases, or what is like the item at the cursor."""
         self.toggle_class("-near")
@@ -345,8 +370,8 @@ class MapScreen(MapRoom):
         if opened is None or self._shown is None:
             return
 
-        def go(choice: Choice | None) -> None:
-            if choice is None or choice.code is None:
+        def go(choice: Choice) -> None:
+            if choice.code is None:
                 return
             # All that was found is marked, the one chosen first.
             found = opened.index.matches(choice.query, fuzzy=False).tolist() if choice.query.strip() else []
@@ -354,7 +379,7 @@ class MapScreen(MapRoom):
             self._go_to(choice.code)
             self._mark()
 
-        self.app.push_screen(TitlePicker(opened, f"find which {opened.model.noun}?"), go)
+        self.app.push_screen(TitlePicker(opened, f"find which {opened.model.noun}?"), self.while_open(go))
 
     def _code_at(self, row: int) -> int:
         assert self._shown is not None

@@ -83,6 +83,8 @@ class MapRoom(ModelRoom):
 
             from cftui.analysis import maps
 
+            if self.cftui.chosen is not opened:
+                return
             if choice is None:
                 if not poles:
                     self._to_part("M")
@@ -99,14 +101,19 @@ class MapRoom(ModelRoom):
             except CftuiError as error:
                 self.cftui.complain(error)
                 return
-            self.part = "named"
-            self.use(named)
+            self._show_other("named", named)
 
         def ask() -> None:
             so_far = f" ({plain(poles[-1].name)} ...)" if len(poles) % 2 else ""
             self.app.push_screen(TitlePicker(opened, questions[len(poles)] + so_far, genres=True), take)
 
         ask()
+
+    def _show_other(self, part: str, item_map: ItemMap) -> None:
+        """A map that is not of components, and so of no epoch."""
+        self.part = part
+        self.cftui.epoch = None
+        self.use(item_map)
 
     def action_part(self) -> None:
         """From the factors to their low-rank part, to their sparse part, and back."""
@@ -120,12 +127,11 @@ class MapRoom(ModelRoom):
         if self.cftui.chosen is None or self._components is None:
             return
 
-        def done(found: Robust | None) -> None:
-            if found is not None:
-                self._robust = found
-                self._to_part("L")
+        def done(found: Robust) -> None:
+            self._robust = found
+            self._to_part("L")
 
-        self.app.push_screen(RobustScreen(self.cftui.chosen), done)
+        self.app.push_screen(RobustScreen(self.cftui.chosen), self.while_open(done))
 
     def _to_part(self, part: str) -> None:
         from cftui.analysis import maps
@@ -189,10 +195,9 @@ class MapRoom(ModelRoom):
                 return str(error)
             return ""
 
-        def use(answer: str | None) -> None:
-            if answer is not None:
-                self.part = "read"
-                self.use(read(answer))
-
         hint = "a CSV with the columns 0 and 1, and title: as x or cftui pca --csv writes it"
-        self.app.push_screen(Prompt("read coordinates from", hint, "", check), use)
+
+        def done(answer: str) -> None:
+            self._show_other("read", read(answer))
+
+        self.app.push_screen(Prompt("read coordinates from", hint, "", check), self.while_open(done))

@@ -41,7 +41,7 @@ class MeScreen(Screen[str | None]):
     """Asks about one item after the other. Dismissed with the name of the profile that was saved, or None."""
 
     BINDINGS = [
-        *[Binding(str(key), f"rate({key})", "Rate", show=key == 1, key_display="1-5") for key in range(1, 6)],
+        *[Binding(str(key), f"rate({key})", f"Rate {key}", show=False) for key in range(1, 6)],
         Binding("space,0", "pass_over", "Not seen", key_display="space"),
         Binding("backspace", "undo", "Undo"),
         Binding("slash", "find", "Other", key_display="/"),

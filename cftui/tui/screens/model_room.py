@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -18,6 +18,8 @@ from cftui.tui.workspace import OpenModel
 
 if TYPE_CHECKING:
     from cftui.analysis.ranking import Filter
+
+Answer = TypeVar("Answer")
 
 
 class ModelRoom(Room):
@@ -62,6 +64,17 @@ class ModelRoom(Room):
             text = f"No trained model yet.\n\nPress t to train {DEFAULT_RECIPE}: a few seconds on this data set."
         self.query_one("#invitation", Static).update(Text(text))
 
+    def while_open(self, use: Callable[[Answer], None]) -> Callable[[Answer | None], None]:
+        """What a dialog about the model on show calls: nothing is done with an answer if it was left without one, or
+        if another model has come in the meantime."""
+        opened = self.cftui.chosen
+
+        def answered(answer: Answer | None) -> None:
+            if answer is not None and self.cftui.chosen is opened:
+                use(answer)
+
+        return answered
+
     def ask_filter(self, now: Filter | None, use: Callable[[Filter], None]) -> None:
         """Ask for a genre and a least number of ratings. An answer that leaves nothing to see is not taken."""
         from cftui.analysis.ranking import Filter
@@ -78,14 +91,14 @@ class ModelRoom(Room):
                 return str(error)
             return "" if asked.allows(model).sum() > 1 else "that leaves nothing to see"
 
-        def choose(answer: str | None) -> None:
-            if answer is not None:
-                use(Filter.parse(answer, model))
-
         asked = now or Filter()
         value = " ".join(filter(None, (asked.genre, str(asked.min_ratings or ""))))
         hint = "a genre, a least number of ratings, or both: comedy 20; empty: everything"
-        self.app.push_screen(Prompt("show only", hint, value, check), choose)
+
+        def done(answer: str) -> None:
+            use(Filter.parse(answer, model))
+
+        self.app.push_screen(Prompt("show only", hint, value, check), self.while_open(done))
 
     def show_biases(self, go: Callable[[int], None]) -> None:
         """The whole bias ranking; ``go`` is called with the code of an item picked there."""
@@ -97,7 +110,7 @@ class ModelRoom(Room):
         if opened.biases is None:
             self.notify(f"{opened.model.recipe.name} has no biases", severity="warning")
             return
-        self.app.push_screen(BiasScreen(opened), lambda code: None if code is None else go(code))
+        self.app.push_screen(BiasScreen(opened), self.while_open(go))
 
     def action_train_first(self) -> None:
         """Train the default recipe if there is no model; else the Train screen is the place."""

@@ -9,6 +9,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
+from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
@@ -32,7 +33,7 @@ class Prompt(ModalScreen[str | None]):
 
     def on_mount(self) -> None:
         box = self.query_one("#prompt")
-        box.border_title, box.border_subtitle = self._question, "enter: ok   escape: cancel"
+        box.border_title, box.border_subtitle = Content(self._question), "enter: ok   escape: cancel"
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:

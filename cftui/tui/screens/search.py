@@ -330,6 +330,7 @@ class SearchScreen(ModelRoom):
         if self.cftui.chosen is None:
             return
         self.set_class(False, "-why")
+        self.call_after_refresh(self._fit)
         self.query_one("#recommended").focus()
 
     def action_why(self) -> None:
@@ -342,10 +343,10 @@ class SearchScreen(ModelRoom):
             return
         self.toggle_class("-why")
         if self.has_class("-why"):
-            self.call_after_refresh(self._show_why)
             self.call_after_refresh(pane.focus)
         else:
             self.query_one("#neighbours").focus()
+        self.call_after_refresh(self._fit)
 
     def action_similarity(self) -> None:
         self.metric = "euclidean" if self.metric == "cosine" else "cosine"

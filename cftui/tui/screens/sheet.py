@@ -8,6 +8,7 @@ from typing import Any
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
+from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import DataTable
 
@@ -27,7 +28,7 @@ class Sheet(ModalScreen[None]):
 
     def on_mount(self) -> None:
         table = self.query_one(DataTable)
-        table.border_title, table.border_subtitle = self._title, "escape closes"
+        table.border_title, table.border_subtitle = Content(self._title), "escape closes"
         for name in self._rows[0] if self._rows else ("nothing to show",):
             table.add_column(Text(str(name)))
         for row in self._rows:

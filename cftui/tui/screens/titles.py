@@ -9,6 +9,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
+from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
@@ -44,7 +45,7 @@ class TitlePicker(ModalScreen[Choice | None]):
 
     def on_mount(self) -> None:
         box = self.query_one("#titles")
-        box.border_title, box.border_subtitle = self._question, "enter: take it   escape: cancel"
+        box.border_title, box.border_subtitle = Content(self._question), "enter: take it   escape: cancel"
         self._find("")
         self.query_one(ListField).focus()
 

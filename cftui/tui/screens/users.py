@@ -37,7 +37,8 @@ class UserPicker(ModalScreen[str | None]):
 
     def on_mount(self) -> None:
         box = self.query_one("#users")
-        box.border_title, box.border_subtitle = f"predict for whom? now {self._now}", "enter: take   escape: as it was"
+        box.border_title = Content(f"predict for whom? now {self._now}")
+        box.border_subtitle = "enter: take   escape: as it was"
         self._find("")
         self.query_one(ListField).focus()
 
