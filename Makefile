@@ -16,8 +16,11 @@ install: $(VENV)/.installed
 data: $(VENV)/.installed
 	@$(BIN)/cftui data get ml-100k >/dev/null
 
+# Every process trains the models its tests share for itself, so more than a few only get in each other's way.
+WORKERS ?= 2
+
 test: $(VENV)/.installed-test data
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 check: $(VENV)/.installed-test
 	$(BIN)/ruff check .

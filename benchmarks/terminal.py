@@ -8,85 +8,18 @@ The figures are of the app's own process; the trainer is another one. Budgets ar
 from __future__ import annotations
 
 import argparse
-import contextlib
-import fcntl
 import os
-import pty
-import select
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
-import termios
 import time
 from pathlib import Path
 
-import psutil
 from markdown import table
+from pty_app import Terminal
 
 from cftui.home import Home
-
-QUIET = 0.25  # seconds without a byte that end a repaint
-
-
-class Terminal:
-    """A program on a pty; everything it writes is read and counted."""
-
-    def __init__(self, command: list[str], columns: int, lines: int, environment: dict[str, str]) -> None:
-        self.bytes = 0
-        self.seen = b""
-        self.started = time.perf_counter()
-        pid, self._fd = pty.fork()
-        if not pid:
-            os.execvpe(command[0], command, environment)
-        fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-        self.process = psutil.Process(pid)
-
-    def read(self, seconds: float) -> float | None:
-        """Read for so long; when the last byte came, None if none did."""
-        last, until = None, time.perf_counter() + seconds
-        while (left := until - time.perf_counter()) > 0:
-            ready, _, _ = select.select([self._fd], [], [], left)
-            if ready:
-                block = os.read(self._fd, 1 << 16)
-                self.bytes += len(block)
-                self.seen = (self.seen + block)[-200_000:]
-                last = time.perf_counter()
-        return last
-
-    def until(self, text: bytes, seconds: float = 30.0) -> float:
-        """Seconds since the start at which ``text`` had been seen."""
-        while text not in self.seen:
-            if time.perf_counter() - self.started > seconds:
-                raise TimeoutError(f"{text!r} never came")
-            self.read(0.005)
-        return time.perf_counter() - self.started
-
-    def press(self, key: bytes) -> float:
-        """Milliseconds from a key to the last byte of its repaint."""
-        before = time.perf_counter()
-        os.write(self._fd, key)
-        last, quiet = None, time.perf_counter() + QUIET
-        while time.perf_counter() < quiet:
-            ready, _, _ = select.select([self._fd], [], [], quiet - time.perf_counter())
-            if ready:
-                self.bytes += len(os.read(self._fd, 1 << 16))
-                last = time.perf_counter()
-                quiet = last + QUIET
-        return ((last or before) - before) * 1000
-
-    def cost(self, seconds: float) -> tuple[float, float]:
-        """Share of a core, and bytes a second, over so many seconds."""
-        cpu, written, start = sum(self.process.cpu_times()[:2]), self.bytes, time.perf_counter()
-        self.read(seconds)
-        passed = time.perf_counter() - start
-        return (sum(self.process.cpu_times()[:2]) - cpu) / passed, (self.bytes - written) / passed
-
-    def close(self) -> None:
-        self.process.kill()
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(self.process.pid, 0)
 
 
 def main() -> None:

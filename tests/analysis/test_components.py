@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cftui.analysis import components
+from cftui.analysis import components, maps
 from cftui.analysis.trained import TrainedModel
 
 
@@ -68,7 +68,8 @@ def test_quadrants_count_anticlockwise_from_the_upper_right(x: float, y: float, 
 
 def test_the_map_has_the_chapters_columns(trained) -> None:
     _, _, model = trained
-    table, found = components.item_map(model)
+    shown, found = maps.principal_map(model)
+    table = shown.table
     assert len(table) == 1664
     assert table["title"].tolist() == list(model.items.classes[1:])
     np.testing.assert_array_equal(table["0"], found.u[:, 0])
@@ -112,7 +113,7 @@ def test_near_the_axes_is_within_the_tolerance_once(pairs: list[tuple[int, int]]
 
 
 def test_the_trained_map_has_five_corners_each_and_the_chapters_tolerance(trained) -> None:
-    table, _ = components.item_map(trained[2])
+    table = maps.principal_map(trained[2])[0].table
     corners = components.farthest(table)
     assert corners["3"].value_counts().to_dict() == {f"{q} Quadrant": 5 for q in components.QUADRANTS[:4]}
     near = components.near_axes(table)
@@ -122,6 +123,6 @@ def test_the_trained_map_has_five_corners_each_and_the_chapters_tolerance(traine
 
 @pytest.mark.parametrize("name", ["model1", "collab-nn", "cross-entropy"])
 def test_models_of_every_kind_have_a_map(name: str, tiny_runs) -> None:
-    table, _ = components.item_map(TrainedModel.load(tiny_runs[1][name]))
+    table = maps.principal_map(TrainedModel.load(tiny_runs[1][name]))[0].table
     assert len(table) == 19
     assert np.isfinite(table[["0", "1", "2"]].to_numpy()).all()

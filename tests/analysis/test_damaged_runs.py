@@ -96,7 +96,8 @@ def test_without_weights_the_last_checkpoint_is_read(run: RunFolder) -> None:
 
 def test_loading_changes_nothing_in_the_folder(run: RunFolder, tree) -> None:
     before = tree(run.path)
-    TrainedModel.load(run).predict_all(1)
+    model = TrainedModel.load(run)
+    model.rate(model.user_rows[1])
     assert tree(run.path) == before
 
 

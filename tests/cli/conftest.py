@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -16,6 +17,8 @@ import pytest
 
 from cftui.cli.main import main
 from cftui.home import Home
+
+READ = ("model1", "model4", "collab-nn", "cross-entropy")
 
 PROGRAM = [sys.executable, "-m", "cftui"]
 
@@ -81,6 +84,16 @@ def only_line(text: str) -> str:
     assert "internal error" not in lines[0]
     assert "Traceback" not in text
     return lines[0]
+
+
+@pytest.fixture
+def own_home(tiny_runs, tmp_path: Path) -> Home:
+    """The tiny data and a run of each kind of model, to keep profiles and caches beside."""
+    home = Home(tmp_path / "home")
+    shutil.copytree(tiny_runs[0].data, home.data)
+    for name in READ:
+        shutil.copytree(tiny_runs[1][name].path, home.models / f"{name}.run")
+    return home
 
 
 def environment(**more: str) -> dict[str, str]:

@@ -168,7 +168,7 @@ def test_a_home_that_is_a_file_is_refused(tmp_path: Path, fails) -> None:
 def test_an_unexpected_error_is_a_line_too(home: Home, cli, monkeypatch) -> None:
     from cftui.analysis import ranking
 
-    monkeypatch.setattr(ranking, "biases", lambda model: 1 / 0)
+    monkeypatch.setattr(ranking, "biases", lambda *arguments: 1 / 0)
     done = cli(home, "bias", "model4.run")
     assert done.status == 1
     assert done.err.startswith("cftui: internal error: ZeroDivisionError")

@@ -34,9 +34,16 @@ READERS = [
     ("bias", "latest"),
     ("similar", "the silence of the lambs"),
     ("predict", "se7en", "--user", "196"),
+    ("predict", "se7en", "--user", "196", "--explain"),
     ("recommend", "--user", "196"),
+    ("about", "se7en"),
+    ("anatomy", "latest"),
+    ("users", "20-29", "programmer"),
+    ("user", "196"),
     ("pca", "latest"),
     ("pca", "--near"),
+    ("pca", "--x", "drama", "comedy", "--y", "Toy Story (1995)", "Fargo (1996)"),
+    ("pca", "--epoch", "0"),
     ("train", "model4", "--summary"),
 ]
 
@@ -127,7 +134,7 @@ def test_similar_predict_and_recommend(home: Home, cli) -> None:
     assert len(near["rows"]) == 4
     assert all(row["ratings"] >= 50 and row["title"] != SILENCE for row in near["rows"])
     guess = cli(home, "predict", SILENCE, "--user", "196", "--json").json
-    assert (guess["user"], guess["title"], guess["rating"]) == (196, SILENCE, None)
+    assert (str(guess["user"]), guess["title"], guess["rating"]) == ("196", SILENCE, None)
     assert 3 < guess["predicted"] < 5.5
     assert cli(home, "predict", SILENCE, "--user", "196").out.strip().endswith(f"{guess['predicted']:.2f}")
     assert "(and gave 3)" in cli(home, "predict", "Kolya (1996)", "--user", "196").out
@@ -205,7 +212,8 @@ def test_version_and_help_end_well(cli, capsys) -> None:
     assert cftui.__version__ in capsys.readouterr().out
     assert main(pytest.fail, ["--help"]) == 0
     listed = capsys.readouterr().out
-    for verb in ("data", "train", "runs", "eval", "results", "bias", "similar", "predict", "recommend", "pca", "tour"):
+    chapter = ("data", "train", "runs", "eval", "results", "bias", "similar", "predict", "recommend", "pca", "tour")
+    for verb in (*chapter, "about", "anatomy", "export", "foldin", "user", "users"):
         assert f"  {verb} " in listed
     assert main(pytest.fail, ["train", "--help"]) == 0
     explained = capsys.readouterr().out

@@ -139,6 +139,40 @@ class TestEveryRecipe:
             assert learned.user_bias.shape == (len(tiny.users),)
             assert learned.item_bias.shape == (len(tiny.items),)
 
+    def test_a_row_is_all_that_a_rating_depends_on_of_a_user(self, name: str, make: Make, tiny: Ratings) -> None:
+        trainer = make(name)
+        fit(trainer)
+        model = trainer.model.eval()
+        users, items = all_pairs(tiny)
+        with torch.no_grad():
+            rows, wanted = model.user_rows(users), model(users, items)
+            assert torch.equal(model.rate(rows, items), wanted)
+            assert torch.equal(rows, model.user_rows(torch.arange(len(tiny.users)))[users])
+            learned = model.learned()
+            assert torch.equal(rows[:, : learned.user_factors.shape[1]], learned.user_factors[users])
+            dot = model.dot_parameters()
+            if "user_bias" in dot:
+                assert torch.equal(rows[:, -1], dot["user_bias"].reshape(-1)[users])
+            scrambled = [parameter for key, parameter in model.named_parameters() if key.startswith(("user", "u_"))]
+            assert scrambled
+            for parameter in scrambled:
+                parameter.fill_(float("nan"))
+            assert torch.equal(model.rate(rows, items), wanted)
+            assert model(users, items).isnan().all()
+
+    def test_each_row_is_rated_for_on_its_own(self, name: str, tiny_runs, tiny: Ratings) -> None:
+        model = TrainedModel.load(tiny_runs[1][name])
+        rows, users, items = model.user_rows, *(codes.numpy() for codes in all_pairs(tiny))
+        wanted = model.predict(users, items).reshape(len(tiny.users), len(tiny.items))
+        assert rows.shape[0] == len(tiny.users)
+        for user in range(len(tiny.users)):
+            np.testing.assert_allclose(model.rate(rows[user]), wanted[user], rtol=0, atol=1e-6)
+        some = np.array([7, 0, 7, 12])
+        np.testing.assert_allclose(model.rate(rows[5], some), wanted[5][some], rtol=0, atol=1e-6)
+        assert model.rate(rows[5], np.array([], dtype=np.int64)).shape == (0,)
+        moved = model.rate(rows[5] + 1)
+        assert not np.allclose(moved, wanted[5], atol=1e-3)
+
     @pytest.mark.parametrize("draw", range(2))
     def test_interrupted_and_resumed_ends_like_never_interrupted(self, name: str, draw: int, make: Make) -> None:
         whole = make(name)

@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
+import copy
+import shutil
 from collections.abc import Awaitable, Callable
 
 import pytest
+import textual._wait
 from textual.pilot import Pilot
 
+from cftui.analysis.trained import TrainedModel
+from cftui.engine.runs import RunFolder
 from cftui.home import Home
 from cftui.tui.app import CftuiApp
+from cftui.tui.workspace import OpenModel
 
-SIZE = (80, 24)
-# Generous: a loaded machine is no reason to fail.
-PATIENCE = 30.0
+from .looking import SIZE as SIZE
+from .looking import app_with, wait
 
 Until = Callable[[Pilot, Callable[[], object]], Awaitable[None]]
 
 
+@pytest.fixture(autouse=True)
+def _no_slower_than_need_be(monkeypatch) -> None:
+    """The pilot looks for idleness every 10 ms instead of 20, twice at every key: still longer than a frame."""
+    monkeypatch.setattr(textual._wait, "SLEEP_GRANULARITY", 1 / 100)
+
+
 @pytest.fixture
 def until() -> Until:
-    """Wait for something to become true, letting the app work; fails by name if it never does."""
-
-    async def wait(pilot: Pilot, condition: Callable[[], object]) -> None:
-        waited = 0.0
-        while not condition():
-            await pilot.pause(0.05)
-            waited += 0.05
-            assert waited < PATIENCE, "the app never came to that"
-        await pilot.pause()
-
+    """Wait for something to become true, letting the app work; fails if it never does."""
     return wait
 
 
@@ -42,3 +44,46 @@ def app(trained) -> CftuiApp:
 def bare_app(tmp_path) -> CftuiApp:
     """No data set, no run."""
     return CftuiApp(Home(tmp_path))
+
+
+@pytest.fixture(scope="session")
+def prepared(trained) -> OpenModel:
+    """The trained model with what is found once, found; not to be altered."""
+    home, _, model = trained
+    opened = OpenModel(model, model.ratings(home), home)
+    opened.prepare()
+    return opened
+
+
+@pytest.fixture
+def opened(prepared, tmp_path) -> OpenModel:
+    """The same, in a home of its own, so that profiles kept there are the test's."""
+    own = copy.copy(prepared)
+    own.home = Home(tmp_path / "own-home")
+    own.home.data.mkdir(parents=True)
+    return own
+
+
+@pytest.fixture
+def quick(opened) -> CftuiApp:
+    """The app with the trained model on show from its start."""
+    return app_with(opened)
+
+
+@pytest.fixture
+def tiny_opened(tiny_runs, tmp_path) -> Callable[[str], OpenModel]:
+    """A recipe's run on the tiny data: a copy, which a test may spoil."""
+    tiny_home, runs = tiny_runs
+    home = Home(tmp_path / "own-tiny-home")
+
+    def open_run(recipe: str) -> OpenModel:
+        run = RunFolder(home.models / runs[recipe].name)
+        if not run.path.exists():
+            shutil.copytree(runs[recipe].path, run.path)
+            home.data.mkdir(exist_ok=True)
+        model = TrainedModel.load(run)
+        opened = OpenModel(model, model.ratings(tiny_home), home)
+        opened.prepare()
+        return opened
+
+    return open_run

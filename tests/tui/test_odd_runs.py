@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
-from textual.widgets import OptionList, Static
 
 from cftui.engine.recipes import Options, recipe
 from cftui.engine.runs import all_runs
@@ -13,20 +11,9 @@ from cftui.home import Home
 from cftui.tui.app import CftuiApp
 
 from ..conftest import write_tiny
-from .conftest import SIZE
+from .looking import SIZE, visible
 
 CPU = torch.device("cpu")
-
-
-async def test_a_run_with_one_factor_has_no_map_and_says_so(fresh_home, until):
-    train(fresh_home, recipe("model4"), Options(epochs=1, bs=4096, factors=1), device=CPU, name="one")
-    app = CftuiApp(fresh_home)
-    async with app.run_test(size=SIZE) as pilot:
-        await until(pilot, lambda: app.chosen)
-        await pilot.press("4")
-        await until(pilot, lambda: "no two components" in str(app.screen.query_one("#where", Static).render()))
-        assert app.screen.query_one("#highest", OptionList).option_count > 50
-        await pilot.press("right", "n", "m", "b", "enter")
 
 
 async def test_a_recipe_without_biases_shows_on_every_screen(fresh_home, until):
@@ -36,9 +23,9 @@ async def test_a_recipe_without_biases_shows_on_every_screen(fresh_home, until):
         await until(pilot, lambda: app.chosen)
         await pilot.press("4")
         await until(pilot, lambda: "PC1" in str(app.screen.query_one("#points").border_title))
-        assert "no bias" in str(app.screen.query_one("#highest", OptionList).get_option_at_index(0).prompt)
+        assert visible(app, "#highest") == ["no biases"]
         await pilot.press("3")
-        await until(pilot, lambda: app.screen.query_one("#neighbours", OptionList).option_count)
+        await until(pilot, lambda: len(visible(app, "#neighbours")) > 5)
 
 
 async def test_a_run_of_a_smaller_data_set_takes_the_place_of_a_larger_one(fresh_home, tiny_known, until):
@@ -57,25 +44,6 @@ async def test_a_run_of_a_smaller_data_set_takes_the_place_of_a_larger_one(fresh
         await until(pilot, lambda: app.chosen.name == "small")
         assert app.user == "1"
         await until(pilot, lambda: app.screen.item and app.screen.item < 20)
-
-
-@pytest.mark.parametrize("title", ["[/REC] x (2007)", "[REC] (2007)", "[bold]", ""])
-async def test_a_title_that_looks_like_markup_stands_in_the_frame_too(app, until, title):
-    async with app.run_test(size=SIZE) as pilot:
-        await until(pilot, lambda: app.chosen)
-        await pilot.press("3")
-        await until(pilot, lambda: app.screen.item)
-        model, item = app.chosen.model, app.screen.item
-        before = model.titles[item]
-        model.titles[item] = title
-        try:
-            app.screen._show_neighbours()
-            app.screen._show_prediction()
-            await pilot.pause()
-            shown = app.screen.query_one("#neighbours")._border_title
-            assert f"like {title}".strip() in shown.plain
-        finally:
-            model.titles[item] = before
 
 
 async def test_stop_right_after_start_is_heard(fresh_home, until):

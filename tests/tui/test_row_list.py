@@ -334,6 +334,12 @@ async def test_the_cursor_shows_without_colour_and_so_does_the_focus() -> None:
         assert attributes(app.rows, 1) == {"bold", "underline"}
 
 
+async def settle(pilot) -> None:
+    """Layout, the scroll that follows from it, and its repaint come one after the other."""
+    for _ in range(10):
+        await pilot.pause()
+
+
 async def test_a_resize_cuts_the_rows_anew_and_keeps_the_cursor_in_view() -> None:
     app = ListApp()
     async with app.run_test() as pilot:
@@ -341,15 +347,16 @@ async def test_a_resize_cuts_the_rows_anew_and_keeps_the_cursor_in_view() -> Non
         rows.show(50, lambda index, width: Text(f"{index}" + "x" * 200))
         rows.move_to(7)
         box.styles.height, box.styles.width = 4, 20
-        await pilot.pause()
+        await settle(pilot)
         assert rows.scroll_offset.y == 4
         assert [line[:1] for line in lines(rows)] == ["4", "5", "6", "7"]
         assert {rows.render_line(y).cell_length for y in range(4)} == {19}
         box.styles.height = 100
-        await pilot.pause()
+        await settle(pilot)
         assert not rows.scroll_offset.y
         box.styles.height, box.styles.width = 4, "100%"
         await pilot.resize_terminal(12, 20)
+        await settle(pilot)
         assert [rows.render_line(y).text for y in (0, 3)] == [f"{index}xxxxxxxxx…" for index in (4, 7)]
 
 
@@ -364,14 +371,14 @@ async def test_no_room_is_no_trouble() -> None:
             await fill(pilot, 20)
         app.rows.move_to(15)
         box.styles.height, box.styles.width = 3, 40
-        await pilot.pause()
+        await settle(pilot)
         assert "row 15" in lines(app.rows)
         box.display = False
         await pilot.pause()
         await fill(pilot, 5)
         app.rows.move_to(4)
         box.display = True
-        await pilot.pause()
+        await settle(pilot)
         assert lines(app.rows)[-1] == "row 4"
 
 

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 import psutil
 import pytest
-from textual.widgets import DataTable, Input, OptionList, Static
+from textual.widgets import DataTable, Input, Static
 
 from cftui.engine.runs import RunFolder, all_runs
 from cftui.tui.app import CftuiApp
 from cftui.tui.widgets.loss_chart import LossChart
+from cftui.tui.widgets.row_list import RowList
 
 from .conftest import SIZE
 
@@ -66,7 +67,7 @@ async def test_a_screen_without_a_model_offers_to_train_one_and_opens_it(untrain
         await pilot.press("t")
         await until(pilot, lambda: app.chosen)
         assert not app.screen.query_one("#invitation").display
-        assert app.screen.query_one("#found", OptionList).option_count
+        assert app.screen.query_one("#found", RowList).count == 1664
 
 
 async def test_the_train_screen_charts_a_run_and_fills_the_epoch_table(untrained, until):

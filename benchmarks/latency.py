@@ -1,0 +1,305 @@
+"""How long an answer takes over 59,047 titles: the functions by themselves, and from a key to the last byte on a pty.
+
+    python benchmarks/latency.py                       makes ratings of ML-25M's shape and trains on them first
+    python benchmarks/latency.py --home DIR            keeps these in DIR, and takes them from there the next time
+    python benchmarks/latency.py --shape tiny --keys 4 --home DIR      quick, to see whether the script works
+
+The ratings are synthetic (``cftui data synth``), ``model4`` is trained for one epoch at a large batch, and every item
+gets a title put together from the words of MovieLens 100K's, since "Item 00001 (1980)" is no text to search in. The
+app runs on one thread. Budgets are DESIGN.md's; a key unanswered after PATIENCE counts as that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from markdown import put, table
+from pty_app import Terminal
+
+from cftui.data import catalog, shapes, synth
+from cftui.home import Home
+
+RUN = "model4-synth"
+TRAIN = ("--epochs", "1", "--lr", "0.05", "--device", "cpu")
+SIZES = ((80, 24), (160, 48))
+BUDGET = 50
+PATIENCE = 2.0  # seconds
+UP, DOWN, RIGHT, LEFT, ESCAPE, CLEAR = b"\x1b[A", b"\x1b[B", b"\x1b[C", b"\x1b[D", b"\x1b", b"\x15"
+YEAR = re.compile(r" \(\d{4}\)$")
+
+
+# What is measured on
+
+
+def prepare(home: Home, shape: str) -> None:
+    """The data set, a model trained on it, and titles worth searching: what is there already is kept."""
+    home.data.mkdir(parents=True, exist_ok=True)
+    if not catalog.is_present("ml-100k", home):
+        (home.data / "ml-100k").symlink_to(Home.find().data / "ml-100k")
+    synth.make(shape, home, say=lambda line: print(line, file=sys.stderr))
+    if not (home.models / RUN).is_dir():
+        words = ["train", "model4", "--data", f"{shapes.PREFIX}{shape}", "--name", RUN, *TRAIN]
+        words += ["--bs", str(min(131_072, shapes.shape(shape).ratings // 50))]
+        quiet = {"stdout": subprocess.DEVNULL, "env": environment(home)}
+        subprocess.run([sys.executable, "-m", "cftui", *words], check=True, **quiet)
+        rename_items(home)
+
+
+def rename_items(home: Home) -> None:
+    """Give the run's items titles of MovieLens 100K's words, as many words to a title as those have."""
+    known = [YEAR.sub("", title).split() for title in catalog.open_tables("ml-100k", home).items["title"]]
+    path = home.models / RUN / "vocabulary.json"
+    vocabulary = json.loads(path.read_text())
+    years = vocabulary["item_table"]["year"][1:]
+    random = np.random.default_rng(0)
+    lengths = random.choice([len(words) for words in known], len(years)).tolist()
+    word = iter(random.choice([word for words in known for word in words], sum(lengths)).tolist())
+    titles = [f"{' '.join(next(word) for _ in range(n))} ({year})" for n, year in zip(lengths, years, strict=True)]
+    vocabulary["item_table"]["title"][1:] = titles
+    path.write_text(json.dumps(vocabulary))
+
+
+def environment(home: Home) -> dict[str, str]:
+    made = {**os.environ, "CFTUI_HOME": str(home.root), "TERM": "xterm-256color", "OMP_NUM_THREADS": "1"}
+    made.pop("COLORTERM", None)
+    return made
+
+
+def with_typo(title: str, random: np.random.Generator) -> str:
+    """One letter left out, two changed places, or one wrong."""
+    at, kind = int(random.integers(1, max(len(title) - 2, 2))), int(random.integers(3))
+    if kind == 0:
+        return title[:at] + title[at + 1 :]
+    if kind == 1:
+        return title[:at] + title[at : at + 2][::-1] + title[at + 2 :]
+    return title[:at] + "x" + title[at + 1 :]
+
+
+# The functions by themselves
+
+
+def milliseconds(function: Callable[[], object], repeats: int) -> list[float]:
+    taken = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        function()
+        taken.append((time.perf_counter() - start) * 1000)
+    return taken
+
+
+def quantile(values: Iterable[float], share: float) -> float:
+    """The value that at least this share does not exceed."""
+    ordered = sorted(values)
+    return ordered[max(math.ceil(len(ordered) * share) - 1, 0)]
+
+
+def functions(home: Home) -> list[list[str]]:
+    """Rows: what, median, p95."""
+    from textual.geometry import Size
+
+    from cftui.analysis import explain, folding, maps, people, ranking
+    from cftui.analysis.search import TitleIndex
+    from cftui.analysis.trained import TrainedModel
+    from cftui.engine.runs import find
+    from cftui.tui.widgets.point_map import PointMap
+    from cftui.tui.workspace import OpenModel
+
+    model = TrainedModel.load(find(home, RUN))
+    rows = []
+
+    def note(name: str, taken: Sequence[float]) -> None:
+        rows.append([name, f"{quantile(taken, 0.5):,.1f} ms", f"{quantile(taken, 0.95):,.1f} ms"])
+        print(" | ".join(rows[-1]), file=sys.stderr)
+
+    def repeat(name: str, function: Callable[[], object], repeats: int = 40) -> None:
+        function()  # what is found once is found here
+        note(name, milliseconds(function, repeats))
+
+    note("title index, built once", milliseconds(lambda: TitleIndex(model.titles, model.counts), 5))
+    ratings, index = model.ratings(home), TitleIndex(model.titles, model.counts)
+    opened = OpenModel(model, ratings, index, home)
+    opened.prepare()
+    random = np.random.default_rng(1)
+    chosen = [model.titles[code] for code in random.integers(1, len(model.titles), 100).tolist()]
+    for name, texts in (
+        ("search, each key of 100 titles", chosen),
+        ("search, each key of 100 titles with a typo", [with_typo(title, random) for title in chosen]),
+    ):
+        prefixes = [text[:length] for text in texts for length in range(1, len(text) + 1)]
+        note(name, [milliseconds(lambda prefix=prefix: index.matches(prefix), 1)[0] for prefix in prefixes])
+
+    by_count = np.argsort(-model.counts, kind="stable")
+    item, known, average = int(by_count[len(by_count) // 20]), opened.prior, opened.average
+    user = people.person(model, ratings, home, str(model.users.classes[1]))
+    busy_code = int(np.bincount(ratings.user).argmax())
+    busy = people.person(model, ratings, home, str(model.users.classes[busy_code]))
+    ten, given = by_count[:10].astype(np.int64), np.array([5, 4, 3, 4, 2, 5, 1, 4, 3, 5], np.float32)
+    repeat("neighbours, cosine", lambda: ranking.similar(model, item, 100))
+    repeat("neighbours, Euclidean", lambda: ranking.similar(model, item, 100, metric="euclidean"))
+    repeat("about an item", lambda: ranking.about(model, ratings, int(by_count[0])))
+    repeat("recommendations", lambda: ranking.recommend(model, user, 100))
+    repeat("explanation, its terms", lambda: explain.explain(model, user.row, item, average))
+    repeat(f"what pulls, {len(user.items):,} ratings", lambda: people.pulls(model, user, item, known))
+    repeat(f"what pulls, {len(busy.items):,} ratings", lambda: people.pulls(model, busy, item, known), 2)
+    repeat(
+        "fold-in of ten ratings, and recommendations",
+        lambda: ranking.recommend(model, people.folded(model, "me", ten, given, known), 100),
+    )
+    repeat("the next question", lambda: folding.questions(model, ten, given, 1, known=known))
+    repeat("principal components, once", lambda: maps.principal_map(model), 5)
+    item_map = maps.principal_map(model)[0]
+    repeat("trust of an item's place", lambda: maps.trust(item_map, item))
+    group = maps.groups(model, item_map.table, "quadrant")[0]
+    for columns, lines in SIZES:
+        drawing, size = PointMap(), Size(columns, lines)
+        drawing.show(item_map.xy, group, {})
+        repeat(f"{len(group):,} points drawn, {columns}x{lines}", partial(drawing._draw, size))
+    return rows
+
+
+# The app on a pty
+
+
+class Keys:
+    """Presses keys and keeps how long each took, by what it was for."""
+
+    def __init__(self, terminal: Terminal, most: int) -> None:
+        self.terminal, self.most = terminal, most
+        self.taken: dict[str, list[float]] = {}
+
+    def press(self, what: str, keys: Iterable[bytes]) -> None:
+        """Keys that count, ``most`` of them at the most, and none after one without an answer."""
+        found = self.taken.setdefault(what, [])
+        for key in keys:
+            if len(found) == self.most:
+                break
+            took = self.terminal.press(key, PATIENCE)
+            found.append(took or PATIENCE * 1000)
+            if not took:
+                break
+
+    def aside(self, *keys: bytes, rest: float = 0.3) -> None:
+        """Keys that only lead to what is measured."""
+        for key in keys:
+            self.terminal.press(key, 0.5)
+        self.terminal.read(rest)
+
+    def type(self, what: str, texts: Iterable[str]) -> None:
+        """Each letter counts; the field is emptied between two texts."""
+        for text in texts:
+            taken = self.taken.get(what, [])
+            if len(taken) == self.most or PATIENCE * 1000 in taken:
+                break
+            self.press(what, (letter.encode() for letter in text))
+            self.aside(CLEAR, rest=0)
+
+
+@contextlib.contextmanager
+def app(home: Home, columns: int, lines: int) -> Iterator[Terminal]:
+    """The app, once it shows the model."""
+    terminal = Terminal([sys.executable, "-m", "cftui"], columns, lines, environment(home))
+    try:
+        terminal.until(f"{RUN}  user".encode(), 120)
+        terminal.read(2)
+        yield terminal
+    finally:
+        terminal.close()
+
+
+def on_a_pty(home: Home, columns: int, lines: int, most: int) -> dict[str, list[float]]:
+    """Milliseconds of each key, by what it was for."""
+    titles = json.loads((home.models / RUN / "vocabulary.json").read_text())["item_table"]["title"]
+    random = np.random.default_rng(2)
+    some = [YEAR.sub("", titles[code]) for code in random.integers(1, len(titles), 200).tolist()]
+    counts = np.load(
+        home.data / json.loads((home.models / RUN / "run.json").read_text())["data"]["name"] / "user_count.npy"
+    )
+    wide = columns >= 110
+    with app(home, columns, lines) as terminal:
+        keys = Keys(terminal, most)
+        keys.aside(b"3", rest=1)
+        keys.type("search: a letter", some)
+        keys.type("search: a letter, with typos", [with_typo(title, random) for title in some if len(title) > 8])
+        keys.aside(*(bytes([letter]) for letter in b"the"))
+        keys.press("search: to the next title found", [DOWN] * most)
+        keys.aside(CLEAR, ESCAPE, *([] if wide else [b"w"]), b"/")
+        keys.type("search: a letter, why open", some[::-1])
+        keys.aside(ESCAPE, b"m", rest=1)
+        keys.press("become a user: a rating", [b"%d" % (1 + at % 5) for at in range(most)])
+        keys.aside(ESCAPE, b"y", rest=1)
+
+        keys.aside(b"4", rest=3)
+        keys.aside(b"f", CLEAR, b"0", b"\r", RIGHT, rest=1)
+        turn = [RIGHT, UP, LEFT, LEFT, DOWN, RIGHT]
+        keys.press("map: cursor", turn * most)
+        keys.press("map: pan", [b"L", b"H", b"K", b"J"] * most)
+        keys.press("map: zoom", ([b"+"] * 4 + [b"-"] * 4) * most)
+        keys.press("map: colour", [b"c"] * min(most, 12))
+        keys.press("map: labels", [b"5", b"0", b"9"] * min(most // 3 + 1, 4))
+
+        # Last, as the one thing whose time grows with the user.
+        keys.aside(b"3", ESCAPE, b"u", *(b"%d" % int(digit) for digit in str(int(counts.argmax()) + 1)), b"\r", rest=1)
+        keys.aside(*([] if wide else [b"w", b"w"]), b"/")
+        keys.type(f"search: a letter, why open, a user of {int(counts.max()):,} ratings", some[5:])
+    return keys.taken
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--home", type=Path, help="a folder to keep the data set and the run in")
+    parser.add_argument("--shape", default="ml-25m", choices=shapes.SHAPES)
+    parser.add_argument("--keys", type=int, default=60, help="of each kind that are measured")
+    parser.add_argument("--no-functions", action="store_true", help="only the app")
+    parser.add_argument("--no-app", action="store_true", help="only the functions")
+    parser.add_argument("--write", action="store_true", help="put the tables into the README")
+    arguments = parser.parse_args()
+    with contextlib.ExitStack() as stack:
+        root = arguments.home or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        home = Home(root.resolve())
+        prepare(home, arguments.shape)
+        parts = []
+        if not arguments.no_app:
+            by_size = []
+            for columns, lines in SIZES:
+                by_size.append(on_a_pty(home, columns, lines, arguments.keys))
+                for what, taken in by_size[-1].items():
+                    print(f"{columns}x{lines} {what}: {[round(ms) for ms in taken]}", file=sys.stderr)
+            header = [
+                "from a key to the last byte",
+                *(f"{w}x{h}, {q}" for w, h in SIZES for q in ("p50", "p95")),
+                "budget",
+            ]
+            rows = [
+                [
+                    what,
+                    *(f"{quantile(size[what], share):.0f} ms" for size in by_size for share in (0.5, 0.95)),
+                    f"{BUDGET} ms",
+                ]
+                for what in by_size[0]
+            ]
+            parts.append(table(header, rows))
+        if not arguments.no_functions:
+            parts.append(table(["the function by itself", "median", "p95"], functions(home)))
+    text = "\n\n".join(parts)
+    print(text)
+    if arguments.write:
+        put("latency", text)
+
+
+if __name__ == "__main__":
+    # Before torch is loaded.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    main()

@@ -1,0 +1,114 @@
+"""The README's pictures, taken from the app: docs/pictures/*.svg.
+
+    python benchmarks/pictures.py [--out DIR] [NAME ...]
+
+MovieLens 100K must be there; ``model4`` is trained on it with seed 0 in a home of its own, so that what is shown
+depends on nothing else. Two runs give the same files, but for Train, which shows how long the epochs took.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cftui.home import Home
+from cftui.tui.app import CftuiApp
+
+OUT = Path(__file__).resolve().parent.parent / "docs" / "pictures"
+RUN = "model4"
+# Rich asks a CDN for its font. Readers' own will do, and a picture should ask for nothing.
+FACES = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
+FONT = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
+# Every picture's ids are numbers of its own content; what Rich makes them of changes with each run.
+IDS = re.compile(r"terminal-\d+")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What is pressed before it is taken; ``text:`` types, ``rest`` waits."""
+
+    title: str
+    keys: tuple[str, ...]
+    size: tuple[int, int] = (120, 36)
+
+
+PICTURES = {
+    "search": Picture("cftui: search", ("3", "text:silence of the lam"), (120, 44)),
+    "me": Picture("cftui: become a user", ("3", "escape", "m", "5", "4", "2", "5", "3")),
+    "map": Picture("cftui: map", ("4", "rest", "slash", "text:fargo", "enter"), (150, 40)),
+    "train": Picture("cftui: train", ("2",)),
+    "dataset": Picture("cftui: dataset", ("1",)),
+}
+
+
+async def take(home: Home, picture: Picture) -> str:
+    """The app after these keys, as SVG. Raises TimeoutError if the model does not open."""
+    app = CftuiApp(home)
+    app.title = picture.title
+    async with app.run_test(size=picture.size) as pilot:
+
+        async def until(ready: Callable[[], bool]) -> None:
+            async with asyncio.timeout(60):
+                while not ready():
+                    await pilot.pause(0.05)
+            await pilot.pause(0.5)
+
+        await until(lambda: app.chosen is not None and not app.activity)
+        for key in picture.keys:
+            if key == "rest":
+                await until(lambda: not app.screen.workers)
+            elif key.startswith("text:"):
+                for letter in key.removeprefix("text:"):
+                    await pilot.press("space" if letter == " " else letter)
+            else:
+                await pilot.press(key)
+                await pilot.pause(0.2)
+        await until(lambda: not app.activity)
+        return app.export_screenshot(title=picture.title)
+
+
+def tidy(svg: str, name: str) -> str:
+    """Without fonts from the network, and the same whenever it is taken."""
+    svg = (
+        FACES.sub("", svg)
+        .replace("Fira Code, monospace", FONT)
+        .replace("font-family: Fira Code", f"font-family: {FONT}")
+    )
+    return IDS.sub(f"cftui-{name}", svg)
+
+
+def prepare(home: Home) -> None:
+    """Link the data set, and train the model."""
+    home.data.mkdir(parents=True)
+    (home.data / "ml-100k").symlink_to(Home.find().data / "ml-100k")
+    environment = {**os.environ, "CFTUI_HOME": str(home.root)}
+    command = [sys.executable, "-m", "cftui", "train", "model4", "--seed", "0", "--device", "cpu", "--name", RUN]
+    subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which: {', '.join(PICTURES)}")
+    parser.add_argument("--out", type=Path, default=OUT)
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        home = Home(Path(scratch).resolve())
+        prepare(home)
+        for name in arguments.names or PICTURES:
+            svg = tidy(asyncio.run(take(home, PICTURES[name])), name)
+            path = arguments.out / f"{name}.svg"
+            path.write_text(svg, encoding="utf-8")
+            print(f"{path} ({len(svg) / 1000:.0f} kB)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""A program on a pty: what it writes is read, counted and timed."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pty
+import select
+import struct
+import termios
+import time
+
+import psutil
+
+QUIET = 0.25  # seconds without a byte that end a repaint
+
+
+class Terminal:
+    """A program on a pty; everything it writes is read and counted.
+
+    Attributes:
+        bytes: written so far.
+        seen: the last of them.
+    """
+
+    def __init__(self, command: list[str], columns: int, lines: int, environment: dict[str, str]) -> None:
+        self.bytes = 0
+        self.seen = b""
+        self.started = time.perf_counter()
+        pid, self._fd = pty.fork()
+        if not pid:
+            os.execvpe(command[0], command, environment)
+        fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        self.process = psutil.Process(pid)
+
+    def _take(self) -> None:
+        block = os.read(self._fd, 1 << 16)
+        self.bytes += len(block)
+        self.seen = (self.seen + block)[-200_000:]
+
+    def read(self, seconds: float) -> float | None:
+        """Read for so long; when the last byte came, None if none did."""
+        last, until = None, time.perf_counter() + seconds
+        while (left := until - time.perf_counter()) > 0:
+            ready, _, _ = select.select([self._fd], [], [], left)
+            if ready:
+                self._take()
+                last = time.perf_counter()
+        return last
+
+    def until(self, text: bytes, seconds: float = 30.0) -> float:
+        """Seconds since the start at which ``text`` had been seen. Raises TimeoutError so long after the start."""
+        while text not in self.seen:
+            if time.perf_counter() - self.started > seconds:
+                raise TimeoutError(f"{text!r} never came")
+            self.read(0.005)
+        return time.perf_counter() - self.started
+
+    def press(self, key: bytes, patience: float = QUIET, quiet: float = QUIET) -> float:
+        """Milliseconds from a key to the last byte of its repaint; 0 if nothing came.
+
+        Args:
+            patience: seconds to wait for the first byte.
+            quiet: seconds of silence after a byte that end the repaint.
+        """
+        before = time.perf_counter()
+        os.write(self._fd, key)
+        last, end = None, before + patience
+        while (left := end - time.perf_counter()) > 0:
+            ready, _, _ = select.select([self._fd], [], [], left)
+            if ready:
+                self._take()
+                last = time.perf_counter()
+                end = last + quiet
+        return ((last or before) - before) * 1000
+
+    def cost(self, seconds: float) -> tuple[float, float]:
+        """Share of a core, and bytes a second, over so many seconds."""
+        cpu, written, start = sum(self.process.cpu_times()[:2]), self.bytes, time.perf_counter()
+        self.read(seconds)
+        passed = time.perf_counter() - start
+        return (sum(self.process.cpu_times()[:2]) - cpu) / passed, (self.bytes - written) / passed
+
+    def close(self) -> None:
+        self.process.kill()
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(self.process.pid, 0)
+        os.close(self._fd)

@@ -1,0 +1,115 @@
+"""Which items are shown, as a person types it; and the facts of one item, against pandas on the raw ratings."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cftui.analysis import ranking
+from cftui.analysis.ranking import Filter
+from cftui.analysis.trained import TrainedModel
+from cftui.data.ratings import Ratings
+from cftui.errors import CftuiError
+
+
+@pytest.fixture(scope="module")
+def model(trained) -> TrainedModel:
+    return trained[2]
+
+
+@pytest.mark.parametrize(
+    ("typed", "wanted"),
+    [
+        ("", Filter()),
+        ("  ", Filter()),
+        ("20", Filter(20)),
+        ("comedy", Filter(0, "Comedy")),
+        ("Com", Filter(0, "Comedy")),
+        ("sci-fi", Filter(0, "Sci-Fi")),
+        ("SCI", Filter(0, "Sci-Fi")),
+        ("a", Filter(0, "Action")),
+        ("children's", Filter(0, "Children's")),
+        ("comedy 20", Filter(20, "Comedy")),
+        ("  20   dra ", Filter(20, "Drama")),
+    ],
+)
+def test_a_filter_is_a_genre_a_number_or_both(typed: str, wanted: Filter, model: TrainedModel) -> None:
+    assert Filter.parse(typed, model) == wanted
+
+
+@pytest.mark.parametrize(
+    ("typed", "complaint"),
+    [
+        ("comdey", "no genre 'comdey'; did you mean Comedy?"),
+        ("20 wetsern", "no genre 'wetsern'; did you mean Western?"),
+        ("qqq", "no genre 'qqq'; there is: Action, Adventure, Animation"),
+        ("-5", "no genre '-5'"),
+        ("2.5", "no genre '2.5'"),
+    ],
+)
+def test_a_word_that_is_neither_is_named_with_what_was_meant(typed: str, complaint: str, model: TrainedModel) -> None:
+    with pytest.raises(CftuiError) as caught:
+        Filter.parse(typed, model)
+    assert str(caught.value).startswith(complaint)
+
+
+@given(least=st.integers(0, 700), data=st.data())
+def test_what_is_allowed_is_known_enough_of_the_genre_and_never_the_unknown(
+    model: TrainedModel, least: int, data: st.DataObject
+) -> None:
+    genre = data.draw(st.sampled_from(["", *model.genres]))
+    allowed = Filter(least, genre).allows(model)
+    wanted = [
+        code > 0 and model.counts[code] >= least and (not genre or genre in model.item_table["genres"][code].split("|"))
+        for code in range(len(model.items))
+    ]
+    assert allowed.tolist() == wanted
+
+
+def test_asking_what_is_allowed_does_not_spoil_the_model(tiny_runs) -> None:
+    model = TrainedModel.load(tiny_runs[1]["model4"])
+    counts, drama = model.counts.copy(), model.genres["Drama"].copy()
+    first = Filter(1, "Drama").allows(model)
+    first[:] = True
+    assert np.array_equal(model.counts, counts)
+    assert np.array_equal(model.genres["Drama"], drama)
+
+
+def test_a_filter_says_what_it_is() -> None:
+    shown = [str(one) for one in (Filter(), Filter(20), Filter(0, "Drama"), Filter(5, "War"))]
+    assert shown == ["", "20+ ratings", "Drama", "War 5+ ratings"]
+
+
+@pytest.mark.parametrize("title", ["Silence of the Lambs, The (1991)", "Chasing Amy (1997)", "unknown"])
+def test_the_facts_of_an_item_are_pandas_on_the_raw_ratings(
+    title: str, model: TrainedModel, ratings: Ratings, tables
+) -> None:
+    raw = tables.titled.loc[tables.titled["title"] == title, "rating"]
+    found = ranking.about(model, ratings, model.item_code(title))
+    assert (found.title, found.ratings) == (title, len(raw))
+    assert found.mean == pytest.approx(raw.mean(), rel=1e-6)
+    counts = raw.value_counts()
+    assert found.histogram["value"].tolist() == [1, 2, 3, 4, 5]
+    assert found.histogram["ratings"].tolist() == [int(counts.get(value, 0)) for value in (1, 2, 3, 4, 5)]
+    shares = [float((raw == value).mean()) for value in (1, 2, 3, 4, 5)]
+    np.testing.assert_allclose(found.histogram["share"], shares, rtol=1e-6)
+    row = tables.items[tables.items["title"] == title].iloc[0]
+    assert found.year == row["year"]
+    assert "|".join(found.genres) == row["genres"]
+
+
+def test_the_bias_and_its_rank_are_those_of_the_ranking(model: TrainedModel, ratings: Ratings) -> None:
+    ranked = ranking.biases(model)
+    for place in (0, 1, 700, 1663):
+        row = ranked.iloc[place]
+        found = ranking.about(model, ratings, int(row["code"]))
+        assert found.bias == row["bias"]
+        assert found.rank == 1664 - place
+
+
+def test_an_item_of_a_model_without_biases_has_no_rank(tiny_runs, tiny: Ratings) -> None:
+    found = ranking.about(TrainedModel.load(tiny_runs[1]["model1"]), tiny, 3)
+    assert (found.bias, found.rank) == (None, None)
+    assert found.ratings == (tiny.item == 3).sum()
