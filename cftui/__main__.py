@@ -8,7 +8,7 @@ import sys
 from cftui.home import Home
 
 
-def open_app(home: Home) -> int:
+def open_app(home: Home, ascii_only: bool = False) -> int:
     # Imported only when wanted: the verbs work where Textual is not installed.
     from cftui.errors import CftuiError
 
@@ -16,7 +16,7 @@ def open_app(home: Home) -> int:
         raise CftuiError("the app needs a terminal; try a verb (cftui --help), or cftui tour")
     from cftui.tui.app import run
 
-    return run(home)
+    return run(home, ascii_only=ascii_only)
 
 
 def main() -> None:

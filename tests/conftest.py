@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 # One thread: on a shared machine two threads that wait for each other make a training many times slower.
 # Set before torch is imported anywhere; the processes that tests start inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# No test reads or writes what the person running it keeps.
+os.environ["CFTUI_CONFIG_DIR"] = tempfile.mkdtemp(prefix="cftui-test-")
+os.environ["CFTUI_STATE_DIR"] = tempfile.mkdtemp(prefix="cftui-test-")
 
 import numpy as np
 import pytest

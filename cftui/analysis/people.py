@@ -23,17 +23,22 @@ class Person:
     """Somebody with a row among the model's users or beside them.
 
     Attributes:
-        name: raw id of a trained user, or the name of a profile.
+        raw: the id of a trained user as the data set has it, or the name of a profile.
         row: float32 ``[d]``, all that predictions depend on.
         items, given: what he rated, int64 codes and float32 ratings ``[n]``; where two ids share a title, each counts.
         trained: whether the row was trained, or else folded in.
     """
 
-    name: str
+    raw: str | int
     row: np.ndarray
     items: np.ndarray
     given: np.ndarray
     trained: bool
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return str(self.raw)
 
     def rating(self, item: int) -> float | None:
         """What he gave an item: the mean where two ids share a title, None where there is no rating."""
@@ -50,8 +55,9 @@ def person(model: TrainedModel, ratings: Ratings, home: Home, name: str | int) -
     code = model.users.code(name)
     if code is not None:
         rows = ratings.by_user.rows(code)
-        raw = str(model.users.classes[code])
-        return Person(raw, model.user_rows[code], ratings.item[rows], ratings.rating[rows], trained=True)
+        return Person(
+            model.users.classes[code], model.user_rows[code], ratings.item[rows], ratings.rating[rows], trained=True
+        )
     saved = profiles.names(home)
     if name not in saved:
         there = f"; saved profiles: {', '.join(saved)}" if saved else ""

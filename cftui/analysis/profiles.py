@@ -88,6 +88,8 @@ def read_rated(path: Path, model: TrainedModel) -> Rated:
     """
     rated: dict[int, float] = {}
     unknown = []
+    # The better known of a title that two ids share comes last, and stays.
+    codes = {model.titles[code]: int(code) for code in np.argsort(model.counts, kind="stable") if code}
     for line, title, text in _rows(path):
         try:
             value = float(text)
@@ -96,9 +98,8 @@ def read_rated(path: Path, model: TrainedModel) -> Rated:
         low, high = model.rating_range
         if not low <= value <= high:
             raise CftuiError(f"{path}, line {line}: {text!r} is not a rating from {low:g} to {high:g}")
-        same = [code for code, known in enumerate(model.titles) if code and known == title]
         try:
-            rated[max(same, key=lambda code: model.counts[code]) if same else model.item_code(title)] = value
+            rated[codes[title] if title in codes else model.item_code(title)] = value
         except CftuiError:
             unknown.append(title)
     if not rated:
@@ -112,7 +113,7 @@ def _rows(path: Path) -> Iterator[tuple[int, str, str]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, skipinitialspace=True, strict=True)
-            header = [name.strip().lower() for name in next(reader, [])]
+            header = [name.strip().lower() for name in next(filter(any, reader), [])]
             for column in ("title", "rating"):
                 if header.count(column) != 1:
                     have = ", ".join(header) or "none"

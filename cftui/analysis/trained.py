@@ -237,4 +237,5 @@ class TrainedModel:
 
     def facts(self) -> dict[str, Any]:
         """For headers and ``--json``."""
-        return {"run": self.run.name, "recipe": self.recipe.name, "data": self.data_name}
+        facts = {"run": self.run.name, "recipe": self.recipe.name, "data": self.data_name}
+        return facts if self.epoch is None else {**facts, "epoch": self.epoch}

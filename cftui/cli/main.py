@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 import click
 
 import cftui
-from cftui.cli import analysis, data, maps, people, runs, tour, train
+from cftui.cli import analysis, data, locate, maps, people, runs, tour, train
 from cftui.cli.output import narrate, printable
 from cftui.cli.verb import Session, Verbs, home_option
 from cftui.errors import CftuiError
 from cftui.home import Home
 
-OpenApp = Callable[[Home], int]
+OpenApp = Callable[[Home, bool], int]
 
 
 def build(open_app: OpenApp) -> click.Group:
@@ -25,18 +25,19 @@ def build(open_app: OpenApp) -> click.Group:
         params=[home_option()],
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
+    @click.option("--ascii", "ascii_only", is_flag=True, help="The app without box, block and braille characters.")
     @click.version_option(cftui.__version__, prog_name="cftui")
     @click.pass_context
-    def cli(context: click.Context) -> None:
+    def cli(context: click.Context, ascii_only: bool) -> None:
         """The collaborative-filtering workbench in the terminal.
 
         Without a verb, opens the app. Every verb takes --json and --home; data goes to stdout, narration to stderr.
         """
         if context.invoked_subcommand is None:
-            context.exit(open_app(context.ensure_object(Session).home) or 0)
+            context.exit(open_app(context.ensure_object(Session).home, ascii_only) or 0)
 
     reading = (*analysis.VERBS, *people.VERBS, *maps.VERBS)
-    for group_or_verb in (data.data, train.train, train.lr_find, runs.runs, tour.tour, *reading):
+    for group_or_verb in (data.data, train.train, train.lr_find, runs.runs, tour.tour, locate.locate, *reading):
         cli.add_command(group_or_verb)
     return cli
 

@@ -11,6 +11,7 @@ import click
 from cftui.cli.output import narrate, print_json
 from cftui.cli.reading import CSV, EPOCH, RUN, check_csv, filter_options, load, only, show, write_csv
 from cftui.cli.verb import Finite, Session, Verb, pass_session, rows_option
+from cftui.errors import CftuiError, suggestion
 
 if TYPE_CHECKING:
     from cftui.analysis.maps import ItemMap
@@ -63,6 +64,8 @@ def pca(
     from cftui.analysis import components, maps
 
     model = load(session, run_name)
+    if colour not in maps.COLOURINGS:
+        raise CftuiError(f"no colouring {colour!r}; {suggestion(colour, list(maps.COLOURINGS))}")
     if bool(x_axis) != bool(y_axis):
         raise click.UsageError("--x and --y go together")
     ways = [name for name, asked in (("--x/--y", x_axis), ("--from", source), ("--part", part != "M")) if asked]

@@ -33,7 +33,7 @@ def predict(session: Session, title: str, user: str, run_name: str, why: bool, r
     model, _, who = load_for(session, run_name, user)
     item = model.item_code(title)
     predicted, given = float(model.rate(who.row, np.array([item]))[0]), who.rating(item)
-    answer = {"user": who.name, "title": model.titles[item], "predicted": predicted, "rating": given}
+    answer = {"user": who.raw, "title": model.titles[item], "predicted": predicted, "rating": given}
     if session.json:
         print_json({**model.facts(), **answer, **(_explained(model, who, item) if why else {})})
         return
@@ -108,7 +108,7 @@ def recommend(
     if csv_file is not None:
         write_csv(csv_file, table, model.nouns)
     else:
-        show(session, model, table, {"predicted": ".2f"}, user=who.name)
+        show(session, model, table, {"predicted": ".2f"}, user=who.raw)
 
 
 @click.command(cls=Verb)
@@ -164,7 +164,7 @@ def _print_person(session: Session, model: TrainedModel, who: Person, rows: int,
         print_json(
             {
                 **model.facts(),
-                "user": who.name,
+                "user": who.raw,
                 **facts,
                 "ratings": len(who.items),
                 "mean": mean,

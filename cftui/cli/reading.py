@@ -68,8 +68,8 @@ def only(model: TrainedModel, min_ratings: int, genre: str) -> Filter:
     from cftui.analysis.ranking import Filter
 
     asked = Filter.parse(genre, model) if genre else Filter()
-    if genre and not asked.genre:
-        raise CftuiError(f"--genre {genre}: that is a number; --min-ratings takes one")
+    if genre and (not asked.genre or asked.min_ratings):
+        raise CftuiError(f"--genre {genre}: takes a genre; a number goes to --min-ratings")
     return Filter(min_ratings, asked.genre)
 
 

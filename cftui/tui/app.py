@@ -6,23 +6,32 @@ Nothing heavy is imported here: the first paint comes before pandas and torch, w
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import shutil
+import signal
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.text import Text
 from textual import work
 from textual.app import App, SystemCommand
-from textual.binding import Binding
 from textual.reactive import reactive
 from textual.screen import Screen
-from textual.worker import get_current_worker
+from textual.worker import WorkerFailed, get_current_worker
 
+from cftui import settings
 from cftui.errors import CftuiError
 from cftui.home import Home
+from cftui.settings import Config, State
+from cftui.tui.clipboard import osc52
+from cftui.tui.filters import Ascii, NoControl
+from cftui.tui.keys import bindings, keymap
 from cftui.tui.workspace import OpenData, OpenModel
 
 if TYPE_CHECKING:
@@ -32,6 +41,8 @@ POLL_SECONDS = 0.5
 DEFAULT_DATA = "ml-100k"
 DEFAULT_RECIPE = "model4"
 DEFAULT_USER = "196"
+# A terminal drops a longer OSC 52 sequence, or worse, prints it.
+CLIPBOARD_BYTES = 50_000
 
 
 def _dataset() -> Screen:
@@ -79,14 +90,7 @@ class CftuiApp(App[None]):
         "search": _search,
         "map": _map,
     }
-    BINDINGS = [
-        Binding("1,f1", "switch_mode('dataset')", "Dataset", show=False),
-        Binding("2,f2", "switch_mode('train')", "Train", show=False),
-        Binding("3,f3", "switch_mode('search')", "Search", show=False),
-        Binding("4,f4", "switch_mode('map')", "Map", show=False),
-        Binding("question_mark", "help", "Help", key_display="?"),
-        Binding("q", "quit", "Quit"),
-    ]
+    BINDINGS = bindings("app")
 
     opened: reactive[OpenData | None] = reactive(None)
     chosen: reactive[OpenModel | None] = reactive(None)
@@ -96,16 +100,57 @@ class CftuiApp(App[None]):
     tick: reactive[int] = reactive(0)
     activity: reactive[str] = reactive("")
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, config: Config | None = None, *, remember: bool = False) -> None:
+        """Args: remember: begin where the app was left, and keep where it is left."""
         super().__init__()
         self.home = home
+        self.config = config or Config()
+        self._remember, self._newest = remember, ""
+        self._last, self._warning = settings.read_state(home) if remember else (State(), "")
         # Over SSH an animation is a flood of bytes.
         self.animation_level = "none"
+        self._filters.append(NoControl())
+        if self.config.ascii:
+            self._filters.append(Ascii())
+        self.set_keymap(keymap(self.config.keys))
+        theme = self.config.theme or self._last.theme
+        if theme in self.available_themes:
+            self.theme = theme
+        elif theme:
+            self._warning = f"no theme {theme!r}; there is: {', '.join(sorted(self.available_themes))}"
+        if self._last.user:
+            self.set_reactive(CftuiApp.user, self._last.user)
 
     async def on_mount(self) -> None:
-        await self.switch_mode("dataset")
+        self._restore_terminal_on_signals()
+        await self.switch_mode(self._last.screen if self._last.screen in self.MODES else "dataset")
         self.set_interval(POLL_SECONDS, self._poll)
-        self.call_after_refresh(self.open_data)
+        self.call_after_refresh(self.open_data, self._last.data or self.config.data or DEFAULT_DATA)
+        if self._warning:
+            self.notify(self._warning, severity="warning", timeout=20)
+
+    def _restore_terminal_on_signals(self) -> None:
+        """Told to go, or left by the terminal: end in order, so that the terminal is as it was found."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            # Not everywhere, and only in the main thread.
+            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+                loop.add_signal_handler(number, partial(self.exit, return_code=128 + number))
+
+    def on_unmount(self) -> None:
+        self._keep_state()
+
+    def _keep_state(self) -> None:
+        if self._remember:
+            state = State(
+                theme=self.theme,
+                data=self.opened.name if self.opened else self._last.data,
+                run=self.chosen.name if self.chosen else "",
+                newest=self._newest,
+                user=self.user,
+                screen=self.current_mode,
+            )
+            settings.write_state(self.home, state)
 
     # What is on show
 
@@ -159,6 +204,9 @@ class CftuiApp(App[None]):
             followed.poll()
             followed.told = not followed.live
             self.followed = followed
+        self._newest = runs[0].name if runs else ""
+        if self._newest == self._last.newest:  # nothing was trained since: what was on show when the app was left
+            runs.sort(key=lambda run: run.name != self._last.run)
         for run in runs:
             if run.weights_file.exists() or run.checkpoint_file.exists():
                 self.open_model(run.name)
@@ -333,6 +381,61 @@ class CftuiApp(App[None]):
 
     # Talking to the user
 
+    def _handle_exception(self, error: Exception) -> None:
+        """What fails in the background is told and logged, and the app goes on; the rest ends it, in one line."""
+        if not isinstance(error, WorkerFailed):
+            super()._handle_exception(error)
+            return
+        self._exception = self._exception or error  # for tests, which must not pass over it
+        cause = error.error
+        path = settings.log("".join(traceback.format_exception(cause)))
+        self.activity = ""
+        self.complain(CftuiError(f"{type(cause).__name__}: {cause}; details in {path}"))
+
+    def _fatal_error(self) -> None:
+        """In the place of Textual's traceback, which fills the screen and shows what is in every variable."""
+        self.bell()
+        path = settings.log(traceback.format_exc())
+        error = sys.exc_info()[1]
+        said = f"cftui: internal error: {type(error).__name__}: {error}; details in {path}"
+        self.panic(Text(" ".join(said.split())))
+
+    def action_copy(self) -> None:
+        """Send what is marked to the clipboard of the terminal one sits at (OSC 52), be it over SSH or in tmux."""
+        marked = getattr(self.focused, "copy_text", None)
+        text = marked() if marked is not None else ""
+        if not text:
+            self.notify("nothing is marked here; lists, tables and the map have a mark")
+        elif len(text.encode()) > CLIPBOARD_BYTES:
+            self.notify("too long for a terminal's clipboard; x writes a file", severity="warning")
+        else:
+            self.copy_to_clipboard(text)
+            shown = text if len(text) <= 60 else f"{text[:57]}..."
+            self.notify(f"sent to the terminal's clipboard: {shown}")
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Wrapped for tmux and screen, which keep the sequence to themselves otherwise."""
+        self._clipboard = text
+        if self._driver is not None:
+            self._driver.write(osc52(text))
+
+    async def action_quit(self) -> None:
+        """Asks only where something would be lost: training goes on without the app, unsaved ratings do not."""
+        from cftui.tui.screens.prompt import Confirm
+
+        losing = next((said for screen in self.screen_stack if (said := getattr(screen, "unsaved", ""))), "")
+        if not losing:
+            self.exit()
+            return
+        self.push_screen(Confirm(f"quit and lose {losing}?"), lambda sure: self.exit() if sure else None)
+
+    def action_jump(self) -> None:
+        from cftui.tui.screens.jump import JumpScreen, targets
+
+        found = targets(self.screen)
+        if found:
+            self.push_screen(JumpScreen(found), lambda widget: widget.focus() if widget is not None else None)
+
     def complain(self, error: Exception) -> None:
         """An error the user can act on, as a notice."""
         self.notify(str(error), severity="error", timeout=20, markup=False)
@@ -364,8 +467,15 @@ def settle_memory() -> None:
     gc.freeze()
 
 
-def run(home: Home) -> int:
-    """Open the app; returns its exit status."""
-    app = CftuiApp(home)
+def run(home: Home, *, ascii_only: bool = False) -> int:
+    """Open the app; returns its exit status.
+
+    Raises:
+        CftuiError: the configuration file is wrong.
+    """
+    config = Config.read()
+    if ascii_only:
+        config = replace(config, ascii=True)
+    app = CftuiApp(home, config, remember=True)
     app.run()
     return app.return_code or 0

@@ -42,6 +42,11 @@ class OpenModel:
     def name(self) -> str:
         return self.model.run.name
 
+    @cached_property
+    def device(self) -> str:
+        """What it was trained on: ``cpu``, ``cuda`` ..."""
+        return str(self.model.run.config().get("device", "")).split(",")[0][:16]
+
     @property
     def index(self) -> TitleIndex:
         return self.model.index

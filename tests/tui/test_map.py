@@ -21,6 +21,7 @@ from cftui.home import Home
 from cftui.tui.app import CftuiApp
 from cftui.tui.screens.biases import BiasScreen
 from cftui.tui.screens.map import MapScreen
+from cftui.tui.screens.me import MeScreen
 from cftui.tui.screens.prompt import Prompt
 from cftui.tui.screens.robust import RobustScreen
 from cftui.tui.screens.titles import TitlePicker
@@ -840,6 +841,8 @@ async def swap(pilot, opened) -> None:
         ("3", "b", ("end", "enter")),
         ("3", "f", (*"animation", "enter")),
         ("3", "x", ("enter",)),
+        ("3", "u", (*"900", "enter")),
+        ("3", "m", ("5", "w", "enter")),
         ("4", "b", ("end", "enter")),
         ("4", "slash", (*"zeus", "enter")),
         ("4", "f", (*"animation", "enter")),
@@ -858,7 +861,7 @@ async def test_a_dialog_that_was_open_when_the_model_changed_does_no_harm(
     async with mapping(app) as pilot:
         await pilot.press(room)
         await pilot.press("escape", key)
-        await wait(pilot, lambda: app.screen.is_modal)
+        await wait(pilot, lambda: app.screen.is_modal or isinstance(app.screen, MeScreen))
         if key == "f":
             app.screen.query_one(Input).value = ""
         await swap(pilot, small)

@@ -320,7 +320,7 @@ async def test_escape_asks_only_where_ratings_would_be_lost(quick, opened):
         assert isinstance(quick.screen, SearchScreen), "what was not seen is no loss"
         await pilot.press("m", "5", "1", "escape")
         assert isinstance(quick.screen, Confirm)
-        assert "2 ratings" in page(quick)
+        assert "2 unsaved ratings" in page(quick)
         await pilot.press("n")
         assert isinstance(quick.screen, MeScreen)
         assert len(rated(quick)) == 2

@@ -37,7 +37,7 @@ async def resized(pilot, size: tuple[int, int]) -> list[str]:
         (("3", "escape", "w"), SearchScreen, "/ Search"),
         (("right", "c", "plus"), MapScreen, "/ Find"),
         (("right", "v"), MapScreen, "/ Find"),
-        (("3", "escape", "m", "5", "1"), MeScreen, "1-5 Rate"),
+        (("3", "escape", "m", "5", "1"), MeScreen, "space Not seen"),
     ],
     ids=["search", "why", "map", "map with neighbours", "me"],
 )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from cftui.tui.keys import bindings
 from cftui.tui.rows import plain
 from cftui.tui.workspace import OpenModel
 
@@ -18,12 +18,7 @@ ROWS = 3
 class AnatomyScreen(ModalScreen[None]):
     """The chapter's anatomy of a batch; another key press, another batch."""
 
-    BINDINGS = [
-        Binding("n,space", "another", "Another batch"),
-        Binding("escape,q,a", "dismiss", "Close"),
-        Binding("j", "scroll_by(1)", "Down", show=False),
-        Binding("k", "scroll_by(-1)", "Up", show=False),
-    ]
+    BINDINGS = bindings("anatomy")
     CSS_PATH = "paper.tcss"
 
     def __init__(self, opened: OpenModel) -> None:

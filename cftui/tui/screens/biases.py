@@ -6,11 +6,11 @@ import numpy as np
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from cftui.tui.keys import bindings
 from cftui.tui.rows import plain
 from cftui.tui.screens.dialog_list import ListField
 from cftui.tui.screens.export import ask_for_file, write_table
@@ -21,12 +21,7 @@ from cftui.tui.workspace import OpenModel
 class BiasScreen(ModalScreen[int | None]):
     """The whole ranking, searched as one types; G and g are its ends. Dismissed with an item's code, or None."""
 
-    BINDINGS = [
-        Binding("escape", "leave", "Close"),
-        Binding("slash", "search", "Search", key_display="/"),
-        Binding("x", "export", "Export"),
-        Binding("q", "dismiss(None)", "Close", show=False),
-    ]
+    BINDINGS = bindings("biases")
     CSS_PATH = "users.tcss"
 
     def __init__(self, opened: OpenModel) -> None:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 from textual import work
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.widgets import DataTable, Sparkline, Static, TabbedContent, TabPane
 
+from cftui.tui.keys import bindings
 from cftui.tui.screens.room import Room
 from cftui.tui.workspace import OpenData
 
@@ -34,16 +34,7 @@ class DatasetScreen(Room):
     ROOM = "dataset"
     ABOUT = "What the data set holds: its size and scale, its long tail, its first rows, the titles that stand twice."
     CSS_PATH = "dataset.tcss"
-    BINDINGS = [
-        Binding("g", "get", "Get data"),
-        Binding("t", "app.switch_mode('train')", "Train"),
-        Binding("slash", "app.switch_mode('search')", "Search", key_display="/"),
-        Binding("h", "tab('head')", "Head", show=False),
-        Binding("c", "tab('crosstab')", "Crosstab", show=False),
-        Binding("d", "tab('duplicates')", "Duplicates"),
-        Binding("u", "tab('users')", "Users", show=False),
-        Binding("m", "tab('items')", "Most rated", show=False),
-    ]
+    BINDINGS = bindings("dataset")
     TABS = ("head", "crosstab", "duplicates", "users", "items")
     LABELS = ("Head", "Crosstab", "Duplicates", "Users", "Most rated")
 

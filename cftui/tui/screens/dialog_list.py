@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from textual.binding import Binding
 from textual.widgets import Input
 
+from cftui.tui.keys import bindings
 from cftui.tui.widgets.row_list import RowList
 
 
 class ListField(Input):
     """Searches the list with the given id on its screen; enter is for the screen to handle."""
 
-    BINDINGS = [
-        Binding("down", "move(1)", "Next", show=False),
-        Binding("up", "move(-1)", "Previous", show=False),
-        Binding("pagedown", "move(10)", "Next page", show=False),
-        Binding("pageup", "move(-10)", "Previous page", show=False),
-    ]
+    BINDINGS = bindings("list_field")
 
     def __init__(self, list_id: str, placeholder: str) -> None:
         super().__init__(placeholder=placeholder, compact=True)

@@ -1,4 +1,4 @@
-"""``?``: what this screen is for and which keys work now."""
+"""What can be pressed here."""
 
 from __future__ import annotations
 
@@ -9,55 +9,51 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
-from textual.dom import DOMNode
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
+from cftui.tui.keys import bindings
+
+# Keys that are the same in every room; the palette's is Textual's own.
 EVERYWHERE = (
-    ("1 2 3 4", "go to Dataset, Train, Search, Map"),
-    ("F1 .. F4", "the same, from inside a text field"),
-    ("tab", "next pane (shift+tab: previous)"),
-    ("escape", "leave a text field"),
-    ("ctrl+p", "command palette: every action by name, themes"),
-    ("q", "quit (training goes on without the app)"),
+    ("1 2 3 4", "Dataset, Train, Search, Map (F1 to F4 from a text field)"),
+    ("^p", "Palette: any action by name"),
 )
 
 
-def _own_actions(node: DOMNode) -> set[str]:
-    """What this program binds on a node, without what Textual's widgets bring along."""
-    ours = [cls for cls in type(node).__mro__ if cls.__module__.startswith("cftui.")]
-    bindings = [binding for cls in ours for binding in cls.__dict__.get("BINDINGS", [])]
-    return {binding.action for binding in bindings if isinstance(binding, Binding)}
-
-
 class HelpScreen(ModalScreen[None]):
-    """Keys of the focused widget and its screen, then those that work everywhere."""
+    """Keys of the focused widget, then of its screen, then those that work everywhere."""
 
-    BINDINGS = [Binding("escape,question_mark,q,enter", "dismiss", "Close")]
+    BINDINGS = bindings("help")
     CSS_PATH = "help.tcss"
 
     def __init__(self, about: Screen[Any]) -> None:
         super().__init__()
         self._about = about
-        self._bindings_there = [
-            active.binding
-            for active in about.active_bindings.values()
-            if active.binding.action in _own_actions(active.node)
+        # What this program binds has an id; Textual's own widgets bring bindings along that have none.
+        own = [active for active in about.active_bindings.values() if active.binding.id]
+        self._parts = [
+            [active.binding for active in own if active.node not in (about, about.app)],
+            [active.binding for active in own if active.node is about],
+            [active.binding for active in own if active.node is about.app],
         ]
 
     def compose(self) -> ComposeResult:
         keys = Table.grid(padding=(0, 2))
-        everywhere = {"switch_mode", "help", "quit", "command_palette"}
-        by_action: dict[str, list[Binding]] = {}
-        for binding in self._bindings_there:
-            if binding.action.split("(")[0] not in everywhere:
+        for part in self._parts:
+            by_action: dict[str, list[Binding]] = {}
+            for binding in part:
                 by_action.setdefault(binding.action, []).append(binding)
-        for same in by_action.values():
-            names = dict.fromkeys(binding.key_display or self.app.get_key_display(binding) for binding in same)
-            keys.add_row(Text(" ".join(names), style="bold"), same[0].description)
-        keys.add_row("", "")
+            everywhere = part is self._parts[-1]
+            for action, same in by_action.items():
+                if not (everywhere and action.startswith("switch_mode")):
+                    names = dict.fromkeys(self.app.get_key_display(binding) for binding in same)
+                    said = same[0].tooltip or same[0].description
+                    keys.add_row(Text(" ".join(names), style="bold"), said, Text(str(same[0].id), style="dim"))
+            if part:
+                keys.add_row("", "", "")
         for key, what in EVERYWHERE:
-            keys.add_row(Text(key, style="bold"), what)
+            keys.add_row(Text(key, style="bold"), what, "")
         with VerticalScroll(id="help"):
             yield Static(Text(getattr(self._about, "ABOUT", "") + "\n"))
             yield Static(keys)

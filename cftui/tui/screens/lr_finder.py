@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, cast
 from rich.text import Text
 from textual import work
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Static
 from textual_plotext import PlotextPlot
 
+from cftui.tui.keys import bindings
 from cftui.tui.widgets.loss_chart import TRAIN_COLOUR
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class LrFinder(ModalScreen[float | None]):
     """fastai's ``lr_find`` for the recipe in the form. Dismissed with the suggestion, or None."""
 
-    BINDINGS = [Binding("enter", "take", "Take it"), Binding("escape,q", "dismiss(None)", "Leave it")]
+    BINDINGS = bindings("lr_finder")
     CSS_PATH = "lr_finder.tcss"
 
     def __init__(self, recipe: str, data: str, options: list[str]) -> None:

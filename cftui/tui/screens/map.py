@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static
 
+from cftui.tui.keys import bindings
 from cftui.tui.rows import cosine, plain, scored_row
 from cftui.tui.screens.map_room import MapRoom
 from cftui.tui.screens.titles import Choice, TitlePicker
@@ -48,30 +48,7 @@ class MapScreen(MapRoom):
     )
     CSS_PATH = "map.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (80, "-normal"), (110, "-wide"), (140, "-huge")]
-    BINDINGS = [
-        Binding("slash", "find", "Find", key_display="/"),
-        Binding("c", "colour", "Colour"),
-        Binding("f", "filter", "Filter"),
-        Binding("a", "axes", "Axes"),
-        Binding("p", "part", "M L S"),
-        Binding("b", "biases", "Biases"),
-        Binding("x", "export", "Export"),
-        Binding("n", "next(1)", "Next found", show=False),
-        Binding("N", "next(-1)", "Previous found", show=False),
-        Binding("5", "preset('farthest')", "Five farthest per quadrant", show=False),
-        Binding("0", "preset('near')", "Near an axis", show=False),
-        Binding("9", "preset('all')", "All, no labels", show=False),
-        Binding("less_than_sign", "tolerance(-1)", "Nearer an axis", key_display="<", show=False),
-        Binding("greater_than_sign", "tolerance(1)", "Farther from an axis", key_display=">", show=False),
-        Binding("r", "robust", "Robust PCA: choose the solver", show=False),
-        Binding("v", "side", "Biases or neighbours at the side", show=False),
-        Binding("i", "read", "Read coordinates from a CSV", show=False),
-        Binding("left_square_bracket", "epoch(-1)", "Earlier epoch", key_display="[", show=False),
-        Binding("right_square_bracket", "epoch(1)", "Later epoch", key_display="]", show=False),
-        Binding("t", "train_first", "Train", show=False),
-        Binding("g", "get", "Get data", show=False),
-        Binding("escape", "to_map", "Back to the map", show=False),
-    ]
+    BINDINGS = bindings("map")
 
     preset = "farthest"
     colouring = "quadrant"

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from cftui.analysis import folding, people, profiles, ranking
 from cftui.errors import CftuiError
+from cftui.tui.keys import bindings
 from cftui.tui.rows import plain, scored_row
 from cftui.tui.screens.prompt import Confirm, Prompt
 from cftui.tui.screens.titles import Choice, TitlePicker
@@ -40,14 +40,7 @@ def rating_of_key(key: int, rating_range: tuple[float, float]) -> float:
 class MeScreen(Screen[str | None]):
     """Asks about one item after the other. Dismissed with the name of the profile that was saved, or None."""
 
-    BINDINGS = [
-        *[Binding(str(key), f"rate({key})", f"Rate {key}", show=False) for key in range(1, 6)],
-        Binding("space,0", "pass_over", "Not seen", key_display="space"),
-        Binding("backspace", "undo", "Undo"),
-        Binding("slash", "find", "Other", key_display="/"),
-        Binding("w", "keep", "Save"),
-        Binding("escape,q", "leave", "Leave"),
-    ]
+    BINDINGS = bindings("me")
     ABOUT = (
         "Rate what you have seen with 1 to 5; the model finds the user you are, without training, and what you would "
         "like moves with every key. Save it to be that user everywhere."
@@ -218,11 +211,18 @@ class MeScreen(Screen[str | None]):
         check = lambda name: profiles.check_name(name, opened.model)  # noqa: E731
         self.app.push_screen(Prompt("save yourself as", hint, self._name or DEFAULT_NAME, check), done)
 
+    @property
+    def unsaved(self) -> str:
+        """What would be lost by leaving, in words; empty if nothing."""
+        now, saved = (
+            {code: rating for code, rating in answers.items() if rating is not None}
+            for answers in (self._answers, self._saved)
+        )
+        return "" if now == saved else f"{len(now)} unsaved ratings"
+
     def action_leave(self) -> None:
         """Asks only where ratings would be lost."""
-        unsaved = {code: rating for code, rating in self._answers.items() if rating is not None}
-        before = {code: rating for code, rating in self._saved.items() if rating is not None}
-        if unsaved == before:
+        if not self.unsaved:
             self.dismiss(None)
             return
 
@@ -230,5 +230,4 @@ class MeScreen(Screen[str | None]):
             if sure:
                 self.dismiss(None)
 
-        count = len(unsaved)
-        self.app.push_screen(Confirm(f"leave without saving {count} ratings? w saves them"), leave)
+        self.app.push_screen(Confirm(f"leave and lose {self.unsaved}? w saves them"), leave)

@@ -7,17 +7,18 @@ from collections.abc import Callable
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from cftui.tui.keys import bindings
+
 
 class Prompt(ModalScreen[str | None]):
     """Asks for one value. ``check`` returns what is wrong with an answer, or an empty string."""
 
-    BINDINGS = [Binding("escape", "dismiss(None)", "Cancel")]
+    BINDINGS = bindings("dialog")
     CSS_PATH = "prompt.tcss"
 
     def __init__(self, question: str, hint: str, value: str, check: Callable[[str], str]) -> None:
@@ -47,10 +48,7 @@ class Prompt(ModalScreen[str | None]):
 class Confirm(ModalScreen[bool | None]):
     """Asks before something is lost: y or n."""
 
-    BINDINGS = [
-        Binding("y", "dismiss(True)", "Yes"),
-        Binding("n,escape,q", "dismiss(False)", "No"),
-    ]
+    BINDINGS = bindings("confirm")
     CSS_PATH = "prompt.tcss"
 
     def __init__(self, question: str) -> None:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 from textual import work
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Static
 from textual.worker import get_current_worker
 
 from cftui.errors import CftuiError
+from cftui.tui.keys import bindings
 from cftui.tui.widgets.row_list import RowList
 from cftui.tui.workspace import OpenModel
 
@@ -30,12 +30,7 @@ ABOUT = {
 class RobustScreen(ModalScreen["Robust | None"]):
     """``i`` and ``b`` start a solver, escape cancels it; enter shows L on the map. Dismissed with the parts or None."""
 
-    BINDINGS = [
-        Binding("i", "solve('ialm')", "ialm"),
-        Binding("b", "solve('book')", "book"),
-        Binding("enter", "take", "Show on the map", priority=True),
-        Binding("escape,q", "leave", "Cancel"),
-    ]
+    BINDINGS = bindings("robust")
     CSS_PATH = "robust.tcss"
 
     def __init__(self, opened: OpenModel) -> None:

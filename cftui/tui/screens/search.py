@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 from textual import events, on
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Input, Static
 
 from cftui.errors import CftuiError
+from cftui.tui.keys import bindings
 from cftui.tui.rows import WhyRows, cosine, found_row, gauge, histogram, plain, scored_row
 from cftui.tui.screens.model_room import ModelRoom
 from cftui.tui.widgets.row_list import RowList
@@ -36,14 +36,7 @@ BELOW_TERMS = 9
 class SearchField(Input):
     """Arrows move through what was found, enter picks: the hands stay on the text."""
 
-    BINDINGS = [
-        Binding("down", "screen.move_found(1)", "Next", show=False),
-        Binding("up", "screen.move_found(-1)", "Previous", show=False),
-        Binding("pagedown", "screen.move_found(5)", "Next page", show=False),
-        Binding("pageup", "screen.move_found(-5)", "Previous page", show=False),
-        Binding("enter", "submit", "Neighbours"),
-        Binding("escape", "screen.leave_field", "Keys"),
-    ]
+    BINDINGS = bindings("field")
 
 
 class SearchScreen(ModelRoom):
@@ -54,24 +47,7 @@ class SearchScreen(ModelRoom):
         "field for the keys."
     )
     CSS_PATH = "search.tcss"
-    BINDINGS = [
-        Binding("slash", "search", "Search", key_display="/"),
-        Binding("u", "user", "User"),
-        Binding("m", "me", "Me"),
-        Binding("w", "why", "Why"),
-        Binding("s", "similarity", "Metric"),
-        Binding("r", "recommended", "Best"),
-        Binding("f", "filter", "Filter"),
-        Binding("x", "export", "Export", show=False),
-        Binding("z", "shrink", "Shrink: few ratings count for less", show=False),
-        Binding("p", "profile", "Profile of the user", show=False),
-        Binding("b", "biases", "All biases", show=False),
-        Binding("a", "anatomy", "Anatomy of a batch", show=False),
-        Binding("left_square_bracket", "epoch(-1)", "Earlier epoch", key_display="[", show=False),
-        Binding("right_square_bracket", "epoch(1)", "Later epoch", key_display="]", show=False),
-        Binding("t", "train_first", "Train", show=False),
-        Binding("g", "get", "Get data", show=False),
-    ]
+    BINDINGS = bindings("search")
 
     item: int | None = None
     metric = "cosine"

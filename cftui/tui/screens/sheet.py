@@ -7,16 +7,17 @@ from typing import Any
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import DataTable
+
+from cftui.tui.keys import bindings
 
 
 class Sheet(ModalScreen[None]):
     """Rows under a title."""
 
-    BINDINGS = [Binding("escape,q,v", "dismiss", "Close"), Binding("enter", "dismiss", priority=True, show=False)]
+    BINDINGS = bindings("sheet")
     CSS_PATH = "sheet.tcss"
 
     def __init__(self, title: str, rows: Sequence[Mapping[str, Any]]) -> None:

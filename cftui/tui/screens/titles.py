@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
+from cftui.tui.keys import bindings
 from cftui.tui.rows import found_row
 from cftui.tui.screens.dialog_list import ListField
 from cftui.tui.widgets.row_list import RowList
@@ -31,7 +31,7 @@ class Choice:
 class TitlePicker(ModalScreen[Choice | None]):
     """Searched as one types; enter takes the marked row. With ``genres``, those that fit stand first."""
 
-    BINDINGS = [Binding("escape", "dismiss(None)", "Cancel")]
+    BINDINGS = bindings("dialog")
     CSS_PATH = "titles.tcss"
 
     def __init__(self, opened: OpenModel, question: str, *, genres: bool = False) -> None:

@@ -7,7 +7,6 @@ import datetime
 from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.widgets import DataTable, Static
 
@@ -16,6 +15,7 @@ from cftui.engine.recipes import OPTIONS
 from cftui.engine.runs import RunFolder
 from cftui.errors import CftuiError
 from cftui.tui.following import Followed
+from cftui.tui.keys import bindings
 from cftui.tui.screens.prompt import Confirm, Prompt
 from cftui.tui.screens.room import Room
 from cftui.tui.screens.sheet import Sheet
@@ -37,21 +37,7 @@ class TrainScreen(Room):
         "it goes on when you leave. In the run list, enter shows a run and follows it if it is live."
     )
     CSS_PATH = "train.tcss"
-    BINDINGS = [
-        Binding("t", "train", "Train"),
-        Binding("x", "stop", "Stop"),
-        Binding("r", "resume", "Resume"),
-        Binding("o", "overlay", "Overlay"),
-        Binding("v", "results", "Results"),
-        Binding("f", "find_lr", "LR finder"),
-        Binding("l", "log_y", "Log y", show=False),
-        Binding("a", "x_axis", "X axis: epoch, step, seconds", show=False),
-        Binding("m", "band", "Minima and maxima of the batches", show=False),
-        Binding("e", "edit", "Edit the form", show=False),
-        Binding("u", "runs", "Go to the runs", show=False),
-        Binding("slash", "app.switch_mode('search')", "Search", key_display="/", show=False),
-        Binding("escape", "leave_field", "Leave field", show=False),
-    ]
+    BINDINGS = bindings("train")
 
     def body(self) -> ComposeResult:
         with Horizontal(id="train-row"):

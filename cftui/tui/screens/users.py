@@ -5,7 +5,6 @@ from __future__ import annotations
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
@@ -13,6 +12,7 @@ from textual.widgets import Input, Static
 
 from cftui.analysis import people, profiles
 from cftui.analysis.people import Person
+from cftui.tui.keys import bindings
 from cftui.tui.rows import person_line, plain
 from cftui.tui.screens.dialog_list import ListField
 from cftui.tui.widgets.row_list import RowList
@@ -22,7 +22,7 @@ from cftui.tui.workspace import OpenModel
 class UserPicker(ModalScreen[str | None]):
     """Users by id, age, gender, occupation; saved profiles first. Dismissed with a name, or None."""
 
-    BINDINGS = [Binding("escape", "dismiss(None)", "Cancel")]
+    BINDINGS = bindings("dialog")
     CSS_PATH = "users.tcss"
 
     def __init__(self, opened: OpenModel, now: str) -> None:
@@ -74,7 +74,7 @@ class UserPicker(ModalScreen[str | None]):
 class ProfileScreen(ModalScreen[None]):
     """What somebody rated, and his taste by genre."""
 
-    BINDINGS = [Binding("escape,q,p", "dismiss", "Close")]
+    BINDINGS = bindings("profile")
     CSS_PATH = "users.tcss"
 
     def __init__(self, opened: OpenModel, who: Person) -> None:

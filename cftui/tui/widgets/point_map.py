@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.binding import Binding
 from textual.geometry import Size
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
+
+from cftui.tui.keys import bindings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,19 +41,7 @@ class PointMap(Widget, can_focus=True):
     cursor; a click picks the nearest point.
     """
 
-    BINDINGS = [
-        Binding("left,h", "move(-1, 0)", "Left", show=False),
-        Binding("right,l", "move(1, 0)", "Right", show=False),
-        Binding("up,k", "move(0, 1)", "Up", show=False),
-        Binding("down,j", "move(0, -1)", "Down", show=False),
-        Binding("shift+left,H", "pan(-1, 0)", "Pan left", key_display="shift+← H", show=False),
-        Binding("shift+right,L", "pan(1, 0)", "Pan right", key_display="shift+→ L", show=False),
-        Binding("shift+up,K", "pan(0, 1)", "Pan up", key_display="shift+↑ K", show=False),
-        Binding("shift+down,J", "pan(0, -1)", "Pan down", key_display="shift+↓ J", show=False),
-        Binding("plus,equals_sign", "zoom(1)", "Zoom in", key_display="+", show=False),
-        Binding("minus", "zoom(-1)", "Zoom out", key_display="-", show=False),
-        Binding("z", "reset", "Whole map", show=False),
-    ]
+    BINDINGS = bindings("points")
 
     class Moved(Message):
         """The cursor is on the point with this index."""

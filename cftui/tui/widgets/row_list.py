@@ -12,7 +12,6 @@ from collections.abc import Callable
 from rich.segment import Segment
 from rich.text import Text
 from textual import events
-from textual.binding import Binding
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
@@ -20,8 +19,13 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
+from cftui.tui.keys import bindings
+
 # A terminal obeys these instead of showing them, turns the line around at them, or cannot be sent them at all.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+# So wide that no row is cut.
+WIDE = 400
 
 RenderRow = Callable[[int, int], Text]
 """``render(index, width)``: one line of text for the row; what is wider than ``width`` cells is cut."""
@@ -58,15 +62,7 @@ class RowList(ScrollView, can_focus=True):
         }
     }
     """
-    BINDINGS = [
-        Binding("up,k", "move(-1)", "Up", show=False),
-        Binding("down,j", "move(1)", "Down", show=False),
-        Binding("home,g", "first", "First", show=False),
-        Binding("end,G", "last", "Last", show=False),
-        Binding("pageup,ctrl+u", "page(-1)", "Page up", show=False),
-        Binding("pagedown,ctrl+d", "page(1)", "Page down", show=False),
-        Binding("enter", "select", "Select", show=False),
-    ]
+    BINDINGS = bindings("list")
 
     placeholder: reactive[str] = reactive("")
 
@@ -94,6 +90,10 @@ class RowList(ScrollView, can_focus=True):
         self._count = 0
         self._render_row: RenderRow = lambda index, width: Text()
         self._cursor: int | None = None
+
+    def copy_text(self) -> str:
+        """The row with the cursor, in full."""
+        return "" if self._cursor is None else self._render_row(self._cursor, WIDE).plain.strip()
 
     @property
     def count(self) -> int:

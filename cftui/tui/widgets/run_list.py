@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, cast
 
 from rich.text import Text
 from textual import on, work
-from textual.binding import Binding
 from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from cftui.engine.runs import RunSummary
+from cftui.tui.keys import bindings
 
 if TYPE_CHECKING:
     from cftui.tui.app import CftuiApp
@@ -33,15 +33,7 @@ class _OfRun(Message):
 class RunList(OptionList):
     """A row per run: name, validation loss, how it stands. Enter or a click picks one."""
 
-    BINDINGS = [
-        Binding("s", "sort", "Sort by age or loss", show=False),
-        Binding("i", "filter", "Only this recipe, only this data set, all", show=False),
-        Binding("n", "rename", "Rename", show=False),
-        Binding("d,delete", "delete", "Remove", show=False),
-        Binding("c", "compare", "Compare with the one on show", show=False),
-        Binding("j", "cursor_down", "Down", show=False),
-        Binding("k", "cursor_up", "Up", show=False),
-    ]
+    BINDINGS = bindings("runs")
 
     class Picked(_OfRun):
         """Somebody wants to see it."""

@@ -29,7 +29,7 @@ class TopLine(Widget):
             left.append(f"  {opened.name}", style="not bold")
         facts = []
         if chosen:
-            facts += [chosen.name, f"user {getattr(app, 'user', '')}"]
+            facts += [chosen.name, f"user {getattr(app, 'user', '')}", chosen.device]
         activity = getattr(app, "activity", "")
         right = Text("  ".join(facts))
         right.append(f"  {activity or 'idle'} ", style="" if activity else "dim")

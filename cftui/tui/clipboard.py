@@ -1,0 +1,23 @@
+"""The clipboard of the terminal one sits at, from wherever the program runs."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Mapping
+
+
+def osc52(text: str, environment: Mapping[str, str] | None = None) -> str:
+    """The sequence that puts a text into the terminal's clipboard.
+
+    tmux and screen swallow it unless it is wrapped to be passed through (in tmux also ``set -g allow-passthrough on``
+    or ``set-clipboard on``).
+    """
+    environment = os.environ if environment is None else environment
+    plain = f"\x1b]52;c;{base64.b64encode(text.encode()).decode()}\a"
+    if "TMUX" in environment:
+        # Both ways: unwrapped for set-clipboard, wrapped for the terminal outside.
+        return plain + "\x1bPtmux;" + plain.replace("\x1b", "\x1b\x1b") + "\x1b\\"
+    if environment.get("TERM", "").startswith("screen"):
+        return f"\x1bP{plain}\x1b\\"
+    return plain

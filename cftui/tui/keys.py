@@ -1,0 +1,238 @@
+"""Every key of the app in one table: bindings, footer, help, palette and the keymap of the configuration.
+
+An action's id, such as ``search.why``, is its group and its name; the configuration file's ``[keys]`` gives other keys
+to ids. A group belongs to one screen or widget, which takes ``bindings(group)`` as its ``BINDINGS``.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from textual.binding import Binding, BindingType
+
+from cftui.errors import CftuiError, suggestion
+
+
+class Key(NamedTuple):
+    """One action.
+
+    Attributes:
+        keys: separated by commas, in Textual's names.
+        action: what Textual calls.
+        text: in the help and the palette; in the footer where ``footer`` is empty.
+        footer: a short name for the footer; None keeps it out of there.
+    """
+
+    name: str
+    keys: str
+    action: str
+    text: str
+    footer: str | None = None
+    priority: bool = False
+
+
+def _moves(action: str, page: int) -> tuple[Key, ...]:
+    """Keys that move a list while the hands stay in the field above it."""
+    return (
+        Key("down", "down", f"{action}(1)", "Next"),
+        Key("up", "up", f"{action}(-1)", "Previous"),
+        Key("page_down", "pagedown", f"{action}({page})", "Next page"),
+        Key("page_up", "pageup", f"{action}(-{page})", "Previous page"),
+    )
+
+
+# Both rooms that show a model go through the epochs with the same keys, and offer the same without one.
+_MODEL_ROOM = (
+    Key("earlier", "left_square_bracket", "epoch(-1)", "Earlier epoch"),
+    Key("later", "right_square_bracket", "epoch(1)", "Later epoch"),
+    Key("train", "t", "train_first", "Train"),
+    Key("get", "g", "get", "Get data"),
+)
+
+ACTIONS: dict[str, tuple[Key, ...]] = {
+    "app": (
+        Key("dataset", "1,f1", "switch_mode('dataset')", "Dataset"),
+        Key("train", "2,f2", "switch_mode('train')", "Train"),
+        Key("search", "3,f3", "switch_mode('search')", "Search"),
+        Key("map", "4,f4", "switch_mode('map')", "Map"),
+        Key("jump", "ctrl+o,backslash", "jump", "Jump to a pane by its letter"),
+        Key("copy", "y", "copy", "Copy what is marked"),
+        Key("help", "question_mark", "help", "Help", "Help"),
+        Key("quit", "q", "quit", "Quit", "Quit"),
+        Key("suspend", "ctrl+z", "suspend_process", "Suspend; fg comes back"),
+    ),
+    "dataset": (
+        Key("get", "g", "get", "Get data", "Get data"),
+        Key("train", "t", "app.switch_mode('train')", "Train", "Train"),
+        Key("search", "slash", "app.switch_mode('search')", "Search", "Search"),
+        Key("head", "h", "tab('head')", "Head"),
+        Key("crosstab", "c", "tab('crosstab')", "Crosstab"),
+        Key("duplicates", "d", "tab('duplicates')", "Duplicates", "Duplicates"),
+        Key("users", "u", "tab('users')", "Users"),
+        Key("items", "m", "tab('items')", "Most rated"),
+    ),
+    "train": (
+        Key("train", "t", "train", "Train with the form as it is", "Train"),
+        Key("stop", "x", "stop", "Stop the run that is going", "Stop"),
+        Key("resume", "r", "resume", "Resume a stopped run, or go on for more epochs", "Resume"),
+        Key("overlay", "o", "overlay", "Lay other runs over the chart", "Overlay"),
+        Key("results", "v", "results", "Results on the validation ratings", "Results"),
+        Key("lr_finder", "f", "find_lr", "Learning-rate finder", "LR finder"),
+        Key("log_y", "l", "log_y", "Logarithmic y"),
+        Key("x_axis", "a", "x_axis", "X axis: epoch, step, seconds"),
+        Key("band", "m", "band", "Minima and maxima of the batches"),
+        Key("form", "e", "edit", "Edit the form"),
+        Key("runs", "u", "runs", "Go to the runs"),
+        Key("search", "slash", "app.switch_mode('search')", "Search"),
+        Key("leave", "escape", "leave_field", "Leave the field"),
+    ),
+    "runs": (
+        Key("sort", "s", "sort", "Sort by age or loss"),
+        Key("filter", "i", "filter", "Only this recipe, only this data set, all"),
+        Key("rename", "n", "rename", "Rename"),
+        Key("delete", "d,delete", "delete", "Remove"),
+        Key("compare", "c", "compare", "Compare with the one on show"),
+        Key("down", "j", "cursor_down", "Down"),
+        Key("up", "k", "cursor_up", "Up"),
+        Key("first", "g", "scroll_top", "First"),
+        Key("last", "G", "scroll_bottom", "Last"),
+    ),
+    "search": (
+        Key("search", "slash", "search", "Search", "Search"),
+        Key("user", "u", "user", "Predict for another user", "User"),
+        Key("me", "m", "me", "Become a user: rate ten, see what follows", "Me"),
+        Key("why", "w", "why", "Why this prediction", "Why"),
+        Key("metric", "s", "similarity", "Metric: cosine or Euclidean", "Metric"),
+        Key("best", "r", "recommended", "Best of what the user has not seen", "Best"),
+        Key("filter", "f", "filter", "Filter by genre and number of ratings", "Filter"),
+        Key("export", "x", "export", "Write the list as a CSV"),
+        Key("shrink", "z", "shrink", "Shrink: few ratings count for less"),
+        Key("profile", "p", "profile", "Profile of the user"),
+        Key("biases", "b", "biases", "All biases"),
+        Key("anatomy", "a", "anatomy", "Anatomy of a batch"),
+        *_MODEL_ROOM,
+    ),
+    "field": (
+        *_moves("screen.move_found", 5),
+        Key("pick", "enter", "submit", "To the neighbours", "Neighbours"),
+        Key("leave", "escape", "screen.leave_field", "Leave the field, for the keys", "Keys"),
+    ),
+    "list_field": _moves("move", 10),
+    "list": (
+        Key("up", "up,k", "move(-1)", "Up"),
+        Key("down", "down,j", "move(1)", "Down"),
+        Key("first", "home,g", "first", "First"),
+        Key("last", "end,G", "last", "Last"),
+        Key("page_up", "pageup,ctrl+u", "page(-1)", "Page up"),
+        Key("page_down", "pagedown,ctrl+d", "page(1)", "Page down"),
+        Key("select", "enter", "select", "Select"),
+    ),
+    "map": (
+        Key("find", "slash", "find", "Find and mark", "Find"),
+        Key("colour", "c", "colour", "Colour by quadrant, genre, bias, ratings", "Colour"),
+        Key("filter", "f", "filter", "Filter by genre and number of ratings", "Filter"),
+        Key("axes", "a", "axes", "Name the axes", "Axes"),
+        Key("part", "p", "part", "Factors, low-rank part, sparse part", "M L S"),
+        Key("biases", "b", "biases", "All biases", "Biases"),
+        Key("export", "x", "export", "Write the map as SVG, PNG or CSV", "Export"),
+        Key("next", "n", "next(1)", "Next found"),
+        Key("previous", "N", "next(-1)", "Previous found"),
+        Key("farthest", "5", "preset('farthest')", "Name the five farthest per quadrant"),
+        Key("near", "0", "preset('near')", "Name those near an axis"),
+        Key("plain", "9", "preset('all')", "No names"),
+        Key("nearer", "less_than_sign", "tolerance(-1)", "Nearer an axis"),
+        Key("farther", "greater_than_sign", "tolerance(1)", "Farther from an axis"),
+        Key("robust", "r", "robust", "Robust PCA: choose the solver"),
+        Key("side", "v", "side", "Biases or neighbours at the side"),
+        Key("read", "i", "read", "Read coordinates from a CSV"),
+        *_MODEL_ROOM,
+        Key("leave", "escape", "to_map", "Back to the map"),
+    ),
+    "points": (
+        Key("left", "left,h", "move(-1, 0)", "Left"),
+        Key("right", "right,l", "move(1, 0)", "Right"),
+        Key("up", "up,k", "move(0, 1)", "Up"),
+        Key("down", "down,j", "move(0, -1)", "Down"),
+        Key("pan_left", "shift+left,H", "pan(-1, 0)", "Pan left"),
+        Key("pan_right", "shift+right,L", "pan(1, 0)", "Pan right"),
+        Key("pan_up", "shift+up,K,ctrl+u", "pan(0, 1)", "Pan up"),
+        Key("pan_down", "shift+down,J,ctrl+d", "pan(0, -1)", "Pan down"),
+        Key("zoom_in", "plus,equals_sign", "zoom(1)", "Zoom in"),
+        Key("zoom_out", "minus", "zoom(-1)", "Zoom out"),
+        Key("whole", "z", "reset", "Whole map"),
+    ),
+    "me": (
+        *[Key(f"rate_{key}", str(key), f"rate({key})", f"Rate {key}") for key in range(1, 6)],
+        Key("pass", "space,0", "pass_over", "Not seen", "Not seen"),
+        Key("undo", "backspace", "undo", "Undo", "Undo"),
+        Key("other", "slash", "find", "Rate another", "Other"),
+        Key("save", "w", "keep", "Save", "Save"),
+        Key("leave", "escape,q", "leave", "Leave", "Leave"),
+    ),
+    "biases": (
+        Key("leave", "escape", "leave", "Close"),
+        Key("search", "slash", "search", "Search"),
+        Key("export", "x", "export", "Write as a CSV"),
+        Key("close", "q", "dismiss(None)", "Close"),
+    ),
+    "anatomy": (
+        Key("another", "n,space", "another", "Another batch"),
+        Key("close", "escape,q,a", "dismiss", "Close"),
+        Key("down", "j", "scroll_by(1)", "Down"),
+        Key("up", "k", "scroll_by(-1)", "Up"),
+    ),
+    "robust": (
+        Key("ialm", "i", "solve('ialm')", "Solve by ialm"),
+        Key("book", "b", "solve('book')", "Solve by book"),
+        Key("take", "enter", "take", "Show on the map", priority=True),
+        Key("leave", "escape,q", "leave", "Cancel"),
+    ),
+    "lr_finder": (
+        Key("take", "enter", "take", "Take it"),
+        Key("leave", "escape,q", "dismiss(None)", "Leave it"),
+    ),
+    "sheet": (
+        Key("close", "escape,q,v", "dismiss", "Close"),
+        Key("enter", "enter", "dismiss", "Close", priority=True),
+    ),
+    "dialog": (Key("cancel", "escape", "dismiss(None)", "Cancel"),),
+    "confirm": (
+        Key("yes", "y", "dismiss(True)", "Yes"),
+        Key("no", "n,escape,q", "dismiss(False)", "No"),
+    ),
+    "profile": (Key("close", "escape,q,p", "dismiss", "Close"),),
+    "help": (Key("close", "escape,question_mark,q,enter", "dismiss", "Close"),),
+}
+
+
+def bindings(group: str) -> list[BindingType]:
+    """The bindings of one screen or widget."""
+    return [
+        Binding(
+            key.keys,
+            key.action,
+            key.footer or key.text,
+            show=key.footer is not None,
+            priority=key.priority,
+            tooltip=key.text,
+            id=f"{group}.{key.name}",
+        )
+        for key in ACTIONS[group]
+    ]
+
+
+def ids() -> list[str]:
+    return [f"{group}.{key.name}" for group, keys in ACTIONS.items() for key in keys]
+
+
+def keymap(asked: dict[str, str]) -> dict[str, str]:
+    """The configuration's ``[keys]``, checked.
+
+    Raises:
+        CftuiError: an id there is not.
+    """
+    known = ids()
+    for name in asked:
+        if name not in known:
+            raise CftuiError(f"no action {name!r} to give keys to; {suggestion(name, known)[:200]}")
+    return {name: ",".join(key.strip() for key in keys.split(",")) for name, keys in asked.items()}
