@@ -94,8 +94,18 @@ ACTIONS: dict[str, tuple[Key, ...]] = {
         Key("compare", "c", "compare", "Compare with the one on show"),
         Key("down", "j", "cursor_down", "Down"),
         Key("up", "k", "cursor_up", "Up"),
+        Key("first", "g", "first", "First"),
+        Key("last", "G", "last", "Last"),
+        Key("page_up", "ctrl+u", "page_up", "Page up"),
+        Key("page_down", "ctrl+d", "page_down", "Page down"),
+    ),
+    "table": (
+        Key("down", "j", "cursor_down", "Down"),
+        Key("up", "k", "cursor_up", "Up"),
         Key("first", "g", "scroll_top", "First"),
         Key("last", "G", "scroll_bottom", "Last"),
+        Key("page_up", "ctrl+u", "page_up", "Page up"),
+        Key("page_down", "ctrl+d", "page_down", "Page down"),
     ),
     "search": (
         Key("search", "slash", "search", "Search", "Search"),

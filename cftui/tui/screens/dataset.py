@@ -8,10 +8,11 @@ from rich.text import Text
 from textual import work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.widgets import DataTable, Sparkline, Static, TabbedContent, TabPane
+from textual.widgets import Sparkline, Static, TabbedContent, TabPane
 
 from cftui.tui.keys import bindings
 from cftui.tui.screens.room import Room
+from cftui.tui.widgets.table import Table
 from cftui.tui.workspace import OpenData
 
 if TYPE_CHECKING:
@@ -30,12 +31,18 @@ From a shell:
 cftui data get ml-100k"""
 
 
+# Tables that stand beside the tabs where there is room.
+BESIDE = ("users", "items")
+
+
 class DatasetScreen(Room):
     ROOM = "dataset"
     ABOUT = "What the data set holds: its size and scale, its long tail, its first rows, the titles that stand twice."
     CSS_PATH = "dataset.tcss"
     BINDINGS = bindings("dataset")
     TABS = ("head", "crosstab", "duplicates", "users", "items")
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (80, "-normal"), (110, "-wide"), (150, "-huge")]
+    _histogram: pd.DataFrame | None = None
     LABELS = ("Head", "Crosstab", "Duplicates", "Users", "Most rated")
 
     def body(self) -> ComposeResult:
@@ -46,10 +53,14 @@ class DatasetScreen(Room):
                 with Vertical(id="tail", classes="pane"):
                     yield Sparkline([], id="tail-line")
                     yield Static(id="tail-text")
-        with TabbedContent(id="tables"):
-            for name, label in zip(self.TABS, self.LABELS, strict=True):
-                with TabPane(label, id=name):
-                    yield DataTable(id=f"{name}-table", cursor_type="row", zebra_stripes=True)
+        with Horizontal(id="lower"):
+            with TabbedContent(id="tables"):
+                for name, label in zip(self.TABS, self.LABELS, strict=True):
+                    with TabPane(label, id=name):
+                        yield Table(id=f"{name}-table", cursor_type="row", zebra_stripes=True)
+            # With room to spare, beside whichever tab is open.
+            for name in BESIDE:
+                yield Table(id=f"{name}-beside", classes="pane beside", cursor_type="row", zebra_stripes=True)
 
     def on_mount(self) -> None:
         self.query_one("#facts").border_title = "data set"
@@ -90,7 +101,8 @@ class DatasetScreen(Room):
     ) -> None:
         self.query_one("#facts").border_title = facts["label"]
         self.query_one("#facts", Static).update(_facts_text(noun, facts))
-        self.query_one("#histogram", Static).update(_bars(histogram))
+        self._histogram = histogram
+        self._draw_histogram()
         self.query_one("#tail").border_title = f"ratings per {noun}, most rated first"
         self.query_one("#tail-line", Sparkline).data = popularity
         spread = facts["ratings_per_item"]
@@ -98,8 +110,22 @@ class DatasetScreen(Room):
             f"{spread['max']:,} down to {spread['min']:,}, median {spread['median']:,}"
         )
         for name, frame in frames.items():
-            _fill(self.query_one(f"#{name}-table", DataTable), frame)
+            _fill(self.query_one(f"#{name}-table", Table), frame)
+        for name in BESIDE:
+            _fill(self.query_one(f"#{name}-beside", Table), frames[name])
         self.query_one("#head-table").focus()
+
+    def _draw_histogram(self) -> None:
+        if self._histogram is not None:
+            pane = self.query_one("#histogram", Static)
+            pane.update(_bars(self._histogram, pane.content_size.width), layout=False)
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._draw_histogram)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Fetching is offered where there is nothing yet."""
+        return self.cftui.opened is None if action == "get" else True
 
     def action_get(self) -> None:
         self.cftui.fetch_data()
@@ -128,17 +154,21 @@ def _facts_text(noun: str, facts: dict[str, Any]) -> Text:
     return text
 
 
-def _bars(histogram: pd.DataFrame, width: int = 14) -> Text:
+def _bars(histogram: pd.DataFrame, room: int) -> Text:
     """One bar per rating value. Long scales show their most frequent values only in the table of the CLI."""
     most = histogram["count"].max()
+    # Value, bar, share; the count where there is room for it.
+    counted = room >= 28
+    width = min(max(room - (18 if counted else 10), 4), 60)
     lines = []
     for row in histogram.head(10).itertuples(index=False):
         bar = "█" * max(1, round(width * row.count / most))
-        lines.append(Text(f"{row.rating:g} ") + Text(f"{bar:<{width}}") + Text(f" {row.count:>7,} {row.share:6.1%}"))
+        count = f" {row.count:>7,}" if counted else ""
+        lines.append(Text(f"{row.rating:g} {bar:<{width}}{count} {row.share:6.1%}"))
     return Text("\n").join(lines)
 
 
-def _fill(table: DataTable[Text], frame: pd.DataFrame) -> None:
+def _fill(table: Table, frame: pd.DataFrame) -> None:
     """Show a data frame; text cells are never read as markup, missing values are blank."""
     table.clear(columns=True)
     names = [str(name) for name in frame.columns]

@@ -9,9 +9,9 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import DataTable
 
 from cftui.tui.keys import bindings
+from cftui.tui.widgets.table import Table
 
 
 class Sheet(ModalScreen[None]):
@@ -25,10 +25,10 @@ class Sheet(ModalScreen[None]):
         self._title, self._rows = title, rows
 
     def compose(self) -> ComposeResult:
-        yield DataTable(id="sheet", cursor_type="row", zebra_stripes=True)
+        yield Table(id="sheet", cursor_type="row", zebra_stripes=True)
 
     def on_mount(self) -> None:
-        table = self.query_one(DataTable)
+        table = self.query_one(Table)
         table.border_title, table.border_subtitle = Content(self._title), "escape closes"
         for name in self._rows[0] if self._rows else ("nothing to show",):
             table.add_column(Text(str(name)))

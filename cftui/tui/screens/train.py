@@ -8,7 +8,7 @@ from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.widgets import DataTable, Static
+from textual.widgets import Static
 
 from cftui.engine.events import Event, History, read_history
 from cftui.engine.recipes import OPTIONS
@@ -22,9 +22,10 @@ from cftui.tui.screens.sheet import Sheet
 from cftui.tui.widgets.loss_chart import X_AXES, LossChart, overlay
 from cftui.tui.widgets.recipe_form import RecipeForm
 from cftui.tui.widgets.run_list import RunList
+from cftui.tui.widgets.table import Table
 
 RELOAD_SECONDS = 3.0
-# DataTable measures every cell: of a long run the last epochs are shown.
+# Table measures every cell: of a long run the last epochs are shown.
 EPOCHS_SHOWN = 200
 # The chapter's columns and the root mean squared error; widths that fit beside the form at 80 columns.
 COLUMNS = {"epoch": 6, "train_loss": 11, "valid_loss": 11, "rmse": 7, "time": 8}
@@ -46,12 +47,12 @@ class TrainScreen(Room):
                 yield RunList(id="runs", classes="pane")
             with Vertical(id="right"):
                 yield LossChart(id="chart", classes="pane")
-                yield DataTable(id="epochs", classes="pane", cursor_type="row", cell_padding=0)
+                yield Table(id="epochs", classes="pane", cursor_type="row", cell_padding=0)
                 yield Static(id="status")
 
     def on_mount(self) -> None:
         self.query_one("#epochs").border_title = "epochs"
-        table = self.query_one("#epochs", DataTable)
+        table = self.query_one("#epochs", Table)
         for name, width in COLUMNS.items():
             table.add_column(Text(name, justify="right"), key=name, width=width)
         self._shown: tuple[str, int] = ("", 0)
@@ -267,7 +268,7 @@ class TrainScreen(Room):
 
     def _ticked(self) -> None:
         followed = self.cftui.followed
-        chart, table = self.query_one(LossChart), self.query_one("#epochs", DataTable)
+        chart, table = self.query_one(LossChart), self.query_one("#epochs", Table)
         status = self.query_one("#status", Static)
         if followed is None:
             chart.show(None)
