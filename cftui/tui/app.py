@@ -123,6 +123,8 @@ class CftuiApp(App[None]):
 
     async def on_mount(self) -> None:
         self._restore_terminal_on_signals()
+        # Textual forgets to draw when fg brings it back.
+        self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
         await self.switch_mode(self._last.screen if self._last.screen in self.MODES else "dataset")
         self.set_interval(POLL_SECONDS, self._poll)
         self.call_after_refresh(self.open_data, self._last.data or self.config.data or DEFAULT_DATA)
