@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,11 +15,11 @@ import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from rich.text import Text
 from textual import work
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.reactive import reactive
 from textual.screen import Screen
 from textual.worker import WorkerFailed, get_current_worker
@@ -32,14 +31,10 @@ from cftui.settings import Config, State
 from cftui.tui.clipboard import osc52
 from cftui.tui.filters import Ascii, NoControl
 from cftui.tui.keys import bindings, keymap
+from cftui.tui.run_keeper import DEFAULT_DATA, RunKeeper
 from cftui.tui.workspace import OpenData, OpenModel
 
-if TYPE_CHECKING:
-    from cftui.tui.following import Followed
-
 POLL_SECONDS = 0.5
-DEFAULT_DATA = "ml-100k"
-DEFAULT_RECIPE = "model4"
 DEFAULT_USER = "196"
 # A terminal drops a longer OSC 52 sequence, or worse, prints it.
 CLIPBOARD_BYTES = 50_000
@@ -69,7 +64,7 @@ def _map() -> Screen:
     return MapScreen()
 
 
-class CftuiApp(App[None]):
+class CftuiApp(RunKeeper):
     """Attributes are what the screens watch.
 
     Attributes:
@@ -77,8 +72,7 @@ class CftuiApp(App[None]):
         chosen: the trained model on show.
         user: whom predictions are made for: raw id of a user, or the name of a saved profile.
         epoch: the items of the chosen model are shown as they were after that epoch; None: as trained.
-        followed: the run whose log is followed; ``tick`` changes whenever that log grew.
-        activity: what is going on in the background, for the top line.
+        followed, tick, activity: as ``RunKeeper`` has them.
     """
 
     TITLE = "cftui"
@@ -92,13 +86,8 @@ class CftuiApp(App[None]):
     }
     BINDINGS = bindings("app")
 
-    opened: reactive[OpenData | None] = reactive(None)
-    chosen: reactive[OpenModel | None] = reactive(None)
     user: reactive[str] = reactive(DEFAULT_USER)
     epoch: reactive[int | None] = reactive(None)
-    followed: reactive[Followed | None] = reactive(None)
-    tick: reactive[int] = reactive(0)
-    activity: reactive[str] = reactive("")
 
     def __init__(self, home: Home, config: Config | None = None, *, remember: bool = False) -> None:
         """Args: remember: begin where the app was left, and keep where it is left."""
@@ -126,7 +115,7 @@ class CftuiApp(App[None]):
         # Textual forgets to draw when fg brings it back.
         self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
         await self.switch_mode(self._last.screen if self._last.screen in self.MODES else "dataset")
-        self.set_interval(POLL_SECONDS, self._poll)
+        self.set_interval(POLL_SECONDS, self.poll)
         self.call_after_refresh(self.open_data, self._last.data or self.config.data or DEFAULT_DATA)
         if self._warning:
             self.notify(self._warning, severity="warning", timeout=20)
@@ -261,125 +250,6 @@ class CftuiApp(App[None]):
     def _set(self, **values: object) -> None:
         for name, value in values.items():
             setattr(self, name, value)
-
-    # Runs
-
-    @property
-    def training(self) -> bool:
-        return self.followed is not None and self.followed.live
-
-    def start_training(self, recipe: str = DEFAULT_RECIPE, options: Iterable[str] = ()) -> None:
-        """Start a detached trainer and follow it. One at a time from here; others may run beside it."""
-        from cftui.engine.runs import new_name
-        from cftui.tui.following import Followed, RunFolder, start_detached
-
-        if self.training:
-            self.notify("a run is going already; x stops it", severity="warning")
-            return
-        name = new_name(recipe, self.home)
-        try:
-            words = ["train", recipe, "--data", self._data_name, "--name", name, *options]
-            process = start_detached(self.home, name, words)
-        except OSError as error:
-            self.complain(error)
-            return
-        self.followed = Followed(RunFolder(self.home.models / name), process)
-        self.activity = f"starting {name}"
-
-    def resume_training(self, name: str, more_epochs: int = 0) -> None:
-        """Go on with a run in a detached trainer of its own, and follow it."""
-        from cftui.tui.following import Followed, RunFolder, start_detached
-
-        if self.training:
-            self.notify("a run is going already; x stops it", severity="warning")
-            return
-        if not (self.home.models / name).is_dir():
-            self.notify(f"run {name} is gone", severity="warning")
-            return
-        more = ["--epochs", str(more_epochs)] if more_epochs else []
-        try:
-            process = start_detached(self.home, name, ["runs", "resume", name, *more])
-        except OSError as error:
-            self.complain(error)
-            return
-        followed = Followed(RunFolder(self.home.models / name), process)
-        followed.poll()
-        self.followed = followed
-        self.activity = f"resuming {name}"
-
-    def follow(self, name: str) -> None:
-        """Show a run, and keep up with it if it is live; open what it learned if it has ended."""
-        from cftui.tui.following import Followed, RunFolder
-
-        followed = Followed(RunFolder(self.home.models / name))
-        followed.poll()
-        followed.told = not followed.live
-        self.followed = followed
-        self.activity = ""
-        if followed.told and followed.history.last:
-            self.open_model(name)
-
-    def renamed(self, old: str, new: str) -> None:
-        """A run changed its name: what is shown of it is found under the new one."""
-        if self.followed and self.followed.name == old:
-            self.follow(new)
-        elif self.chosen and self.chosen.name == old:
-            self.open_model(new)
-
-    def forgotten(self, name: str) -> None:
-        """A run was removed."""
-        if self.followed and self.followed.name == name:
-            self.followed = None
-        if self.chosen and self.chosen.name == name:
-            self.chosen = None
-
-    def stop_training(self) -> None:
-        from cftui.engine.runs import request_stop
-
-        if not self.training or self.followed is None:
-            self.notify("no run is going")
-            return
-        if self.followed.process is not None and not self.followed.begun:
-            # Nothing is in its log yet, but the process is there to be asked.
-            self.followed.process.terminate()
-            return
-        try:
-            request_stop(self.followed.run)
-        except (CftuiError, OSError) as error:
-            self.complain(error)
-
-    @property
-    def _data_name(self) -> str:
-        return self.opened.name if self.opened else DEFAULT_DATA
-
-    def _poll(self) -> None:
-        """Read the followed log; when its run ends, say so and open what it learned."""
-        followed = self.followed
-        if followed is None:
-            return
-        live = followed.live
-        if followed.poll():
-            self.tick += 1
-            # Somebody, somewhere, goes on with a run that had ended.
-            followed.told = followed.told and followed.history.ending is not None
-        if followed.told:
-            return
-        if live:
-            known = f"training {followed.history.progress:.0%}"
-            self.activity = known if followed.begun else f"starting {followed.name}"
-            return
-        followed.told = True
-        self.activity = ""
-        self.tick += 1
-        if followed.problem:
-            self.notify(followed.problem, title=f"{followed.name} failed", severity="error", timeout=20)
-        elif followed.history.last:
-            self.notify(f"{followed.name}: valid loss {followed.history.last['valid_loss']:.4f}")
-        if followed.history.last:
-            self.open_model(followed.name)
-        elif not followed.run.config_file.exists():
-            # It never came to be a run: nothing but its log is there, and that has been shown.
-            shutil.rmtree(followed.run.path, ignore_errors=True)
 
     # Talking to the user
 

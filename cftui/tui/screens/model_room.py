@@ -11,7 +11,7 @@ from textual.containers import Container
 from textual.widgets import Static
 
 from cftui.errors import CftuiError
-from cftui.tui.app import DEFAULT_RECIPE
+from cftui.tui.run_keeper import DEFAULT_RECIPE
 from cftui.tui.screens.prompt import Prompt
 from cftui.tui.screens.room import Room
 from cftui.tui.workspace import OpenModel
