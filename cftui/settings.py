@@ -5,6 +5,7 @@ The configuration (TOML, ``cftui locate`` names the file):
     theme = "textual-dark"     # any of the palette's themes; else the one last chosen
     ascii = false              # no braille, box or block characters
     data = "ml-100k"           # the data set to open when none was open before
+    recipe = "model4"          # what t trains where there is no model yet
 
     [keys]                     # keys of actions, by the names that ? shows; several keys are separated by commas
     "search.why" = "w"
@@ -61,6 +62,7 @@ class Config:
     theme: str = ""
     ascii: bool = False
     data: str = ""
+    recipe: str = ""
     keys: dict[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -81,7 +83,7 @@ class Config:
             found = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise CftuiError(f"{path}: {error}") from None
-        kinds = {"theme": str, "ascii": bool, "data": str, "keys": dict}
+        kinds = {"theme": str, "ascii": bool, "data": str, "recipe": str, "keys": dict}
         for name, value in found.items():
             if name not in kinds:
                 raise CftuiError(

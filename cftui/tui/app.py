@@ -31,7 +31,7 @@ from cftui.settings import Config, State
 from cftui.tui.clipboard import osc52
 from cftui.tui.filters import Ascii, NoControl
 from cftui.tui.keys import bindings, keymap
-from cftui.tui.run_keeper import DEFAULT_DATA, RunKeeper
+from cftui.tui.run_keeper import DEFAULT_DATA, DEFAULT_RECIPE, RunKeeper
 from cftui.tui.workspace import OpenData, OpenModel
 
 POLL_SECONDS = 0.5
@@ -109,6 +109,11 @@ class CftuiApp(RunKeeper):
             self._warning = f"no theme {theme!r}; there is: {', '.join(sorted(self.available_themes))}"
         if self._last.user:
             self.set_reactive(CftuiApp.user, self._last.user)
+
+    @property
+    def default_recipe(self) -> str:
+        """What is trained where nothing has been."""
+        return self.config.recipe or DEFAULT_RECIPE
 
     async def on_mount(self) -> None:
         self._restore_terminal_on_signals()

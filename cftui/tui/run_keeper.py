@@ -49,7 +49,7 @@ class RunKeeper(App[None]):
     def training(self) -> bool:
         return self.followed is not None and self.followed.live
 
-    def start_training(self, recipe: str = DEFAULT_RECIPE, options: Iterable[str] = ()) -> None:
+    def start_training(self, recipe: str, options: Iterable[str] = ()) -> None:
         """Start a detached trainer and follow it. One at a time from here; others may run beside it."""
         from cftui.engine.runs import new_name
         from cftui.tui.following import Followed, RunFolder, start_detached

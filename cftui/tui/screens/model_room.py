@@ -11,7 +11,6 @@ from textual.containers import Container
 from textual.widgets import Static
 
 from cftui.errors import CftuiError
-from cftui.tui.run_keeper import DEFAULT_RECIPE
 from cftui.tui.screens.prompt import Prompt
 from cftui.tui.screens.room import Room
 from cftui.tui.workspace import OpenModel
@@ -61,7 +60,7 @@ class ModelRoom(Room):
         elif app.activity:
             text = app.activity
         else:
-            text = f"No trained model yet.\n\nPress t to train {DEFAULT_RECIPE}: a few seconds on this data set."
+            text = f"No trained model yet.\n\nPress t to train {app.default_recipe}: a few seconds on this data set."
         self.query_one("#invitation", Static).update(Text(text))
 
     def while_open(self, use: Callable[[Answer], None]) -> Callable[[Answer | None], None]:
@@ -115,7 +114,7 @@ class ModelRoom(Room):
     def action_train_first(self) -> None:
         """Train the default recipe if there is no model; else the Train screen is the place."""
         if self.cftui.chosen is None and self.cftui.opened is not None:
-            self.cftui.start_training()
+            self.cftui.start_training(self.cftui.default_recipe)
         else:
             self.run_worker(self._to_train())
 
