@@ -19,7 +19,9 @@ import os
 import re
 import time
 import tomllib
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +68,11 @@ class Config:
     keys: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, path: Path | None = None) -> Config:
+    def read(cls, path: Path | None = None, *, actions: Collection[str] = ()) -> Config:
         """The defaults where there is no file.
+
+        Args:
+            actions: those that keys can be given to; not checked if left out.
 
         Raises:
             CftuiError: unreadable, not TOML, or a name or value there is not, with the line.
@@ -95,6 +100,9 @@ class Config:
         for action, keys in found.get("keys", {}).items():
             if not isinstance(keys, str) or not keys.strip():
                 raise CftuiError(f"{path}, line {_line(text, action)}: the keys of {action} are a string in quotes")
+            if actions and action not in actions:
+                near = get_close_matches(action, actions, n=3) or ["? lists them"]
+                raise CftuiError(f"{path}, line {_line(text, action)}: no action {action!r}; {', '.join(near)}")
         return cls(**found)
 
 

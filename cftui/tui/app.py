@@ -30,7 +30,7 @@ from cftui.home import Home
 from cftui.settings import Config, State
 from cftui.tui.clipboard import osc52
 from cftui.tui.filters import Ascii, NoControl
-from cftui.tui.keys import bindings, keymap
+from cftui.tui.keys import bindings, ids, keymap
 from cftui.tui.run_keeper import DEFAULT_DATA, DEFAULT_RECIPE, RunKeeper
 from cftui.tui.workspace import OpenData, OpenModel
 
@@ -115,8 +115,11 @@ class CftuiApp(RunKeeper):
         """What is trained where nothing has been."""
         return self.config.recipe or DEFAULT_RECIPE
 
-    async def on_mount(self) -> None:
+    def on_load(self) -> None:
+        """Before the terminal is touched."""
         self._restore_terminal_on_signals()
+
+    async def on_mount(self) -> None:
         # Textual forgets to draw when fg brings it back.
         self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
         await self.switch_mode(self._last.screen if self._last.screen in self.MODES else "dataset")
@@ -141,8 +144,8 @@ class CftuiApp(RunKeeper):
             state = State(
                 theme=self.theme,
                 data=self.opened.name if self.opened else self._last.data,
-                run=self.chosen.name if self.chosen else "",
-                newest=self._newest,
+                run=self.chosen.name if self.chosen else self._last.run,
+                newest=self._newest or self._last.newest,
                 user=self.user,
                 screen=self.current_mode,
             )
@@ -279,7 +282,7 @@ class CftuiApp(RunKeeper):
 
     def action_copy(self) -> None:
         """Send what is marked to the clipboard of the terminal one sits at (OSC 52), be it over SSH or in tmux."""
-        marked = getattr(self.focused, "copy_text", None)
+        marked = getattr(self.focused, "copy_text", None) or getattr(self.screen, "copy_text", None)
         text = marked() if marked is not None else ""
         if not text:
             self.notify("nothing is marked here; lists, tables and the map have a mark")
@@ -300,11 +303,19 @@ class CftuiApp(RunKeeper):
         """Asks only where something would be lost: training goes on without the app, unsaved ratings do not."""
         from cftui.tui.screens.prompt import Confirm
 
-        losing = next((said for screen in self.screen_stack if (said := getattr(screen, "unsaved", ""))), "")
+        # In whatever room: what lies behind another one is lost as well.
+        screens = [screen for stack in self._screen_stacks.values() for screen in stack]
+        losing = next((said for screen in screens if (said := getattr(screen, "unsaved", ""))), "")
         if not losing:
             self.exit()
             return
         self.push_screen(Confirm(f"quit and lose {losing}?"), lambda sure: self.exit() if sure else None)
+
+    def action_command_palette(self) -> None:
+        from cftui.tui.screens.dialog import Palette
+
+        if not Palette.is_open(self):  # type: ignore[arg-type]
+            self.push_screen(Palette(id="--command-palette"))
 
     def action_jump(self) -> None:
         from cftui.tui.screens.jump import JumpScreen, targets
@@ -340,7 +351,8 @@ def settle_memory() -> None:
 
     It would otherwise walk through all of it again and again, a fifth of a second each time, in the middle of a frame.
     """
-    gc.collect()
+    gc.unfreeze()
+    gc.collect()  # what was frozen before and is not wanted any more, too
     gc.freeze()
 
 
@@ -350,7 +362,7 @@ def run(home: Home, *, ascii_only: bool = False) -> int:
     Raises:
         CftuiError: the configuration file is wrong.
     """
-    config = Config.read()
+    config = Config.read(actions=ids())
     if ascii_only:
         config = replace(config, ascii=True)
     app = CftuiApp(home, config, remember=True)

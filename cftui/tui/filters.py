@@ -36,6 +36,7 @@ _LINES = {
     "✓✔": "+",
     "✗✘": "x",
 }
+_LINES["🔎"] = "/ "  # two cells wide, in Textual's palette
 _TABLE = {ord(glyph): plain for glyphs, plain in _LINES.items() for glyph in glyphs}
 # Braille by how many of its eight dots are set.
 _DENSITY = " ...::**#"
@@ -58,12 +59,15 @@ class Ascii(LineFilter):
 
 
 class NoControl(LineFilter):
-    """No escape sequence that stands in a title, a name or a message reaches the terminal."""
+    """No escape sequence that stands in a title, a name or a message reaches the terminal.
+
+    Taken out, not replaced: such a character was counted as no cell when the row was laid out.
+    """
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         if not any(_CONTROL.search(text) for text, _, control in segments if not control):
             return segments
         return [
-            segment if segment.control else Segment(_CONTROL.sub(" ", segment.text), segment.style)
+            segment if segment.control else Segment(_CONTROL.sub("", segment.text), segment.style)
             for segment in segments
         ]

@@ -45,8 +45,8 @@ def _moves(action: str, page: int) -> tuple[Key, ...]:
 _MODEL_ROOM = (
     Key("earlier", "left_square_bracket", "epoch(-1)", "Earlier epoch"),
     Key("later", "right_square_bracket", "epoch(1)", "Later epoch"),
-    Key("train", "t", "train_first", "Train"),
-    Key("get", "g", "get", "Get data"),
+    Key("train", "t", "train_first", "Train", "Train"),
+    Key("get", "g", "get", "Get data", "Get data"),
 )
 
 ACTIONS: dict[str, tuple[Key, ...]] = {

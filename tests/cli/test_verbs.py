@@ -200,7 +200,7 @@ def test_the_home_comes_from_the_environment_too(tmp_path: Path, cli, capsys, mo
     from cftui.cli.main import main
 
     monkeypatch.setenv("CFTUI_HOME", str(tmp_path / "from-env"))
-    assert main(lambda home: print(home.root), []) == 0
+    assert main(lambda home, _: print(home.root), []) == 0
     assert capsys.readouterr().out.strip() == str(tmp_path / "from-env")
     assert cli(Home(tmp_path / "given")).out.strip() == f"app at {tmp_path / 'given'}"
 

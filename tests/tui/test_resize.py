@@ -16,7 +16,7 @@ from cftui.tui.screens.titles import TitlePicker
 from cftui.tui.screens.users import ProfileScreen, UserPicker
 from cftui.tui.widgets.point_map import PointMap
 
-from .looking import SIZE, app_with, mapping, page, rows, visible, wait
+from .looking import SIZE, app_with, mapping, page, rows, searching, visible, wait
 
 SMALL, LARGE = (60, 20), (200, 60)
 
@@ -31,21 +31,21 @@ async def resized(pilot, size: tuple[int, int]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("keys", "screen", "footer"),
+    ("come", "keys", "screen", "footer"),
     [
-        (("3",), SearchScreen, "⏎ Neighbours"),
-        (("3", "escape", "w"), SearchScreen, "/ Search"),
-        (("right", "c", "plus"), MapScreen, "/ Find"),
-        (("right", "v"), MapScreen, "/ Find"),
-        (("3", "escape", "m", "5", "1"), MeScreen, "space Not seen"),
+        (searching, (), SearchScreen, "⏎ Neighbours"),
+        (searching, ("escape", "w"), SearchScreen, "/ Search"),
+        (mapping, ("right", "c", "plus"), MapScreen, "/ Find"),
+        (mapping, ("right", "v"), MapScreen, "/ Find"),
+        (searching, ("escape", "m", "5", "1"), MeScreen, "space Not seen"),
     ],
     ids=["search", "why", "map", "map with neighbours", "me"],
 )
-async def test_a_screen_keeps_its_footer_at_every_size(quick, keys, screen, footer):
-    async with mapping(quick) as pilot:
-        await pilot.press(*keys)
+async def test_a_screen_keeps_its_footer_at_every_size(quick, come, keys, screen, footer):
+    async with come(quick) as pilot:
+        if keys:
+            await pilot.press(*keys)
         await wait(pilot, lambda: isinstance(quick.screen, screen))
-        await pilot.pause()
         before = page(quick).split("\n")
         assert before[-1].lstrip().startswith(footer)
         for size in (SMALL, LARGE, SIZE):
@@ -56,31 +56,35 @@ async def test_a_screen_keeps_its_footer_at_every_size(quick, keys, screen, foot
 
 
 @pytest.mark.parametrize(
-    ("keys", "screen", "keys_named"),
+    ("come", "keys", "screen", "keys_named"),
     [
-        (("3", "escape", "u"), UserPicker, "escape: as it was"),
-        (("3", "escape", "p"), ProfileScreen, "escape closes"),
-        (("3", "escape", "b"), BiasScreen, "G g ends"),
-        (("3", "escape", "a"), AnatomyScreen, "n: another batch"),
-        (("3", "escape", "x"), Prompt, "escape: cancel"),
-        (("3", "escape", "m", "5", "escape"), Confirm, "y: yes"),
-        (("a",), TitlePicker, "enter: take it"),
+        (searching, ("u",), UserPicker, "escape: as it was"),
+        (searching, ("p",), ProfileScreen, "escape closes"),
+        (searching, ("b",), BiasScreen, "G g ends"),
+        (searching, ("a",), AnatomyScreen, "n: another batch"),
+        (searching, ("x",), Prompt, "escape: cancel"),
+        (searching, ("m", "5", "escape"), Confirm, "y: yes"),
+        (mapping, ("a",), TitlePicker, "enter: take it"),
     ],
     ids=["users", "profile", "biases", "anatomy", "prompt", "confirm", "titles"],
 )
-async def test_a_dialog_keeps_its_frame_with_its_keys_at_every_size(quick, keys, screen, keys_named):
-    async with mapping(quick) as pilot:
-        await pilot.press(*keys)
+async def test_a_dialog_keeps_its_frame_with_its_keys_at_every_size(quick, come, keys, screen, keys_named):
+    async with come(quick) as pilot:
+        await pilot.press("escape", *keys)
         await wait(pilot, lambda: isinstance(quick.screen, screen))
         await pilot.pause()
         before = page(quick).split("\n")
         for size in (SMALL, LARGE, SIZE):
             lines = await resized(pilot, size)
-            framed = [line.strip() for line in lines if line.strip()]
+            # What stands around a dialog is the screen that it was opened on.
+            (box,) = (child.region for child in quick.screen.children if not child.has_class("-textual-system"))
+            assert quick.screen.region.contains_region(box)
+            framed = [line[box.x : box.right] for line in lines[box.y : box.bottom]]
             assert framed[0].startswith("╭")
             assert framed[0].endswith("╮")
             assert framed[-1].startswith("╰")
             assert framed[-1].endswith("╯")
+            assert all(line[0] == line[-1] == "│" for line in framed[1:-1])
             assert keys_named in framed[-1]
         assert lines == before
         await pilot.press("escape")
@@ -102,7 +106,12 @@ async def test_a_solver_is_watched_at_every_size(tiny_opened):
 
 
 async def test_with_more_room_search_explains_and_the_map_shows_both_sides(quick):
-    async with mapping(quick) as pilot:
+    async with searching(quick) as pilot:
+        assert not rows(quick, "#why")
+        await pilot.press("f4")
+        await wait(
+            pilot, lambda: isinstance(quick.screen, MapScreen) and quick.screen.query_one(PointMap)._xy is not None
+        )
         await pilot.press("right")
         cursor, view = quick.screen.query_one(PointMap).cursor, quick.screen.query_one(PointMap).view
         await resized(pilot, LARGE)

@@ -5,17 +5,17 @@ from __future__ import annotations
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from cftui.tui.keys import bindings
 from cftui.tui.rows import plain
+from cftui.tui.screens.dialog import Dialog
 from cftui.tui.workspace import OpenModel
 
 ROWS = 3
 
 
-class AnatomyScreen(ModalScreen[None]):
+class AnatomyScreen(Dialog[None]):
     """The chapter's anatomy of a batch; another key press, another batch."""
 
     BINDINGS = bindings("anatomy")
@@ -39,6 +39,8 @@ class AnatomyScreen(ModalScreen[None]):
         self.call_after_refresh(self._write)
 
     def _write(self) -> None:
+        if not self.is_attached:  # closed before it was laid out
+            return
         from cftui.analysis.anatomy import anatomy, describe
 
         parts = anatomy(self._opened.model, self._opened.ratings, ROWS, self._seed)

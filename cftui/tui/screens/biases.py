@@ -7,18 +7,18 @@ from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from cftui.tui.keys import bindings
 from cftui.tui.rows import plain
+from cftui.tui.screens.dialog import Dialog
 from cftui.tui.screens.dialog_list import ListField
 from cftui.tui.screens.export import ask_for_file, write_table
 from cftui.tui.widgets.row_list import RowList
 from cftui.tui.workspace import OpenModel
 
 
-class BiasScreen(ModalScreen[int | None]):
+class BiasScreen(Dialog[int | None]):
     """The whole ranking, searched as one types; G and g are its ends. Dismissed with an item's code, or None."""
 
     BINDINGS = bindings("biases")

@@ -103,7 +103,7 @@ class DatasetScreen(Room):
         self.query_one("#facts", Static).update(_facts_text(noun, facts))
         self._histogram = histogram
         self._draw_histogram()
-        self.query_one("#tail").border_title = f"ratings per {noun}, most rated first"
+        self.query_one("#tail").border_title = f"long tail: ratings per {noun}"
         self.query_one("#tail-line", Sparkline).data = popularity
         spread = facts["ratings_per_item"]
         self.query_one("#tail-text", Static).update(
@@ -144,13 +144,13 @@ def _facts_text(noun: str, facts: dict[str, Any]) -> Text:
         (f"{noun}s", f"{facts['items']:,} ids, {facts['titles']:,} titles"),
         ("density", f"{facts['density']:.2%}"),
         ("rated", f"{facts['rating_min']}-{facts['rating_max']}, mean {facts['rating_mean']:.2f}"),
-        ("from", f"{facts['first'][:10]} to {facts['last'][:10]}"),
+        ("from", f"{facts['first'][:10]} to {facts['last'][:10]}" if facts["first"] else "no times"),
         ("ids", "consecutive, no gaps" if facts["ids_consecutive"] else "with gaps"),
         ("a user", f"{per_user['min']} to {per_user['max']}, median {per_user['median']}"),
     ]
     text = Text("\n").join(Text(f"{name:<8} ", style="dim") + Text(value, style="not dim") for name, value in rows)
     if twice:
-        text.append(f"\n! {twice} titles stand twice (d)", style="bold")
+        text.append(f"\n! {twice} title{'s stand' if twice > 1 else ' stands'} twice (d)", style="bold")
     return text
 
 

@@ -9,10 +9,11 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
-from textual.screen import ModalScreen, Screen
+from textual.screen import Screen
 from textual.widgets import Static
 
 from cftui.tui.keys import bindings
+from cftui.tui.screens.dialog import Dialog
 
 # Keys that are the same in every room; the palette's is Textual's own.
 EVERYWHERE = (
@@ -21,7 +22,7 @@ EVERYWHERE = (
 )
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(Dialog[None]):
     """Keys of the focused widget, then of its screen, then those that work everywhere."""
 
     BINDINGS = bindings("help")
@@ -32,9 +33,18 @@ class HelpScreen(ModalScreen[None]):
         self._about = about
         # What this program binds has an id; Textual's own widgets bring bindings along that have none.
         own = [active for active in about.active_bindings.values() if active.binding.id]
+        mapped = about._bindings.copy()
+        mapped.apply_keymap(about.app._keymap)
         self._parts = [
             [active.binding for active in own if active.node not in (about, about.app)],
-            [active.binding for active in own if active.node is about],
+            # Also those that the field with the focus takes for letters at the moment.
+            [
+                binding
+                for same in mapped.key_to_bindings.values()
+                for binding in same
+                if binding.id
+                and (binding.id == "search.search" or about.check_action(binding.action.split("(")[0], ()))
+            ],
             [active.binding for active in own if active.node is about.app],
         ]
 

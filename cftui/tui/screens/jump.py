@@ -8,9 +8,11 @@ from typing import Any
 from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
-from textual.screen import ModalScreen, Screen
+from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
+
+from cftui.tui.screens.dialog import Dialog
 
 # The home row first.
 LETTERS = "asdfghjkl" + "qwertyuiopzxcvbnm"
@@ -27,7 +29,7 @@ def targets(screen: Screen[Any]) -> dict[str, Widget]:
     return dict(zip(LETTERS, seen, strict=False))
 
 
-class JumpScreen(ModalScreen[Widget | None]):
+class JumpScreen(Dialog[Widget | None]):
     """Dismissed with the widget whose letter was pressed; any other key leaves."""
 
     CSS_PATH = "jump.tcss"

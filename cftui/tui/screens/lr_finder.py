@@ -14,18 +14,18 @@ from rich.text import Text
 from textual import work
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Static
 from textual_plotext import PlotextPlot
 
+from cftui.tui.colours import colours
 from cftui.tui.keys import bindings
-from cftui.tui.widgets.loss_chart import TRAIN_COLOUR
+from cftui.tui.screens.dialog import Dialog
 
 if TYPE_CHECKING:
     from cftui.tui.app import CftuiApp
 
 
-class LrFinder(ModalScreen[float | None]):
+class LrFinder(Dialog[float | None]):
     """fastai's ``lr_find`` for the recipe in the form. Dismissed with the suggestion, or None."""
 
     BINDINGS = bindings("lr_finder")
@@ -73,7 +73,7 @@ class LrFinder(ModalScreen[float | None]):
         plt = chart.plt
         plt.clear_figure()  # an empty figure drawn before keeps its limits
         rates = [math.log10(rate) for rate in lr]
-        plt.plot(rates, loss, marker="braille", color=TRAIN_COLOUR)
+        plt.plot(rates, loss, marker="braille", color=colours(self.app.current_theme.dark).train)
         plt.vline(math.log10(suggestion), "default")
         whole = range(math.ceil(rates[0]), math.floor(rates[-1]) + 1)
         plt.xticks(list(whole), [f"1e{power}" for power in whole])

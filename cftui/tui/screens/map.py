@@ -13,11 +13,12 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static
 
+from cftui.tui.colours import LIGHT, colours
 from cftui.tui.keys import bindings
 from cftui.tui.rows import cosine, plain, scored_row
 from cftui.tui.screens.map_room import MapRoom
 from cftui.tui.screens.titles import Choice, TitlePicker
-from cftui.tui.widgets.point_map import COLOURS, RAMP, PointMap, label_text
+from cftui.tui.widgets.point_map import PointMap, label_text
 from cftui.tui.widgets.row_list import RowList
 from cftui.tui.workspace import OpenModel
 
@@ -75,6 +76,10 @@ class MapScreen(MapRoom):
             yield RowList(id="near", classes="pane", placeholder="move the cursor")
         yield Static(id="where")
         yield Static(id="legend")
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.watch(self.app, "theme", lambda _: self._paint(), init=False)
 
     # What is on the map
 
@@ -162,7 +167,12 @@ class MapScreen(MapRoom):
 
     @property
     def _palette(self) -> tuple[str, ...]:
-        return RAMP if self.colouring in ("bias", "ratings") else COLOURS
+        known = colours(self.app.current_theme.dark)
+        return known.ramp if self._in_fifths else known.groups
+
+    @property
+    def _in_fifths(self) -> bool:
+        return self.colouring in ("bias", "ratings")
 
     def _title(self, labelled: int) -> None:
         opened, shown, only = self.cftui.chosen, self._shown, self._only
@@ -182,12 +192,12 @@ class MapScreen(MapRoom):
         points.border_subtitle = Content(kept)
 
     def _say_legend(self) -> None:
-        text = Text(f" {self.colouring}: ", style="dim", no_wrap=True, overflow="ellipsis")
-        fifths = self._palette is RAMP
+        # Only the first word dim: a swatch has the colour of its points.
+        text = Text.assemble((f" {self.colouring}: ", "dim"), no_wrap=True, overflow="ellipsis")
         for index, name in enumerate(self._legend):
             if name != "Center":
                 # Of fifths that follow each other, where each begins, and where the last ends.
-                said = name.split(" to ")[0] if fifths and index < len(self._legend) - 1 else name
+                said = name.split(" to ")[0] if self._in_fifths and index < len(self._legend) - 1 else name
                 text.append("⣿ ", style=self._palette[index % len(self._palette)]).append(f"{said}  ")
         self.query_one("#legend", Static).update(text, layout=False)
 
@@ -331,6 +341,11 @@ class MapScreen(MapRoom):
             self.call_after_refresh(self._show_near, self._code_at(cursor))
             self.call_after_refresh(self._tell, cursor)
 
+    def copy_text(self) -> str:
+        """The title at the cursor."""
+        cursor = self.query_one(PointMap).cursor
+        return "" if cursor is None or self._shown is None else str(self._shown.table["title"].iloc[cursor])
+
     def action_side(self) -> None:
         """The side column: biases, or what is like the item at the cursor."""
         self.toggle_class("-near")
@@ -411,7 +426,7 @@ class MapScreen(MapRoom):
             title=f"{opened.name}: {len(shown.table):,} {opened.model.nouns}",
             x_label=shown.axes[0] + shares[0],
             y_label=shown.axes[1] + shares[1],
-            colours=self._palette,
+            colours=LIGHT.ramp if self._in_fifths else LIGHT.groups,  # a picture is drawn on white
             legend=self._legend,
             view=self.query_one(PointMap).view,
         )

@@ -15,6 +15,7 @@ from cftui.analysis import folding, people, profiles, ranking
 from cftui.errors import CftuiError
 from cftui.tui.keys import bindings
 from cftui.tui.rows import plain, scored_row
+from cftui.tui.screens.dialog import ClosesOnce
 from cftui.tui.screens.prompt import Confirm, Prompt
 from cftui.tui.screens.titles import Choice, TitlePicker
 from cftui.tui.widgets.row_list import RowList
@@ -37,7 +38,7 @@ def rating_of_key(key: int, rating_range: tuple[float, float]) -> float:
     return low + (key - 1) * (high - low) / 4
 
 
-class MeScreen(Screen[str | None]):
+class MeScreen(ClosesOnce, Screen[str | None]):
     """Asks about one item after the other. Dismissed with the name of the profile that was saved, or None."""
 
     BINDINGS = bindings("me")
@@ -230,4 +231,4 @@ class MeScreen(Screen[str | None]):
             if sure:
                 self.dismiss(None)
 
-        self.app.push_screen(Confirm(f"leave and lose {self.unsaved}? w saves them"), leave)
+        self.app.push_screen(Confirm(f"leave and lose {self.unsaved}? n, then w, saves them"), leave)

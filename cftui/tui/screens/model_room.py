@@ -11,6 +11,7 @@ from textual.containers import Container
 from textual.widgets import Static
 
 from cftui.errors import CftuiError
+from cftui.tui.keys import ACTIONS
 from cftui.tui.screens.prompt import Prompt
 from cftui.tui.screens.room import Room
 from cftui.tui.workspace import OpenModel
@@ -46,6 +47,7 @@ class ModelRoom(Room):
     def _chosen(self, opened: OpenModel | None) -> None:
         self.query_one("#model-body").display = opened is not None
         self.query_one("#invitation").display = opened is None
+        self.refresh_bindings()
         if opened is not None:
             self.model_changed(opened)
 
@@ -53,6 +55,7 @@ class ModelRoom(Room):
         app = self.cftui
         if app.chosen is not None:
             return
+        self.refresh_bindings()
         if app.opened is None:
             text = f"No data set yet.\n\nPress g to fetch MovieLens 100K.\n\n{app.activity}"
         elif app.training:
@@ -62,6 +65,14 @@ class ModelRoom(Room):
         else:
             text = f"No trained model yet.\n\nPress t to train {app.default_recipe}: a few seconds on this data set."
         self.query_one("#invitation", Static).update(Text(text))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys are offered that do something: without a model those that lead to one, with one all others."""
+        app = self.cftui
+        if action in ("train_first", "get"):
+            return app.chosen is None and (app.opened is None) == (action == "get")
+        ours = any(action == key.action.split("(")[0] for key in ACTIONS[self.ROOM])
+        return not ours or app.chosen is not None
 
     def while_open(self, use: Callable[[Answer], None]) -> Callable[[Answer | None], None]:
         """What a dialog about the model on show calls: nothing is done with an answer if it was left without one, or
@@ -112,14 +123,8 @@ class ModelRoom(Room):
         self.app.push_screen(BiasScreen(opened), self.while_open(go))
 
     def action_train_first(self) -> None:
-        """Train the default recipe if there is no model; else the Train screen is the place."""
-        if self.cftui.chosen is None and self.cftui.opened is not None:
-            self.cftui.start_training(self.cftui.default_recipe)
-        else:
-            self.run_worker(self._to_train())
-
-    async def _to_train(self) -> None:
-        await self.app.switch_mode("train")
+        """Train the default recipe: there is no model yet."""
+        self.cftui.start_training(self.cftui.default_recipe)
 
     def action_get(self) -> None:
         if self.cftui.opened is None:

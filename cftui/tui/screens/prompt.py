@@ -9,13 +9,13 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from cftui.tui.keys import bindings
+from cftui.tui.screens.dialog import Dialog
 
 
-class Prompt(ModalScreen[str | None]):
+class Prompt(Dialog[str | None]):
     """Asks for one value. ``check`` returns what is wrong with an answer, or an empty string."""
 
     BINDINGS = bindings("dialog")
@@ -45,7 +45,7 @@ class Prompt(ModalScreen[str | None]):
             self.dismiss(event.value.strip())
 
 
-class Confirm(ModalScreen[bool | None]):
+class Confirm(Dialog[bool | None]):
     """Asks before something is lost: y or n."""
 
     BINDINGS = bindings("confirm")

@@ -9,12 +9,12 @@ from rich.text import Text
 from textual import work
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Static
 from textual.worker import get_current_worker
 
 from cftui.errors import CftuiError
 from cftui.tui.keys import bindings
+from cftui.tui.screens.dialog import Dialog
 from cftui.tui.widgets.row_list import RowList
 from cftui.tui.workspace import OpenModel
 
@@ -27,7 +27,7 @@ ABOUT = {
 }
 
 
-class RobustScreen(ModalScreen["Robust | None"]):
+class RobustScreen(Dialog["Robust | None"]):
     """``i`` and ``b`` start a solver, escape cancels it; enter shows L on the map. Dismissed with the parts or None."""
 
     BINDINGS = bindings("robust")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.text import Text
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
+from textual.message import Message
 from textual.widgets import Input, Static
 
 from cftui.errors import CftuiError
@@ -37,6 +38,16 @@ class SearchField(Input):
     """Arrows move through what was found, enter picks: the hands stay on the text."""
 
     BINDINGS = bindings("field")
+
+
+class FittedPane(Static):
+    """Says when it has another size: what it shows depends on its width."""
+
+    class Resized(Message):
+        """It has."""
+
+    def on_resize(self) -> None:
+        self.post_message(self.Resized())
 
 
 class SearchScreen(ModelRoom):
@@ -69,7 +80,7 @@ class SearchScreen(ModelRoom):
         with Horizontal(id="answer"):
             yield RowList(id="neighbours", classes="pane", placeholder="none; f changes the filter")
             with Vertical(id="person"):
-                yield Static(id="prediction", classes="pane")
+                yield FittedPane(id="prediction", classes="pane")
                 yield RowList(id="recommended", classes="pane", placeholder="none; f changes the filter")
             yield RowList(id="why", classes="pane")
 
@@ -93,8 +104,6 @@ class SearchScreen(ModelRoom):
         self._only = Filter(min_ratings=self._only.min_ratings if self._only else 0)
         self._find(self.query_one("#query", Input).value)
         self._recommend()
-        # The panes have no size before the body is shown for the first time.
-        self.call_after_refresh(self._fit)
         if self.is_current:
             self.query_one("#query").focus()
 
@@ -277,7 +286,8 @@ class SearchScreen(ModelRoom):
         self._show_why()
         self._recommend()
 
-    def on_resize(self, event: events.Resize) -> None:
+    @on(FittedPane.Resized)
+    def _room_changed(self) -> None:
         self.call_after_refresh(self._fit)
 
     def _fit(self) -> None:
@@ -286,6 +296,12 @@ class SearchScreen(ModelRoom):
         self._show_why()
 
     # Keys
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """In the field a slash is a letter like any other."""
+        if action == "search" and isinstance(self.focused, SearchField):
+            return False
+        return super().check_action(action, parameters)
 
     def action_search(self) -> None:
         if self.cftui.chosen is None:

@@ -8,13 +8,13 @@ from typing import Any
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.content import Content
-from textual.screen import ModalScreen
 
 from cftui.tui.keys import bindings
+from cftui.tui.screens.dialog import Dialog
 from cftui.tui.widgets.table import Table
 
 
-class Sheet(ModalScreen[None]):
+class Sheet(Dialog[None]):
     """Rows under a title."""
 
     BINDINGS = bindings("sheet")

@@ -9,11 +9,11 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from cftui.tui.keys import bindings
 from cftui.tui.rows import found_row
+from cftui.tui.screens.dialog import Dialog
 from cftui.tui.screens.dialog_list import ListField
 from cftui.tui.widgets.row_list import RowList
 from cftui.tui.workspace import OpenModel
@@ -28,7 +28,7 @@ class Choice:
     query: str
 
 
-class TitlePicker(ModalScreen[Choice | None]):
+class TitlePicker(Dialog[Choice | None]):
     """Searched as one types; enter takes the marked row. With ``genres``, those that fit stand first."""
 
     BINDINGS = bindings("dialog")

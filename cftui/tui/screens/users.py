@@ -7,19 +7,19 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from cftui.analysis import people, profiles
 from cftui.analysis.people import Person
 from cftui.tui.keys import bindings
 from cftui.tui.rows import person_line, plain
+from cftui.tui.screens.dialog import Dialog
 from cftui.tui.screens.dialog_list import ListField
 from cftui.tui.widgets.row_list import RowList
 from cftui.tui.workspace import OpenModel
 
 
-class UserPicker(ModalScreen[str | None]):
+class UserPicker(Dialog[str | None]):
     """Users by id, age, gender, occupation; saved profiles first. Dismissed with a name, or None."""
 
     BINDINGS = bindings("dialog")
@@ -71,7 +71,7 @@ class UserPicker(ModalScreen[str | None]):
             self.dismiss(self._names[cursor])
 
 
-class ProfileScreen(ModalScreen[None]):
+class ProfileScreen(Dialog[None]):
     """What somebody rated, and his taste by genre."""
 
     BINDINGS = bindings("profile")

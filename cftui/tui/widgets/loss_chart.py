@@ -12,6 +12,7 @@ from textual.color import Color
 from textual_plotext import PlotextPlot
 
 from cftui.engine.events import Event, History
+from cftui.tui.colours import RGB, Colours, colours
 
 # A line of raw points is slow to draw: no more per column than can be seen.
 POINTS_PER_COLUMN = 2
@@ -19,27 +20,30 @@ CELLS_PER_BAND_POINT = 3
 EPOCHS_DRAWN = 200
 REDRAW_SECONDS = 1.0
 SETTLED = 0.08  # share of a run after which its losses set the scale
-# Okabe-Ito, told apart by the colour-blind; marks differ too, for where there are no colours.
-TRAIN_COLOUR, VALID_COLOUR, BEST_COLOUR = (86, 180, 233), (230, 159, 0), (240, 228, 66)
-QUIET_COLOUR, LINE_COLOUR = (110, 110, 110), (150, 150, 150)
-OVERLAYS = (((0, 158, 115), "x"), ((204, 121, 167), "+"), ((213, 94, 0), "*"), ((0, 114, 178), "^"))
+OVERLAY_MARKS = "x+*^"
+BAND_MARK = "·"
 LINES = {"global_mean": "mean", "bias_only": "bias only", "item_knn": "item kNN"}
 X_AXES = ("epoch", "step", "seconds")
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A run on the chart, with the colour and mark it keeps."""
+    """A run on the chart; by its place it keeps its colour and mark."""
 
     name: str
     history: History
-    colour: tuple[int, int, int]
-    mark: str
+    place: int
+
+    @property
+    def mark(self) -> str:
+        return OVERLAY_MARKS[self.place % len(OVERLAY_MARKS)]
+
+    def colour(self, known: Colours) -> RGB:
+        return known.overlays[self.place % len(known.overlays)]
 
 
 def overlay(name: str, history: History, place: int) -> Curve:
-    colour, mark = OVERLAYS[place % len(OVERLAYS)]
-    return Curve(name, history, colour, mark)
+    return Curve(name, history, place)
 
 
 class LossChart(PlotextPlot):
@@ -62,6 +66,18 @@ class LossChart(PlotextPlot):
     def on_mount(self) -> None:
         super().on_mount()
         self.border_title = "loss"
+        self.watch(self.app, "theme", self._theme_changed, init=False)
+
+    @property
+    def _colours(self) -> Colours:
+        return colours(self.app.current_theme.dark)
+
+    def _theme_changed(self) -> None:
+        self._say()
+        self.refresh()
+
+    def on_resize(self) -> None:
+        self._say()
 
     def show(self, history: History | None, *, urgent: bool = False) -> None:
         """Draw ``history``; nothing is sent where nothing has changed, or too soon unless it is ``urgent``."""
@@ -74,12 +90,19 @@ class LossChart(PlotextPlot):
 
     def _say(self) -> None:
         """The legend stands in the frame: inside, it would cover the steepest part of the curve."""
-        series = [(TRAIN_COLOUR, "⠒ train"), (VALID_COLOUR, "o valid"), (BEST_COLOUR, "@ best")]
-        series += [(curve.colour, f"{curve.mark} {curve.name}") for curve in self.others]
+        known = self._colours
+        series = [(known.train, "⠒ train"), (known.valid, "o valid"), (known.best, "@ best")]
+        if self.band and self.size.width > 60:
+            series.append((known.band, f"{BAND_MARK} batches"))
+        series += [(curve.colour(known), f"{curve.mark} {curve.name}") for curve in self.others]
         named = "  ".join("[rgb({},{},{})]{}[/]".format(*colour, label) for colour, label in series)
         self.border_title = f"{self.run_name or 'loss'}  {named}" if self.history else "loss"
-        known = self.history.baselines if self.history else {}
-        self.border_subtitle = "  ".join(f"{LINES[name]} {loss:.3f}" for name, loss in known.items() if name in LINES)
+        lines = self.history.baselines if self.history else {}
+        said = [f"{LINES[name]} {loss:.3f}" for name, loss in lines.items() if name in LINES]
+        # A figure that is cut reads as another: the first, which is off the scale as a rule, gives way as a whole.
+        while said and len("  ".join(said)) > max(self.size.width - 6, 10):
+            said.pop(0)
+        self.border_subtitle = "  ".join(said)
 
     def render(self) -> RenderResult:
         self._draw()
@@ -112,16 +135,17 @@ class LossChart(PlotextPlot):
         for name, loss in history.baselines.items():
             if name in LINES and low <= loss <= high:
                 y = self._y([loss])[0]
-                plt.hline(y, LINE_COLOUR)
+                plt.hline(y, self._colours.lines)
         if self.band and windows:
             # The extremes of wide windows: a band, not a hedge.
             wide = self._thin(history.windows, max(10, self.size.width // CELLS_PER_BAND_POINT))
             for bound in ("min", "max"):
-                plt.plot(
+                # Marks, not a line: it must be told from the curve without colours too.
+                plt.scatter(
                     [x(w) for w in wide],
                     self._y([min(max(w[bound], low), high) for w in wide]),
-                    marker="braille",
-                    color=QUIET_COLOUR,
+                    marker=BAND_MARK,
+                    color=self._colours.band,
                 )
         for curve in self.others:
             scored = _scored(curve.history)
@@ -130,22 +154,22 @@ class LossChart(PlotextPlot):
                 [at(e) for e in scored],
                 self._y([min(max(e["valid_loss"], low), high) for e in scored]),
                 marker=curve.mark,
-                color=curve.colour,
+                color=curve.colour(self._colours),
             )
         if windows:
             plt.plot(
                 [x(w) for w in windows],
                 self._y([min(max(w["loss"], low), high) for w in windows]),
                 marker="braille",
-                color=TRAIN_COLOUR,
+                color=self._colours.train,
             )
         scored = _scored(history)
         if scored:
             ys = self._y([e["valid_loss"] for e in scored])
-            plt.scatter([x(e) for e in scored], ys, marker="o", color=VALID_COLOUR)
+            plt.scatter([x(e) for e in scored], ys, marker="o", color=self._colours.valid)
             best = history.best
             if best:
-                plt.scatter([x(best)], self._y([best["valid_loss"]]), marker="@", color=BEST_COLOUR)
+                plt.scatter([x(best)], self._y([best["valid_loss"]]), marker="@", color=self._colours.best)
         self._axes(low, high, end)
         row = (self._y([high])[0] - self._y([low])[0]) / max(self.size.height - 3, 1)
         taken: list[float] = []
@@ -155,7 +179,7 @@ class LossChart(PlotextPlot):
                 taken.append(y)
                 # One row above its line, over whatever is there.
                 label = f"{LINES[name]} {loss:.3f}"
-                plt.text(label, end, y + row, color=LINE_COLOUR, background=self._ground(), alignment="right")
+                plt.text(label, end, y + row, color=self._colours.lines, background=self._ground(), alignment="right")
 
     def _ground(self) -> tuple[int, int, int]:
         """The chart's background: plotext's own for text is white."""

@@ -17,15 +17,12 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from cftui.tui.colours import DARK
 from cftui.tui.keys import bindings
 
 if TYPE_CHECKING:
     import numpy as np
 
-# Okabe-Ito, told apart by the colour-blind; what a colour means is also said in words for the point at the cursor.
-COLOURS = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#999999", "#f0e442", "#d55e00")
-# From low to high: cividis, its dark end lightened enough for a dark ground.
-RAMP = ("#3b6bb5", "#7b7f9b", "#a69f8b", "#d2c060", "#ffe945")
 # Bit of each dot of a braille cell, by row and column.
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 _ZOOM = 1.25
@@ -57,7 +54,7 @@ class PointMap(Widget, can_focus=True):
         self._labels: dict[int, str] = {}
         self._ends: tuple[str, str, str, str] = ("", "", "", "")
         self._found: np.ndarray | None = None
-        self._palette: Sequence[str] = COLOURS
+        self._palette: Sequence[str] = DARK.groups
         self.cursor: int | None = None
         self._centre = (0.0, 0.0)
         self._half = (1.0, 1.0)
@@ -69,7 +66,7 @@ class PointMap(Widget, can_focus=True):
         group: np.ndarray,
         labels: dict[int, str],
         *,
-        palette: Sequence[str] = COLOURS,
+        palette: Sequence[str] = DARK.groups,
         ends: tuple[str, str, str, str] = ("", "", "", ""),
         keep: bool = False,
     ) -> None:
@@ -280,9 +277,14 @@ class PointMap(Widget, can_focus=True):
                 continue
             x, y = int(columns[index]) // 2, int(rows[index]) // 4
             is_cursor = index == self.cursor and not marked
-            shown = f"◉ {label}".rstrip() if is_cursor else f"• {label}"
-            shown = shown[: max(width - 1, 1)]
-            left = x if x + len(shown) <= width else max(0, width - len(shown))
+            dot = "◉" if is_cursor else "•"
+            label = label[: max(width - 3, 0)]
+            # The dot stays where the point is; its name stands to the left where there is no room to the right.
+            if x + len(label) + 2 <= width or x < len(label) + 1:
+                shown, left = f"{dot} {label}".rstrip()[: width - x], x
+            else:
+                shown = f"{label} {dot}" if label else dot
+                left = x - len(shown) + 1
             span = (left, left + len(shown))
             if not is_cursor and any(a < span[1] + 1 and span[0] < b + 1 for a, b in taken.get(y, [])):
                 continue

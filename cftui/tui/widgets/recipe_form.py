@@ -6,6 +6,7 @@ from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.content import Content
 from textual.message import Message
 from textual.widgets import Button, Checkbox, Input, Label, Select, Static
 
@@ -21,11 +22,11 @@ FIELDS = (*(name for row in ROWS for name in row), "patience")
 
 
 class Tick(Checkbox):
-    """A check box that also differs where there are no colours."""
+    """A check box that is seen to be one without colours, too."""
 
     @property
-    def BUTTON_INNER(self) -> str:  # type: ignore[override]
-        return "x" if self.value else " "
+    def _button(self) -> Content:
+        return Content("[x]" if self.value else "[ ]")
 
 
 class RecipeForm(Vertical):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from rich.text import Text
 from textual import on, work
@@ -51,6 +52,15 @@ class RunList(OptionList):
     kept_by: tuple[str, str] | None = None
     _rows: list[RunSummary] = []
     _known: dict[str, tuple[tuple[float, float], RunSummary]] = {}
+
+    def copy_text(self) -> str:
+        """The name of the run under the cursor."""
+        return self.current or ""
+
+    def _move_page(self, direction: Any) -> None:
+        # Textual's fails where a page key comes before the list has been laid out.
+        with contextlib.suppress(KeyError):
+            super()._move_page(direction)
 
     @property
     def current(self) -> str | None:

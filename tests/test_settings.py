@@ -1,0 +1,282 @@
+"""What is kept about the user: a configuration that is read, a state that is written, a log; and where they are."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from cftui import settings
+from cftui.cli.main import main
+from cftui.errors import CftuiError
+from cftui.home import Home
+from cftui.settings import Config, State, read_state, write_state
+from cftui.tui.keys import keymap
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The configuration file of a user of one's own; not there yet."""
+    monkeypatch.setenv("CFTUI_CONFIG_DIR", str(tmp_path / "config"))
+    (tmp_path / "config").mkdir()
+    return settings.config_file()
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of state and log; not there yet."""
+    monkeypatch.setenv("CFTUI_STATE_DIR", str(tmp_path / "state"))
+    return tmp_path / "state"
+
+
+def refused(config: Path, text: str | bytes) -> str:
+    config.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(CftuiError) as told:
+        Config.read()
+    assert "\n" not in str(told.value)
+    return str(told.value)
+
+
+# The configuration
+
+
+def test_without_a_file_the_defaults_hold(config: Path) -> None:
+    assert Config.read() == Config()
+
+
+def test_an_empty_file_says_nothing(config: Path) -> None:
+    config.write_text("# nothing yet\n")
+    assert Config.read() == Config()
+
+
+def test_every_setting_is_read(config: Path) -> None:
+    config.write_text(
+        'theme = "nord"\nascii = true\ndata = "ml-25m"\nrecipe = "collab"\n\n[keys]\n"search.why" = "f5, W"\n'
+    )
+    assert Config.read() == Config("nord", True, "ml-25m", "collab", {"search.why": "f5, W"})
+
+
+def test_the_schema_in_the_documentation_is_a_file_that_can_be_read(config: Path) -> None:
+    example = "\n".join(line[4:] for line in (settings.__doc__ or "").splitlines() if line.startswith("    "))
+    assert example
+    config.write_text(example)
+    read = Config.read()
+    assert read.keys
+    assert keymap(read.keys)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "reason"),
+    [
+        ('# mine\n\nthem = "nord"\n', 3, "no setting 'them'; did you mean theme?"),
+        ('theme = "nord"\n[colours]\nred = 1\n', 2, "no setting 'colours'"),
+        ("theme = 3\n", 1, "theme is a string in quotes"),
+        ('\n\nascii = "yes"\n', 3, "ascii is true or false"),
+        ("ascii = 1\n", 1, "ascii is true or false"),
+        ('\ndata = ["ml-100k"]\n', 2, "data is a string in quotes"),
+        ('recipe = true\ntheme = "nord"\n', 1, "recipe is a string in quotes"),
+        ('theme = "nord"\nkeys = "q"\n', 2, "keys is a table"),
+        ('[keys]\n"search.why" = "w"\n"map.find" = 5\n', 3, "the keys of map.find are a string in quotes"),
+        ('[keys]\n"search.why" = " "\n', 2, "the keys of search.why are a string in quotes"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_file_and_line(config: Path, text: str, line: int, reason: str) -> None:
+    said = refused(config, text)
+    assert said.startswith(f"{config}, line {line}: ")
+    assert reason in said
+
+
+def test_what_is_not_toml_is_told_with_its_line(config: Path) -> None:
+    said = refused(config, 'theme = "nord"\nascii = yes\n')
+    assert said.startswith(f"{config}")
+    assert "line 2" in said
+
+
+def test_what_is_not_utf_8_is_one_line(config: Path) -> None:
+    said = refused(config, 'theme = "misérable"\n'.encode("latin-1"))
+    assert said.startswith(f"{config}")
+    assert "utf-8" in said
+
+
+def test_a_folder_in_its_place_is_one_line(config: Path) -> None:
+    config.mkdir()
+    with pytest.raises(CftuiError, match="cannot be read"):
+        Config.read()
+
+
+def test_a_key_for_an_action_there_is_not_is_told_with_the_nearest() -> None:
+    with pytest.raises(CftuiError, match=r"no action 'search\.wy'.*did you mean search\.why"):
+        keymap({"search.wy": "w"})
+
+
+def test_several_keys_are_taken_apart_at_their_commas() -> None:
+    assert keymap({"search.why": "f5 , W"}) == {"search.why": "f5,W"}
+
+
+# The state
+
+
+WHOLE = State(theme="nord", data="ml-100k", run="model4-a", newest="model5-b", user="me", screen="map")
+
+
+def test_each_home_remembers_its_own_state(kept: Path, tmp_path: Path) -> None:
+    one, other = Home(tmp_path / "one"), Home(tmp_path / "other")
+    assert read_state(one) == (State(), "")
+    write_state(one, WHOLE)
+    write_state(other, State(user="7"))
+    assert read_state(one) == (WHOLE, "")
+    assert read_state(other) == (State(user="7"), "")
+    write_state(one, State(user="8"))
+    assert read_state(one) == (State(user="8"), "")
+    assert read_state(other) == (State(user="7"), "")
+    assert read_state(Home(tmp_path / "third")) == (State(), "")
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [b"", b'{"homes": {', b"[]", b'{"homes": 3}', b"{}", b"\xff\xfe\x00", b'{"homes": {"%HOME%": ["a"]}}'],
+    ids=["empty", "cut", "list", "number", "no homes", "binary", "home is a list"],
+)
+def test_a_damaged_state_is_set_aside_and_told_and_the_next_one_is_kept(
+    damaged: bytes, kept: Path, tmp_path: Path
+) -> None:
+    home = Home(tmp_path / "home")
+    damaged = damaged.replace(b"%HOME%", str(home.root).encode())
+    kept.mkdir()
+    settings.state_file().write_bytes(damaged)
+    state, told = read_state(home)
+    assert state == State()
+    assert str(settings.state_file()) in told
+    assert "\n" not in told
+    aside = next(path for path in kept.iterdir() if path.name in told and path != settings.state_file())
+    assert aside.read_bytes() == damaged
+    write_state(home, WHOLE)
+    assert read_state(home) == (WHOLE, "")
+
+
+def test_what_a_later_version_keeps_is_passed_over(kept: Path, tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    kept.mkdir()
+    settings.state_file().write_text(json.dumps({"homes": {str(home.root): {"user": "7", "zoom": "2", "run": 5}}}))
+    assert read_state(home) == (State(user="7"), "")
+
+
+@pytest.fixture
+def unwritable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of state below a file: nobody, not even root, can make it."""
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("CFTUI_STATE_DIR", str(tmp_path / "file" / "state"))
+    return tmp_path / "file" / "state"
+
+
+def test_a_state_that_cannot_be_written_or_read_is_no_failure(unwritable: Path, tmp_path: Path) -> None:
+    write_state(Home(tmp_path), WHOLE)
+    state, _ = read_state(Home(tmp_path))
+    assert state == State()
+
+
+def test_a_log_that_cannot_be_written_is_no_failure(unwritable: Path) -> None:
+    assert settings.log("gone") == settings.log_file()
+
+
+# The log
+
+
+def test_the_log_is_appended_to_with_the_time(kept: Path) -> None:
+    settings.log("first\n")
+    path = settings.log("second")
+    assert path == settings.log_file()
+    lines = path.read_text().splitlines()
+    assert [line[20:] for line in lines] == ["first", "second"]
+    assert lines[0][:4].isdigit()
+
+
+def test_a_log_that_has_grown_large_is_begun_anew_and_the_one_before_kept(
+    kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "LOG_BYTES", 2_000)
+    for number in range(200):
+        settings.log(f"{number} {'x' * 100}")
+    sizes = {path.name: path.stat().st_size for path in kept.iterdir()}
+    assert len(sizes) == 2
+    assert all(size <= 2_200 for size in sizes.values())
+    text = "".join(path.read_text() for path in kept.iterdir())
+    assert "199 xxx" in settings.log_file().read_text()
+    assert text.count("\n") >= 2_000 // 130
+
+
+# Where they are
+
+
+def test_platform_folders_are_used_where_none_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("CFTUI_CONFIG_DIR", "CFTUI_STATE_DIR"):
+        monkeypatch.delenv(name)
+    for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    monkeypatch.setattr(os.path, "expanduser", lambda path: str(path).replace("~", str(tmp_path)))
+    for path in (settings.config_file(), settings.state_file(), settings.log_file()):
+        assert tmp_path in path.parents
+        assert path.parent.name == "cftui"
+
+
+@pytest.fixture
+def located(config: Path, kept: Path, tiny_runs, tmp_path: Path) -> tuple[Home, dict[str, Path]]:
+    """A home in which everything the program keeps has been written by what writes it; and where it came to be."""
+    from cftui.analysis import profiles
+    from cftui.analysis.trained import TrainedModel
+
+    _, runs = tiny_runs
+    home = Home(tmp_path / "home")
+    (home.data / "tiny").mkdir(parents=True)
+    (home.models / "a.run").mkdir(parents=True)
+    model = TrainedModel.load(runs["model4"])
+    profile = profiles.save(home, "me", model, [1, 2], [4.0, 5.0])
+    config.write_text('theme = "nord"\n')
+    write_state(home, WHOLE)
+    return home, {
+        "data sets": home.data / "tiny",
+        "profiles": Path(profile),
+        "runs": home.models / "a.run",
+        "configuration": config,
+        "state": kept / "state.json",
+        "log": settings.log("something failed"),
+    }
+
+
+def locate(capsys: pytest.CaptureFixture[str], home: Home, *options: str) -> str:
+    capsys.readouterr()
+    assert main(lambda *_: 0, ["locate", "--home", str(home.root), *options]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    return out
+
+
+def test_locate_names_every_place_as_json_and_things_are_there(located, capsys) -> None:
+    home, written = located
+    told = json.loads(locate(capsys, home, "--json"))
+    assert told.keys() == written.keys()
+    for what, path in written.items():
+        assert path.exists()
+        place = Path(told[what]["path"])
+        assert place in (path, *path.parents), what
+        assert place != home.root
+        assert told[what]["there"] is True
+
+
+def test_locate_names_every_place_as_text_in_full(located, capsys) -> None:
+    home, _ = located
+    places = json.loads(locate(capsys, home, "--json"))
+    lines = locate(capsys, home).splitlines()
+    for what, place in places.items():
+        (line,) = [line for line in lines if line.startswith(f"{what} ")]
+        assert f" {place['path']} " in line
+        assert line.rstrip().endswith("yes")
+
+
+def test_locate_says_what_is_not_there_yet(kept: Path, config: Path, tmp_path: Path, capsys) -> None:
+    told = json.loads(locate(capsys, Home(tmp_path / "new"), "--json"))
+    assert not any(place["there"] for place in told.values())
+    assert "not yet" in locate(capsys, Home(tmp_path / "new"))
+    assert not kept.exists(), "locate only looks"
