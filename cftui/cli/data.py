@@ -50,11 +50,61 @@ def get(session: Session, name: str, source: Path | None) -> None:
     from cftui.cli.progress import DownloadBar
     from cftui.data import sources
 
-    if not catalog.known(name).url:
-        raise CftuiError(f"{name} is made, not fetched: {catalog.known(name).remedy}")
+    known = catalog.known(name, session.home)
+    if not known.url:
+        raise CftuiError(f"{name} is {'imported' if known.imported else 'made'}, not fetched: {known.remedy}")
     with DownloadBar() as bar:
         folder = sources.get(name, session.home, source=source, say=narrate, progressbar=bar)
     print_json({"name": name, "folder": str(folder)}) if session.json else print(folder)
+
+
+@data.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--name", required=True, help="What --data will call it.")
+@click.option("--user", metavar="COL", help="Column of the users, by name or by number from 1.")
+@click.option("--item", metavar="COL", help="Column of the items.")
+@click.option("--rating", metavar="COL", help="Column of the ratings: numbers on any scale.")
+@click.option("--time", metavar="COL", help="Column of the times: epoch seconds or milliseconds, or ISO dates.")
+@click.option("--items", metavar="FILE", type=click.Path(path_type=Path), help="A file about the items.")
+@click.option("--item-id", metavar="COL", help="Its column that holds what --item holds.")
+@click.option("--title", metavar="COL", help="Its column of titles.")
+@click.option("--genres", metavar="COL", help="Its column of genres, joined by | or commas.")
+@click.option("--year", metavar="COL", help="Its column of years.")
+@click.option("--noun", default="item", show_default=True, help="What one item is called: book, song, beer.")
+@click.option("--label", metavar="TEXT", help="What the data set is called in a heading [default: its name].")
+@click.option("--delimiter", metavar="D", help="Between columns: a character, ::, or tab [default: guessed].")
+@click.option("--encoding", metavar="E", help="Such as utf-8 or cp1252 [default: guessed].")
+@click.option(
+    "--duplicates",
+    type=click.Choice(["last", "mean", "error"]),
+    default="last",
+    show_default=True,
+    help="Which rating stands when a user rates an item twice: the last in the file, the mean, or none.",
+)
+@click.option("--skip-bad", metavar="N", type=click.IntRange(0), default=0, help="Malformed rows to pass over.")
+@pass_session
+def import_(session: Session, file: Path, name: str, **asked: Any) -> None:
+    """Import ratings of your own: CSV, TSV, JSON lines or Parquet, compressed or not.
+
+    Delimiter, encoding and columns are guessed from the header and the first rows, and said; an option overrides each.
+    """
+    from cftui.data.importing import Asked, import_ratings
+
+    facts = import_ratings(file, name, session.home, Asked(**asked), say=narrate)
+    folder = catalog.folder(name, session.home)
+    low, high = facts["rating_range"]
+    counts = f"{facts['ratings']:,} ratings, {low:g} to {high:g}, by {facts['users']:,} users"
+    narrate(f"{name}: {counts} of {facts['items']:,} {facts['noun']}s. Next: cftui train model4 --data {name}")
+    print_json({"folder": str(folder), **facts}) if session.json else print(folder)
+
+
+@data.command()
+@click.argument("name")
+@pass_session
+def rm(session: Session, name: str) -> None:
+    """Delete a data set from disk. Runs trained on it stay, but need it to be read."""
+    folder = catalog.remove(name, session.home)
+    print_json({"name": name, "removed": str(folder)}) if session.json else narrate(f"removed {folder}")
 
 
 @data.command()
@@ -92,6 +142,8 @@ def stats(session: Session, name: str, duplicates: bool) -> None:
     twice = statistics.duplicate_titles(tables)
     histogram = statistics.histogram(tables)
     if session.json:
+        # No times are null here; in the app they are an empty text.
+        facts = {**facts, "first": facts["first"] or None, "last": facts["last"] or None}
         print_json({**facts, "histogram": records(histogram), "duplicates": records(twice)})
     elif duplicates:
         print_table(records(twice.rename(columns={"item": tables.noun})))
@@ -115,7 +167,7 @@ def readable(facts: dict[str, Any], noun: str) -> dict[str, str]:
         "density": f"{facts['density']:.2%}",
         "rated": f"{facts['rating_min']}-{facts['rating_max']}, mean {facts['rating_mean']:.2f}",
         "ids": "consecutive, no gaps" if facts["ids_consecutive"] else "with gaps",
-        "from": f"{facts['first'][:10]} to {facts['last'][:10]}",
+        "from": f"{facts['first'][:10]} to {facts['last'][:10]}" if facts["first"] else "no times",
         "per user": spread("ratings_per_user"),
         f"per {noun}": spread("ratings_per_item"),
     }

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +19,13 @@ if TYPE_CHECKING:  # pandas takes a third of a second to import: only when somet
     from cftui.data.tables import Tables
 
 
+# What ``kind`` says in the ``dataset.json`` of a set that the user imported.
+IMPORTED = "imported"
+
+
 @dataclass(frozen=True)
 class Known:
-    """A data set that is published, or that can be made here.
+    """A data set that is published, that can be made here, or that the user imported.
 
     Attributes:
         url, sha256: the official archive; empty if it is made here.
@@ -30,6 +37,9 @@ class Known:
         read: its folder as data frames.
         read_ratings: its folder encoded for training, for a data set too large to go through data frames. What it
             returns is what ``Ratings.encode`` of ``read`` would be.
+        imported: whether it is the user's own.
+        folder: what the folder in the official archive is called, if not like the data set.
+        member_bytes: no member of the archive is larger; 0 for the bound of ``sources``.
     """
 
     name: str
@@ -42,10 +52,15 @@ class Known:
     licence: str
     read: Callable[[Path], Tables]
     read_ratings: Callable[[Path, ItemKey], Ratings] | None = None
+    imported: bool = False
+    folder: str = ""
+    member_bytes: int = 0
 
     @property
     def remedy(self) -> str:
         """How to come by a good copy, for the end of a message."""
+        if self.imported:
+            return f"cftui data import FILE --name {self.name}"
         if self.url:
             return f"cftui data get {self.name}"
         return f"cftui data synth {self.name.removeprefix(shapes.PREFIX)}"
@@ -56,6 +71,43 @@ def _read_ml_100k(folder: Path) -> Tables:
 
     return read_tables(folder)
 
+
+_LICENCE = "GroupLens, University of Minnesota: research use, no redistribution; cite Harper & Konstan 2015"
+
+
+def _movielens(
+    name: str, label: str, members: str, required: str, licence: str = _LICENCE, folder: str = "", gigabytes: int = 1
+) -> Known:
+    """One of the larger MovieLens sets. Their SHA-256 was never at hand: the archive is checked by GroupLens' MD5."""
+
+    def read(folder: Path) -> Tables:
+        from cftui.data.movielens_sets import read_tables
+
+        return read_tables(name, folder)
+
+    def read_ratings(folder: Path, item_key: ItemKey) -> Ratings:
+        from cftui.data.movielens_sets import read_ratings
+
+        return read_ratings(name, folder, item_key)
+
+    return Known(
+        name=name,
+        label=label,
+        url=f"https://files.grouplens.org/datasets/movielens/{name}.zip",
+        sha256="",
+        members=tuple(members.split()),
+        required=tuple(required.split()),
+        fingerprint="",
+        licence=licence,
+        read=read,
+        read_ratings=read_ratings,
+        folder=folder,
+        member_bytes=gigabytes * 1_000_000_000,
+    )
+
+
+_CSV_FILES = "ratings.csv movies.csv tags.csv links.csv README.txt"
+_CSV_REQUIRED = "ratings.csv movies.csv"
 
 KNOWN = {
     known.name: known
@@ -68,9 +120,23 @@ KNOWN = {
             members=("u.data", "u.item", "u.user", "u.genre", "u.info", "u.occupation", "README"),
             required=("u.data", "u.item", "u.user"),
             fingerprint="2accfcfd0ac62478",
-            licence="GroupLens, University of Minnesota: research use, no redistribution; cite Harper & Konstan 2015",
+            licence=_LICENCE,
             read=_read_ml_100k,
         ),
+        _movielens("ml-latest-small", "MovieLens latest small", _CSV_FILES, _CSV_REQUIRED),
+        _movielens(
+            "ml-1m", "MovieLens 1M", "ratings.dat movies.dat users.dat README", "ratings.dat movies.dat users.dat"
+        ),
+        _movielens(
+            "ml-10m",
+            "MovieLens 10M",
+            "ratings.dat movies.dat tags.dat README.html",
+            "ratings.dat movies.dat",
+            folder="ml-10M100K",
+        ),
+        _movielens("ml-20m", "MovieLens 20M", _CSV_FILES, _CSV_REQUIRED),
+        _movielens("ml-25m", "MovieLens 25M", _CSV_FILES, _CSV_REQUIRED, gigabytes=2),
+        _movielens("ml-32m", "MovieLens 32M", _CSV_FILES, _CSV_REQUIRED, gigabytes=2),
     )
 }
 
@@ -104,8 +170,59 @@ def _synth(name: str) -> Known:
     )
 
 
-def known(name: str) -> Known:
-    """The description of a data set, on disk or not: one of ``KNOWN``, or ``synth-`` and a shape.
+def is_plain(name: str) -> bool:
+    """Whether ``name`` is fit to be a folder anywhere and to be typed."""
+    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name) is not None and not name.endswith(".")
+
+
+def is_reserved(name: str) -> bool:
+    """Whether ``name`` is, or on some file systems would be taken for, that of a published or synthetic set."""
+    return name.casefold() in KNOWN or name.casefold().startswith(shapes.PREFIX)
+
+
+def is_imported(name: str, home: Home) -> bool:
+    """Whether the user's own data set of that name is on disk."""
+    if is_reserved(name) or not is_plain(name):
+        return False
+    try:
+        facts = json.loads((home.data / name / "dataset.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(facts, dict) and facts.get("kind") == IMPORTED
+
+
+def _imported(name: str, home: Home) -> Known:
+    def remedy() -> str:
+        return f"import it again: {_imported(name, home).remedy}"
+
+    def read(folder: Path) -> Tables:
+        from cftui.data.columns import read_tables
+
+        return read_tables(folder, remedy())
+
+    def read_ratings(folder: Path, item_key: ItemKey) -> Ratings:
+        from cftui.data.columns import read_ratings
+
+        return read_ratings(folder, item_key, remedy())
+
+    facts = json.loads((home.data / name / "dataset.json").read_text(encoding="utf-8"))
+    return Known(
+        name=name,
+        label=str(facts.get("label", name)),
+        url="",
+        sha256="",
+        members=(),
+        required=(),
+        fingerprint="",
+        licence="",
+        read=read,
+        read_ratings=read_ratings,
+        imported=True,
+    )
+
+
+def known(name: str, home: Home | None = None) -> Known:
+    """The description of a data set, on disk or not: one of ``KNOWN``, ``synth-`` and a shape, or imported in ``home``.
 
     Raises:
         CftuiError: no data set bears that name.
@@ -114,17 +231,54 @@ def known(name: str) -> Known:
         return KNOWN[name]
     if name.startswith(shapes.PREFIX):
         return _synth(name)
-    raise CftuiError(f"no data set {name!r}; {suggestion(name, sorted(KNOWN))}")
+    if home is not None and is_imported(name, home):
+        return _imported(name, home)
+    own = [one.name for one in imported(home)] if home is not None else []
+    names = sorted([*KNOWN, *own])
+    # Published names are alike: a near miss of one is not also to be told of the others.
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.8)
+    raise CftuiError(f"no data set {name!r}; {suggestion(name, near or names)}")
+
+
+def imported(home: Home) -> list[Known]:
+    """The user's own data sets, by name."""
+    if not home.data.is_dir():
+        return []
+    names = sorted(path.name for path in home.data.iterdir() if path.is_dir())
+    return [_imported(name, home) for name in names if is_imported(name, home)]
 
 
 def listed(home: Home) -> list[Known]:
-    """What is published, then what was made and is on disk."""
+    """What is published, then what was made and is on disk, then what was imported."""
     made = [_synth(f"{shapes.PREFIX}{name}") for name in shapes.SHAPES]
-    return [*KNOWN.values(), *(data_set for data_set in made if is_present(data_set.name, home))]
+    there = [data_set for data_set in made if is_present(data_set.name, home)]
+    return [*KNOWN.values(), *there, *imported(home)]
 
 
 def folder(name: str, home: Home) -> Path:
-    return home.data / known(name).name
+    return home.data / known(name, home).name
+
+
+def remove(name: str, home: Home) -> Path:
+    """Delete a data set from disk and return the folder that held it.
+
+    Raises:
+        CftuiError: no data set bears that name, or it is not on disk.
+    """
+    import shutil
+    import tempfile
+
+    where = _present(name, home)
+    if where.is_symlink():
+        where.unlink()
+        return where
+    # Out of the way first: what is half deleted must not be taken for a data set.
+    doomed = Path(tempfile.mkdtemp(dir=home.data, prefix=f".{name}.removed-"))
+    try:
+        where.replace(doomed / name)
+    finally:
+        shutil.rmtree(doomed, ignore_errors=True)
+    return where
 
 
 def is_present(name: str, home: Home) -> bool:
@@ -137,7 +291,7 @@ def open_tables(name: str, home: Home) -> Tables:
     Raises:
         CftuiError: unknown, not fetched yet, malformed (file and line), or altered since it was published.
     """
-    data_set, where = known(name), _present(name, home)
+    data_set, where = known(name, home), _present(name, home)
     tables = data_set.read(where)
     verify(data_set, tables, where)
     return tables
@@ -149,7 +303,7 @@ def open_ratings(name: str, home: Home, item_key: ItemKey = "title") -> Ratings:
     Raises:
         CftuiError: as ``open_tables``, or ``item_key`` is neither title nor id.
     """
-    data_set = known(name)
+    data_set = known(name, home)
     if data_set.read_ratings is not None:
         return data_set.read_ratings(_present(name, home), item_key)
     from cftui.data.ratings import Ratings

@@ -145,22 +145,51 @@ class Ratings:
         keys = frame["title"] if item_key == "title" else frame["item"]
         user_codes, user_ids = pd.factorize(frame["user"], sort=True)
         item_codes, item_ids = pd.factorize(keys, sort=True)
-        users, items = (UNKNOWN, *user_ids.tolist()), (UNKNOWN, *item_ids.tolist())
+        return cls.assemble(
+            tables,
+            item_key,
+            user=user_codes.astype(np.int64) + 1,
+            user_ids=user_ids.tolist(),
+            item=item_codes.astype(np.int64) + 1,
+            item_ids=item_ids.tolist(),
+            rating=frame["rating"].to_numpy(np.float32),
+            timestamp=frame["timestamp"].to_numpy(np.int64),
+        )
 
+    @classmethod
+    def assemble(
+        cls,
+        tables: Tables,
+        item_key: ItemKey,
+        *,
+        user: np.ndarray,
+        user_ids: list[str | int],
+        item: np.ndarray,
+        item_ids: list[str | int],
+        rating: np.ndarray,
+        timestamp: np.ndarray,
+    ) -> Ratings:
+        """Ratings that are encoded already, with the names and tables of ``tables`` (whose ``ratings`` are not read).
+
+        Args:
+            user, item: int64 codes ``[n]``, from 1.
+            user_ids, item_ids: what the codes stand for, sorted, without the unknown.
+        """
+        users, items = (UNKNOWN, *user_ids), (UNKNOWN, *item_ids)
         column = "title" if item_key == "title" else "item"
         item_table = tables.items.drop_duplicates(column).set_index(column, drop=False).reindex(list(items))
-        item_table["ratings"] = np.bincount(item_codes + 1, minlength=len(items))
+        item_table["ratings"] = np.bincount(item, minlength=len(items))
         item_table = item_table.reset_index(drop=True)[["title", "year", "genres", "ratings"]]
         item_table = item_table.fillna({"title": UNKNOWN, "year": 0, "genres": ""}).astype({"year": int})
         user_table = tables.users.set_index("user", drop=False).reindex(list(users)).reset_index(drop=True)
-        user_table["ratings"] = np.bincount(user_codes + 1, minlength=len(users))
+        user_table["ratings"] = np.bincount(user, minlength=len(users))
         return cls(
             name=tables.name,
             noun=tables.noun,
-            user=user_codes.astype(np.int64) + 1,
-            item=item_codes.astype(np.int64) + 1,
-            rating=frame["rating"].to_numpy(np.float32),
-            timestamp=frame["timestamp"].to_numpy(np.int64),
+            user=user,
+            item=item,
+            rating=rating,
+            timestamp=timestamp,
             users=Vocabulary(users),
             items=Vocabulary(items),
             item_key=item_key,

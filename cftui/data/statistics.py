@@ -14,11 +14,13 @@ def describe(tables: Tables) -> dict[str, Any]:
     """The facts of ``cftui data stats``, JSON-ready.
 
     ``density`` is ratings / (users x items); ``ids_consecutive`` asks, as the chapter does, whether user and item
-    ids run from 1 without a gap; ``duplicate_titles`` counts the ids whose title another id bears already.
+    ids run from 1 without a gap; ``duplicate_titles`` counts the ids whose title another id bears already;
+    ``first`` and ``last`` are empty where the ratings have no times.
     """
     ratings, items = tables.ratings, tables.items
     users, rated = ratings["user"].nunique(), ratings["item"].nunique()
     titles = items.loc[items["item"].isin(ratings["item"]), "title"]
+    timed = bool(ratings["timestamp"].any())
     per_user, per_item = ratings.groupby("user").size(), ratings.groupby("item").size()
     return {
         "name": tables.name,
@@ -33,8 +35,8 @@ def describe(tables: Tables) -> dict[str, Any]:
         "rating_mean": round(float(ratings["rating"].astype(float).mean()), 5),
         "density": len(ratings) / (users * rated),
         "ids_consecutive": _consecutive(ratings["user"]) and _consecutive(ratings["item"]),
-        "first": _moment(ratings["timestamp"].min()),
-        "last": _moment(ratings["timestamp"].max()),
+        "first": _moment(ratings["timestamp"].min()) if timed else "",
+        "last": _moment(ratings["timestamp"].max()) if timed else "",
         "ratings_per_user": _spread(per_user),
         "ratings_per_item": _spread(per_item),
         "fingerprint": tables.fingerprint,

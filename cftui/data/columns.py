@@ -1,0 +1,213 @@
+"""A data set as binary columns: what an import writes, and what the larger published sets are cached as.
+
+A folder holds ``.npy`` columns, read memory-mapped: ``user`` and ``item`` (int32 rows of the tables below), ``rating``
+(float32) and ``timestamp`` (int64), in file order; ``users.json`` and ``items.json``, the tables, a list per column and
+sorted by id; and ``dataset.json``, the facts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cftui.data.ratings import ItemKey, Ratings
+from cftui.data.tables import Tables
+from cftui.errors import CftuiError
+from cftui.files import write_json
+
+COLUMNS = {"user": np.int32, "item": np.int32, "rating": np.float32, "timestamp": np.int64}
+FORMAT = 1
+FACTS = "dataset.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Content:
+    """What goes into the files.
+
+    Attributes:
+        user, item: int ``[n]``: row numbers of the tables.
+        rating: float ``[n]``; timestamp: int ``[n]``, seconds since 1970, 0 where there is none.
+        users: column ``user`` and what is known of them, sorted by id, all of whom rate.
+        items: columns ``item``, ``title``, ``year``, ``genres``, sorted by id; not all need be rated.
+    """
+
+    user: np.ndarray
+    item: np.ndarray
+    rating: np.ndarray
+    timestamp: np.ndarray
+    users: pd.DataFrame
+    items: pd.DataFrame
+
+
+@dataclass(frozen=True, eq=False)
+class ColumnTables(Tables):
+    """``Tables`` whose fingerprint was taken when they were written, and whose titles need no merge."""
+
+    recorded: str = ""
+    item_rows: np.ndarray | None = None
+
+    @cached_property
+    def fingerprint(self) -> str:
+        return self.recorded
+
+    @cached_property
+    def titled(self) -> pd.DataFrame:
+        # Sorted categories: ``Ratings.encode`` numbers titles in this order.
+        which, titles = pd.factorize(self.items["title"], sort=True)
+        return self.ratings.assign(title=pd.Categorical.from_codes(which[self.item_rows], categories=titles))
+
+
+def write(folder: Path, content: Content, facts: dict[str, Any]) -> str:
+    """Write ``content`` into an empty folder, the facts last; returns its fingerprint.
+
+    Args:
+        facts: at least ``name``, ``label`` and ``noun``; ``rating_range`` is derived from the ratings if not in it.
+    """
+    digest = hashlib.sha256()
+    for name, kind in COLUMNS.items():
+        values = np.ascontiguousarray(getattr(content, name), dtype=kind)
+        np.save(folder / f"{name}.npy", values)
+        digest.update(values.data)
+    for name in ("users", "items"):
+        text = json.dumps(getattr(content, name).to_dict("list"), ensure_ascii=False)
+        (folder / f"{name}.json").write_text(text, encoding="utf-8")
+        digest.update(text.encode())
+    fingerprint = digest.hexdigest()[:16]
+    rating = np.asarray(content.rating, dtype=np.float32)
+    derived = {
+        "rating_range": [float(rating.min()), float(rating.max())],
+        "ratings": len(rating),
+        "users": len(content.users),
+        "items": len(content.items),
+        "fingerprint": fingerprint,
+        "format": FORMAT,
+    }
+    write_json(folder / FACTS, {**derived, **facts})
+    return fingerprint
+
+
+def read_facts(folder: Path, remedy: str) -> dict[str, Any]:
+    """``dataset.json``. Raises CftuiError, ending in ``remedy``, if it is missing, damaged or of another version."""
+    path = folder / FACTS
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        if facts["format"] != FORMAT:
+            raise ValueError(f"format {facts['format']} instead of {FORMAT}")
+        low, high = facts["rating_range"]
+        _ = [float(low), float(high), *(int(facts[key]) for key in ("ratings", "users", "items"))]
+        _ = [facts[key] for key in ("name", "label", "noun", "fingerprint")]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise CftuiError(f"{path}: missing, damaged, or of another version ({error}); {remedy}") from None
+    return facts
+
+
+def check(folder: Path, remedy: str = "") -> None:
+    """Raises CftuiError if a file is missing, truncated or not what it should be."""
+    facts = read_facts(folder, remedy)
+    _columns(folder, facts, remedy)
+    for name in ("users", "items"):
+        _side(folder, name, facts, remedy)
+
+
+def read_tables(folder: Path, remedy: str) -> Tables:
+    """The data set as frames.
+
+    Raises:
+        CftuiError: a file is missing, truncated or not what it should be; the message ends in ``remedy``.
+    """
+    facts = read_facts(folder, remedy)
+    columns = _columns(folder, facts, remedy)
+    users, items = (_side(folder, name, facts, remedy) for name in ("users", "items"))
+    ratings = {
+        "user": users["user"].array.take(columns["user"]),
+        "item": items["item"].array.take(columns["item"]),
+        "rating": columns["rating"],
+        "timestamp": columns["timestamp"],
+    }
+    return _tables(facts, pd.DataFrame(ratings, copy=False), users, items, columns["item"])
+
+
+def read_ratings(folder: Path, item_key: ItemKey, remedy: str) -> Ratings:
+    """The data set encoded as ``Ratings.encode(read_tables(folder), item_key)`` would, without the frames.
+
+    Raises:
+        CftuiError: as ``read_tables``, or ``item_key`` is neither title nor id.
+    """
+    if item_key not in ("title", "id"):
+        raise CftuiError(f"no item key {item_key!r}; items are told apart by title or by id")
+    facts = read_facts(folder, remedy)
+    columns = _columns(folder, facts, remedy)
+    users, items = (_side(folder, name, facts, remedy) for name in ("users", "items"))
+    rated = np.flatnonzero(np.bincount(columns["item"], minlength=len(items)))
+    code_of = np.zeros(len(items), dtype=np.int64)
+    which, keys = pd.factorize(items["title" if item_key == "title" else "item"].iloc[rated], sort=True)
+    code_of[rated] = which + 1
+    # No ratings in these: ``assemble`` asks them for everything else.
+    tables = _tables(facts, pd.DataFrame(), users, items, columns["item"])
+    return Ratings.assemble(
+        tables,
+        item_key,
+        user=columns["user"].astype(np.int64) + 1,
+        user_ids=users["user"].tolist(),
+        item=code_of[columns["item"]],
+        item_ids=keys.tolist(),
+        rating=columns["rating"],
+        timestamp=columns["timestamp"],
+    )
+
+
+def _tables(
+    facts: dict[str, Any], ratings: pd.DataFrame, users: pd.DataFrame, items: pd.DataFrame, item_rows: np.ndarray
+) -> ColumnTables:
+    low, high = facts["rating_range"]
+    return ColumnTables(
+        name=facts["name"],
+        label=facts["label"],
+        noun=facts["noun"],
+        ratings=ratings,
+        items=items,
+        users=users,
+        rating_range=(low, high),
+        recorded=facts["fingerprint"],
+        item_rows=item_rows,
+    )
+
+
+def _side(folder: Path, name: str, facts: dict[str, Any], remedy: str) -> pd.DataFrame:
+    path = folder / f"{name}.json"
+    wanted = {"users": {"user"}, "items": {"item", "title", "year", "genres"}}[name]
+    try:
+        frame = pd.DataFrame(json.loads(path.read_text(encoding="utf-8")))
+        if not wanted <= set(frame.columns) or len(frame) != facts[name]:
+            raise ValueError(f"{len(frame)} rows instead of {facts[name]}, or columns missing")
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise CftuiError(f"{path}: missing or damaged ({error}); {remedy}") from None
+    return frame
+
+
+def _columns(folder: Path, facts: dict[str, Any], remedy: str) -> dict[str, np.ndarray]:
+    """All arrays, memory-mapped, once types, lengths and bounds are what ``dataset.json`` says."""
+    columns = {}
+    for name, kind in COLUMNS.items():
+        path = folder / f"{name}.npy"
+        try:
+            # Copy on write: torch wants arrays that may be written, and the file must stay as it is.
+            column = np.load(path, mmap_mode="c").view(np.ndarray)
+        except (OSError, EOFError, ValueError) as error:
+            raise CftuiError(f"{path}: missing or truncated ({error}); {remedy}") from None
+        if column.dtype != kind or column.shape != (facts["ratings"],):
+            found = f"{column.dtype} {list(column.shape)} instead of {np.dtype(kind)} [{facts['ratings']}]"
+            raise CftuiError(f"{path}: {found}; {remedy}")
+        columns[name] = column
+    for name in ("user", "item"):
+        size = facts[f"{name}s"]
+        if len(columns[name]) and not 0 <= columns[name].min() <= columns[name].max() < size:
+            raise CftuiError(f"{folder / name}.npy: row numbers outside the {size} {name}s; {remedy}")
+    return columns
