@@ -20,7 +20,7 @@ data: $(VENV)/.installed
 WORKERS ?= 2
 
 test: $(VENV)/.installed-test data
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.installed-test
 	$(BIN)/ruff check .

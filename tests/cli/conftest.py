@@ -52,7 +52,7 @@ def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.delenv("CFTUI_HOME", raising=False)
     monkeypatch.delenv("CFTUI_DEBUG", raising=False)
 
-    def open_app(home: Home) -> None:
+    def open_app(home: Home, ascii_only: bool = False) -> None:
         print(f"app at {home.root}")
 
     def run(home: Home, *arguments: object) -> Outcome:

@@ -261,7 +261,7 @@ def in_sight(screen: Screen) -> set[Widget]:
     }
 
 
-@pytest.mark.parametrize("size", [(80, 24), (200, 60)])
+@pytest.mark.parametrize("size", [(80, 24)])
 async def test_jump_mode_labels_every_pane_and_each_letter_goes_to_its_own(size, tiny_app):
     app = tiny_app
     async with app.run_test(size=size) as pilot:
