@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -30,23 +29,10 @@ def run(words: list[str | Path], *, cwd: Path, **variables: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def backend(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Where hatchling can be imported from: the environment, else fetched, once."""
-    if importlib.util.find_spec("hatchling"):
-        return {}
-    folder = tmp_path_factory.mktemp("hatchling")
-    words = [sys.executable, "-m", "pip", "install", "-q", "--target", str(folder), "hatchling>=1.27"]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=120)
-    if done.returncode:
-        pytest.skip("the wheel needs hatchling, which is not installed and cannot be fetched: pip install hatchling")
-    return {"PYTHONPATH": str(folder)}
-
-
-@pytest.fixture(scope="module")
-def wheel(backend: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     words = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, CHECKOUT]
-    run(words, cwd=folder, **backend)
+    run(words, cwd=folder)
     (built,) = folder.glob("*.whl")
     return built
 

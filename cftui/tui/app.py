@@ -20,6 +20,7 @@ from typing import ClassVar
 from rich.text import Text
 from textual import work
 from textual.app import SystemCommand
+from textual.notifications import Notify, SeverityLevel
 from textual.reactive import reactive
 from textual.screen import Screen
 from textual.worker import WorkerFailed, get_current_worker
@@ -31,6 +32,7 @@ from cftui.settings import Config, State
 from cftui.tui.clipboard import osc52
 from cftui.tui.filters import Ascii, NoControl
 from cftui.tui.keys import bindings, ids, keymap
+from cftui.tui.notices import Notice
 from cftui.tui.run_keeper import DEFAULT_DATA, DEFAULT_RECIPE, RunKeeper
 from cftui.tui.workspace import OpenData, OpenModel
 
@@ -328,9 +330,18 @@ class CftuiApp(RunKeeper):
         """An error the user can act on, as a notice."""
         self.notify(str(error), severity="error", timeout=20, markup=False)
 
-    def notify(self, message: str, *, markup: bool = False, **kwargs) -> None:  # type: ignore[no-untyped-def]
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = False,
+    ) -> None:
         """Titles and paths look like markup (``[REC] (2007)``): none is read as such, whatever a widget asks for."""
-        super().notify(message, markup=False, **kwargs)
+        seconds = self.NOTIFICATION_TIMEOUT if timeout is None else timeout
+        self.post_message(Notify(Notice(message, title, severity, seconds, markup=False)))
 
     def action_help(self) -> None:
         from cftui.tui.screens.help import HelpScreen

@@ -849,7 +849,6 @@ async def test_a_dialog_that_was_open_when_the_model_changed_does_no_harm(opened
             ("f4", "b", None, ("end", "enter")),
             ("f4", "slash", "zeus", ("enter",)),
             ("f4", "f", "animation", ("enter",)),
-            ("f4", "a", "zeus", ("enter",)),
             ("f3", "b", None, ("end", "enter")),
             ("f3", "u", "900", ("enter",)),
             ("f3", "m", None, ("5", "w", "enter")),
@@ -866,6 +865,20 @@ async def test_a_dialog_that_was_open_when_the_model_changed_does_no_harm(opened
             await pilot.press("f4", "escape")
             await wait(pilot, lambda: points(app)._xy is not None and len(points(app)._xy) < 20)
             assert set(app.screen._shown.table["title"]) <= set(small.model.titles)
+
+
+async def test_axes_asked_for_one_model_are_not_shown_as_those_of_another(tiny_opened):
+    one, other = tiny_opened("model4"), tiny_opened("model3")
+    app = app_with(one)
+    async with mapping(app) as pilot:
+        await pilot.press("a")
+        for text in ("fargo", "toy", "horror"):
+            await choose(pilot, text)
+        await swap(pilot, other)
+        await choose(pilot, "musical")
+        await wait(pilot, lambda: isinstance(app.screen, MapScreen))
+        assert title(app, "#points").startswith("PC1 ")
+        assert is_drawn(app, expected(other))
 
 
 async def test_parts_that_were_found_for_one_model_are_not_shown_as_those_of_another(tiny_opened):

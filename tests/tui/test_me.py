@@ -141,10 +141,9 @@ async def test_backspace_takes_back_the_last_answer_and_asks_it_again(quick, ope
         assert rated(quick) == [f"2 {first}"]
         # What nobody would have asked next is asked again all the same.
         await pilot.press("slash")
-        await answer(pilot, "fargo revisited" if FARGO in (first, second) else "fargo")
-        asked = question(quick)
+        await answer(pilot, "zeus")
         await pilot.press("3", "backspace")
-        assert question(quick) == asked
+        assert question(quick) == "Zeus and Roxanne (1997)"
 
 
 async def test_slash_rates_another_movie_and_escape_from_it_loses_nothing(quick, opened):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import pytest
 import torch
 from textual.widgets import DataTable, Input, Static
@@ -46,6 +49,32 @@ async def test_the_newest_run_is_shown_and_enter_shows_another(two_runs, until):
         table = two_runs.screen.query_one("#epochs", DataTable)
         last = two_runs.followed.history.last
         assert str(table.get_row_at(2)[2]) == f"{last['valid_loss']:.6f}"
+
+
+async def test_two_readings_of_the_folder_at_once_leave_the_newest_first(two_runs, until, monkeypatch):
+    """A thread cannot be stopped: the reading that was called off goes on beside the one that took its place."""
+    async with two_runs.run_test(size=SIZE) as pilot:
+        runs = await on_train_screen(two_runs, pilot, until)
+        looked, second_begun, stamp = [], threading.Event(), RunFolder.stamp
+
+        def slow_stamp(run):
+            looked.append(run.name)
+            at = len(looked)
+            if at == 2:  # the first reading, at its second run
+                second_begun.wait(5)
+            elif at == 3:  # the second reading, at its first
+                second_begun.set()
+                time.sleep(0.2)
+            return stamp(run)
+
+        shown = []
+        monkeypatch.setattr(runs, "_show", lambda rows: shown.append([row.name for row in rows]))
+        monkeypatch.setattr(RunFolder, "stamp", slow_stamp)
+        runs.reload()
+        await until(pilot, lambda: len(looked) >= 2)
+        runs.reload()
+        await until(pilot, lambda: shown)
+        assert all(names == ["model4-run", "model3-run"] for names in shown)
 
 
 async def test_overlay_keeps_its_mark_and_goes_again(two_runs, until):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 from textual.widgets import DataTable, Static, TabbedContent
+from textual.widgets._toast import Toast
 
 from cftui.analysis import ranking
+from cftui.tui.notices import Notice
 from cftui.tui.screens.help import HelpScreen
 
-from .looking import SIZE, mapping, page, rows, searching, title, visible
+from .looking import SIZE, mapping, page, rows, searching, title, visible, wait
 
 LAMBS = "Silence of the Lambs, The (1991)"
 
@@ -104,3 +106,14 @@ async def test_a_notice_is_no_markup(quick):
         await pilot.pause(0.1)
         assert "[/bold] is no markup" in page(quick)
         assert "[/bold] neither from a screen" in page(quick)
+
+
+async def test_a_notice_that_runs_out_while_it_is_shown_does_not_stop_the_app(quick, monkeypatch):
+    """Textual makes a timer of the time left, and one of less than none never lets go of the event loop."""
+    async with searching(quick) as pilot:
+        monkeypatch.setattr(Notice, "has_expired", False)  # as it was when Textual looked
+        quick.notify("too late", timeout=-0.001)
+        await pilot.pause(0.1)
+        await wait(pilot, lambda: not quick.screen.query(Toast))
+        await pilot.press("escape", "4")
+        assert quick.current_mode == "map"

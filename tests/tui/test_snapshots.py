@@ -345,6 +345,7 @@ async def walk(make: Callable[..., CftuiApp], size: tuple[int, int]) -> AsyncIte
         await wait(pilot, lambda: app.chosen and app.training)
         await pilot.press("2")
         await settled(pilot, lambda: app.screen.query_one(RunList).option_count == 3 and "ETA" in page(app))
+        await settled(pilot, lambda: app.activity.startswith("training"))
         yield "train-live", pilot
 
     app = make("bare")

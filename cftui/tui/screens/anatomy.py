@@ -39,7 +39,7 @@ class AnatomyScreen(Dialog[None]):
         self.call_after_refresh(self._write)
 
     def _write(self) -> None:
-        if not self.is_attached:  # closed before it was laid out
+        if not self.query("#paper-text"):  # closed before, or while, it was laid out
             return
         from cftui.analysis.anatomy import anatomy, describe
 

@@ -336,10 +336,14 @@ class MapScreen(MapRoom):
 
     def on_resize(self) -> None:
         """With more room a column comes into view that nothing was written to."""
+        self.call_after_refresh(self._write_cursor)
+
+    def _write_cursor(self) -> None:
+        # By the time this is called another model, or none, may be on show.
         cursor = self.query_one(PointMap).cursor
-        if cursor is not None and self._shown is not None:
-            self.call_after_refresh(self._show_near, self._code_at(cursor))
-            self.call_after_refresh(self._tell, cursor)
+        if cursor is not None and self._shown is not None and cursor < len(self._shown.table):
+            self._tell(cursor)
+            self._show_near(self._code_at(cursor))
 
     def copy_text(self) -> str:
         """The title at the cursor."""
@@ -349,9 +353,7 @@ class MapScreen(MapRoom):
     def action_side(self) -> None:
         """The side column: biases, or what is like the item at the cursor."""
         self.toggle_class("-near")
-        cursor = self.query_one(PointMap).cursor
-        if cursor is not None:
-            self.call_after_refresh(self._show_near, self._code_at(cursor))
+        self.call_after_refresh(self._write_cursor)
 
     def action_to_map(self) -> None:
         if self.cftui.chosen is not None:

@@ -9,7 +9,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from cftui.analysis import folding, people, profiles, ranking
 from cftui.errors import CftuiError
@@ -18,6 +18,7 @@ from cftui.tui.rows import plain, scored_row
 from cftui.tui.screens.dialog import ClosesOnce
 from cftui.tui.screens.prompt import Confirm, Prompt
 from cftui.tui.screens.titles import Choice, TitlePicker
+from cftui.tui.widgets.key_bar import KeyBar
 from cftui.tui.widgets.row_list import RowList
 from cftui.tui.widgets.top import TopLine
 from cftui.tui.workspace import OpenModel
@@ -71,7 +72,7 @@ class MeScreen(ClosesOnce, Screen[str | None]):
                 yield Static(id="question", classes="pane")
                 yield RowList(id="answers", classes="pane", placeholder="nothing rated yet")
             yield RowList(id="me-recommended", classes="pane")
-        yield Footer(show_command_palette=False)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         self._ask()

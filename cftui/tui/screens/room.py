@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, cast
 
 from textual.app import ComposeResult
 from textual.screen import Screen
-from textual.widgets import Footer
 
+from cftui.tui.widgets.key_bar import KeyBar
 from cftui.tui.widgets.top import RoomTabs, TopLine
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Room(Screen[None]):
         yield TopLine()
         yield RoomTabs(self.ROOM)
         yield from self.body()
-        yield Footer(show_command_palette=False)
+        yield KeyBar()
 
     def body(self) -> ComposeResult:
         """The widgets of this screen."""

@@ -75,14 +75,16 @@ class RunList(OptionList):
         from cftui.engine.runs import LIVE, all_runs, summarise
 
         app = cast("CftuiApp", self.app)
-        known, self._known = self._known, {}
+        # One called off goes on beside the one that took its place: each fills a dictionary of its own.
+        before, known = self._known, {}
         for run in reversed(all_runs(app.home)):
-            stamp, (before, summary) = run.stamp(), known.get(run.name, (None, None))
+            stamp, (old, summary) = run.stamp(), before.get(run.name, (None, None))
             # A log that has ended and not changed since says what it said; a live one may have died in silence.
-            if summary is None or stamp != before or summary.status in LIVE:
+            if summary is None or stamp != old or summary.status in LIVE:
                 summary = summarise(run)
-            self._known[run.name] = (stamp, summary)
-        app.from_worker(self._show, [summary for _, summary in self._known.values()])
+            known[run.name] = (stamp, summary)
+        self._known = known
+        app.from_worker(self._show, [summary for _, summary in known.values()])
 
     def _show(self, rows: list[RunSummary]) -> None:
         """Draw what has changed: over SSH every repaint is paid for."""
