@@ -136,9 +136,11 @@ def read_state(home: Home) -> tuple[State, str]:
     except FileNotFoundError:
         return State(), ""
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        aside = path.with_name(f"{path.name}.bad")
-        with contextlib.suppress(OSError):
+        aside = set_aside(path)
+        try:
             os.replace(path, aside)
+        except OSError:
+            return State(), f"{path} could not be read ({type(error).__name__})"
         return State(), f"{path} could not be read ({type(error).__name__}) and is now {aside.name}"
 
 
@@ -156,13 +158,23 @@ def write_state(home: Home, state: State) -> None:
         write_json(path, whole)
 
 
+def set_aside(path: Path) -> Path:
+    """What a state file that cannot be read is renamed to."""
+    return path.with_name(f"{path.name}.bad")
+
+
+def older(path: Path) -> Path:
+    """Where a log that has grown too long goes."""
+    return path.with_suffix(".old.log")
+
+
 def log(text: str) -> Path:
     """Append to the log, with the time; returns its path, whether or not it could be written."""
     path = log_file()
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists() and path.stat().st_size > LOG_BYTES:
-            os.replace(path, path.with_suffix(".old.log"))
+            os.replace(path, older(path))
         with path.open("a", encoding="utf-8") as file:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text.rstrip()}\n")
     return path

@@ -234,14 +234,20 @@ def located(config: Path, kept: Path, tiny_runs, tmp_path: Path) -> tuple[Home, 
     model = TrainedModel.load(runs["model4"])
     profile = profiles.save(home, "me", model, [1, 2], [4.0, 5.0])
     config.write_text('theme = "nord"\n')
+    kept.mkdir(exist_ok=True)
+    (kept / "state.json").write_text("{ torn")
+    settings.read_state(home)
     write_state(home, WHOLE)
+    settings.log_file().write_text("x" * (settings.LOG_BYTES + 1))
     return home, {
         "data sets": home.data / "tiny",
         "profiles": Path(profile),
         "runs": home.models / "a.run",
         "configuration": config,
         "state": kept / "state.json",
+        "damaged state": kept / "state.json.bad",
         "log": settings.log("something failed"),
+        "older log": kept / "cftui.old.log",
     }
 
 

@@ -201,10 +201,10 @@ def _biases(model: TrainedModel, users: np.ndarray, items: np.ndarray) -> tuple[
     """What is added to the score, ``[b]`` each, or to the logits, ``[b, levels]``; None without biases."""
     if isinstance(model.module, SoftmaxDot):
         return model.module.user_bias.weight[users], model.module.item_bias.weight[items]
-    dot = model.module.dot_parameters()
-    if "user_bias" not in dot:
+    learned = model.learned
+    if learned.user_bias is None or learned.item_bias is None:
         return None
-    return dot["user_bias"].reshape(-1)[users], dot["item_bias"].reshape(-1)[items]
+    return learned.user_bias[users], learned.item_bias[items]
 
 
 def _forward(model: TrainedModel, user: Tensor, item: Tensor, biases: tuple[Tensor, Tensor] | None) -> _Forward:
@@ -221,7 +221,7 @@ def _forward(model: TrainedModel, user: Tensor, item: Tensor, biases: tuple[Tens
     product = user * item
     if isinstance(module, SoftmaxDot):
         dot = module.classify(product)
-    elif module.dot_parameters():
+    elif module.is_dot:
         dot = product.sum(dim=1)
     else:
         raise CftuiError(f"{model.run.name}: {model.recipe.name} ({type(module).__name__}) cannot be taken apart")

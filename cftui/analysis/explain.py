@@ -130,11 +130,11 @@ def average(model: TrainedModel) -> Average:
         CftuiError: the architecture is one that cannot be explained.
     """
     rows, module = model.user_rows, model.module
-    dot = module.dot_parameters()
-    if "item_bias" in dot:
-        return Average(_mean(rows[:, -1:]), _mean(dot["item_bias"].detach().reshape(-1, 1).numpy()))
-    if dot:
-        return Average(np.zeros(0), np.zeros(0))
+    if module.is_dot:
+        bias = module.learned().item_bias
+        if bias is None:
+            return Average(np.zeros(0), np.zeros(0))
+        return Average(_mean(rows[:, -1:]), _mean(bias.detach().reshape(-1, 1).numpy()))
     if isinstance(module, SoftmaxDot):
         return Average(_mean(rows[:, -len(module.levels) :]), _mean(module.item_bias.weight.detach().numpy()))
     if isinstance(module, CollabNN):

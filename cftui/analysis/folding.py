@@ -177,6 +177,7 @@ def questions(
     *,
     passed: np.ndarray | None = None,
     known: Prior | None = None,
+    row: np.ndarray | None = None,
     candidates: int = 400,
 ) -> np.ndarray:
     """Which items to ask a new user about next: int64 codes, what tells most first.
@@ -188,9 +189,10 @@ def questions(
     Args:
         items, ratings: his answers so far ``[m]``.
         passed: items he had nothing to say to.
+        row: what ``fold_in`` makes of the answers, where it is at hand already.
     """
     known = known or prior(model)
-    row = fold_in(model, items, ratings, known).astype(np.float64)
+    row = (fold_in(model, items, ratings, known) if row is None else row).astype(np.float64)
     well_known = np.argsort(-model.counts, kind="stable")
     pool = well_known[well_known != 0][:candidates]
     gradient = linearise(model, row, pool)[1]

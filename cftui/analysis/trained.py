@@ -17,7 +17,7 @@ from cftui.engine import metrics
 from cftui.engine.architectures import Architecture, Learned, Shape
 from cftui.engine.recipes import Options, Recipe
 from cftui.engine.runs import RunFolder, read_json
-from cftui.engine.trainer import build, y_range
+from cftui.engine.trainer import build, kept_features, y_range
 from cftui.engine.training import open_ratings
 from cftui.engine.weights import load_snapshot, load_weights
 from cftui.errors import CftuiError
@@ -70,7 +70,8 @@ class TrainedModel:
             raise CftuiError(f"{run.vocabulary_file}: damaged ({error})") from None
         weights = load_weights(run)
         try:
-            module = build(recipe, Shape(len(users), len(items), options.factors, y_bounds, levels))
+            shape = Shape(len(users), len(items), options.factors, y_bounds, levels)
+            module = build(recipe, kept_features(weights, shape))
         except AttributeError:
             raise CftuiError(f"{run.config_file}: no architecture {recipe.architecture!r} in this cftui") from None
         try:
@@ -135,7 +136,7 @@ class TrainedModel:
         bias = self.learned.item_bias
         if bias is None:
             raise CftuiError(
-                f"{self.run.name}: {self.recipe.name} has no biases; model3 to 5, collab and cross-entropy do"
+                f"{self.run.name}: {self.recipe.name} has no biases; model3 to 5, collab, hybrid and cross-entropy do"
             )
         return bias.numpy()
 

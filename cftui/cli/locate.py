@@ -20,7 +20,9 @@ def locate(session: Session) -> None:
         "runs": home.models,
         "configuration": settings.config_file(),
         "state": settings.state_file(),
+        "damaged state": settings.set_aside(settings.state_file()),
         "log": settings.log_file(),
+        "older log": settings.older(settings.log_file()),
     }
     rows = [{"what": what, "path": str(path), "there": path.exists()} for what, path in kept.items()]
     if session.json:

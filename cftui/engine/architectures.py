@@ -8,7 +8,7 @@ was found some other way, is rated for by the same code. What was learned is han
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
@@ -25,6 +25,8 @@ class Shape:
         factors: k, for the architectures that let it be chosen.
         y_range: bounds of the sigmoid, or None for a raw output.
         levels: the distinct rating values, ascending (for a softmax over them).
+        user_features, item_features: int32 ``[users, most]``, ``[items, most]``, the codes of what is known of each
+            beside its ratings, padded with 0; None where that is nothing, or of no use to the architecture.
     """
 
     users: int
@@ -32,6 +34,8 @@ class Shape:
     factors: int
     y_range: tuple[float, float] | None
     levels: tuple[float, ...]
+    user_features: Tensor | None = field(default=None, compare=False, repr=False)
+    item_features: Tensor | None = field(default=None, compare=False, repr=False)
 
 
 def sigmoid_range(x: Tensor, y_range: tuple[float, float] | None) -> Tensor:
@@ -75,6 +79,8 @@ class Learned(NamedTuple):
 class Architecture(nn.Module):
     """The base of all: a rating predicted, and squared error to train by."""
 
+    uses_features = False
+
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.y_range = shape.y_range
@@ -102,6 +108,11 @@ class Architecture(nn.Module):
         """Where ``forward`` is just the dot product of factors (plus biases): its parameters by their names in
         ``Learned``. Empty for every other architecture."""
         return {}
+
+    @property
+    def is_dot(self) -> bool:
+        """Whether the score is the dot product of the factors in ``Learned``, plus the biases there."""
+        return bool(self.dot_parameters())
 
 
 class DotProduct(Architecture):
@@ -205,6 +216,98 @@ class EmbeddingDotBias(Architecture):
             "user_bias": self.u_bias.weight,
             "item_bias": self.i_bias.weight,
         }
+
+
+class FeatureSum(nn.Module):
+    """What the features of one side add to its factors and biases: ``[b] -> [b, k], [b, 1]``.
+
+    A row's features are summed and divided by the root of their number, so that the sum is as large for one of many
+    features as for one of few.
+    """
+
+    codes: Tensor  # int32 [rows, most], kept with the weights: a trained model needs no data set
+
+    def __init__(self, codes: Tensor, factors: int) -> None:
+        super().__init__()
+        self.register_buffer("codes", codes)
+        size = int(codes.max()) + 1
+        self.feature_factors = embedding(size, factors)
+        self.feature_bias = embedding(size, 1)
+        with torch.no_grad():
+            for table in (self.feature_factors, self.feature_bias):
+                table.weight[0] = 0  # no feature
+
+    def forward(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        codes = self.codes[rows]
+        scale = (codes > 0).sum(dim=1, keepdim=True).clamp(min=1).to(self.feature_bias.weight.dtype).rsqrt()
+        factors, bias = (
+            F.embedding_bag(codes, table.weight, mode="sum", padding_idx=0) * scale
+            for table in (self.feature_factors, self.feature_bias)
+        )
+        return factors, bias
+
+
+class Hybrid(DotProductBias):
+    """Model 4 with side features: a user's or an item's factors and bias are its own plus those of its features.
+
+    As in LightFM (Kula 2015), but for the identities' beginning at zero: a row that was never trained on then stays
+    there, for nothing but decay reaches it, and is predicted from its features alone. Rows without features begin, and
+    a data set without features is, as in model 4.
+    """
+
+    uses_features = True
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__(shape)
+        self.user_features = self._features(shape.user_features, self.user_factors, self.user_bias)
+        self.item_features = self._features(shape.item_features, self.item_factors, self.item_bias)
+
+    @staticmethod
+    def _features(codes: Tensor | None, *own: nn.Embedding) -> FeatureSum | None:
+        if codes is None or not codes.any():
+            return None
+        with torch.no_grad():
+            for table in own:
+                table.weight[codes.any(dim=1)] = 0
+        return FeatureSum(codes, own[0].embedding_dim)
+
+    def _users(self, user: Tensor) -> tuple[Tensor, Tensor]:
+        return _plus(self.user_factors(user), self.user_bias(user), self.user_features, user)
+
+    def _items(self, item: Tensor) -> tuple[Tensor, Tensor]:
+        return _plus(self.item_factors(item), self.item_bias(item), self.item_features, item)
+
+    def user_rows(self, user: Tensor) -> Tensor:
+        return torch.cat(self._users(user), dim=1)
+
+    def rate(self, rows: Tensor, item: Tensor) -> Tensor:
+        factors, bias = self._items(item)
+        res = (rows[:, :-1] * factors).sum(dim=1, keepdim=True) + rows[:, -1:] + bias
+        return sigmoid_range(res, self.y_range).squeeze(1)
+
+    def learned(self) -> Learned:
+        """The features included."""
+        users, items = (
+            torch.arange(table.num_embeddings, device=table.weight.device)
+            for table in (self.user_factors, self.item_factors)
+        )
+        user_factors, user_bias = self._users(users)
+        item_factors, item_bias = self._items(items)
+        return Learned(user_factors, item_factors, user_bias.squeeze(1), item_bias.squeeze(1))
+
+    def dot_parameters(self) -> dict[str, Tensor]:
+        return {}
+
+    @property
+    def is_dot(self) -> bool:
+        return True
+
+
+def _plus(factors: Tensor, bias: Tensor, features: FeatureSum | None, rows: Tensor) -> tuple[Tensor, Tensor]:
+    if features is None:
+        return factors, bias
+    more_factors, more_bias = features(rows)
+    return factors + more_factors, bias + more_bias
 
 
 class CollabNN(Architecture):

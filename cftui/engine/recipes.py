@@ -27,6 +27,7 @@ class Recipe:
         weight_decay: decoupled, per step, on everything but normalisation and the biases of linear layers.
         uses_factors: whether the number of factors can be chosen (else a rule sizes the embeddings).
         chapter_loss: the validation loss the chapter printed after five epochs, where it printed one.
+        bias_decay: weight decay of user and item biases alone; None means ``weight_decay``.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Recipe:
     weight_decay: float = DEFAULT_DECAY
     uses_factors: bool = True
     chapter_loss: float | None = None
+    bias_decay: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -62,6 +64,7 @@ RECIPES = _table(
         chapter_loss=0.853571,
     ),
     Recipe("cross-entropy", "softmax over the rating values", "SoftmaxDot", weight_decay=0.1),
+    Recipe("hybrid", "model4 plus features of users and items", "Hybrid", weight_decay=0.25, bias_decay=0.02),
 )
 
 
@@ -99,6 +102,7 @@ OPTIONS = {
         Option("epochs", "epochs", int, lambda v: 1 <= v <= 100_000, "a whole number from 1"),
         Option("lr", "learning rate", float, lambda v: 0 < v < 1e3, "a number above 0, such as 5e-3"),
         Option("wd", "weight decay", float, lambda v: 0 <= v < 1e3, "a number from 0, such as 0.1"),
+        Option("wd_bias", "weight decay of biases", float, lambda v: 0 <= v < 1e3, "a number from 0, such as 0.02"),
         Option("bs", "batch size", int, lambda v: 2 <= v <= 2**30, "a whole number from 2"),
         Option("factors", "factors", int, lambda v: 1 <= v <= 4096, "a whole number from 1 to 4096"),
         Option("patience", "patience", int, lambda v: 1 <= v <= 100_000, "a whole number of epochs from 1"),
@@ -113,6 +117,7 @@ class Options:
 
     Attributes:
         wd: None means the recipe's own.
+        wd_bias: of user and item biases alone; None means the recipe's own, else ``wd``.
         patience: end after so many epochs without a better validation loss; None never does.
         keep_best: end with the weights of the best epoch instead of the last.
     """
@@ -127,6 +132,7 @@ class Options:
     item_key: str = "title"
     patience: int | None = None
     keep_best: bool = False
+    wd_bias: float | None = None
 
     def __post_init__(self) -> None:
         for name, option in OPTIONS.items():
@@ -136,6 +142,11 @@ class Options:
 
     def decay(self, recipe: Recipe) -> float:
         return recipe.weight_decay if self.wd is None else self.wd
+
+    def bias_decay(self, recipe: Recipe) -> float:
+        """Of user and item biases: where neither option nor recipe says, as everything else's."""
+        own = recipe.bias_decay if self.wd_bias is None else self.wd_bias
+        return self.decay(recipe) if own is None else own
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

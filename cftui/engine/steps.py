@@ -30,10 +30,10 @@ class Step(Protocol):
         ...
 
 
-def parameter_groups(model: nn.Module, decay: float) -> list[dict[str, Any]]:
+def parameter_groups(model: nn.Module, decay: float, bias_decay: float | None = None) -> list[dict[str, Any]]:
     """fastai's ``wd_bn_bias=False``: normalisation layers and the biases of linear ones do not decay; all else does.
 
-    Embeddings of biases are embeddings: they decay.
+    Embeddings of biases are embeddings: they decay, by ``bias_decay`` where it is given.
     """
     free: dict[int, nn.Parameter] = {}
     for module in model.modules():
@@ -41,9 +41,20 @@ def parameter_groups(model: nn.Module, decay: float) -> list[dict[str, Any]]:
             free |= {id(p): p for p in module.parameters()}
         elif isinstance(module, nn.Linear) and module.bias is not None:
             free[id(module.bias)] = module.bias
-    decaying = [p for p in model.parameters() if id(p) not in free]
-    groups = [{"params": decaying, "weight_decay": decay}, {"params": list(free.values()), "weight_decay": 0.0}]
+    decaying = [(name, p) for name, p in model.named_parameters() if id(p) not in free]
+    biases = [p for name, p in decaying if bias_decay not in (None, decay) and _is_bias(name)]
+    apart = {id(p) for p in biases}
+    groups: list[dict[str, Any]] = [
+        {"params": [p for _, p in decaying if id(p) not in apart], "weight_decay": decay},
+        {"params": biases, "weight_decay": bias_decay},
+        {"params": list(free.values()), "weight_decay": 0.0},
+    ]
     return [group for group in groups if group["params"]]
+
+
+def _is_bias(name: str) -> bool:
+    """Whether a parameter holds a bias for every user or item: ``user_bias``, ``u_bias.weight``."""
+    return any(part.endswith("_bias") for part in name.split("."))
 
 
 def _adam(groups: list[dict[str, Any]]) -> torch.optim.AdamW:
@@ -59,9 +70,9 @@ def _set_pace(optimizer: torch.optim.Optimizer, pace: Pace) -> None:
 class AutogradStep:
     """Any architecture, through ``Architecture.losses``."""
 
-    def __init__(self, model: Architecture, decay: float) -> None:
+    def __init__(self, model: Architecture, decay: float, bias_decay: float | None = None) -> None:
         self._model = model
-        self.optimizer: torch.optim.Optimizer = _adam(parameter_groups(model, decay))
+        self.optimizer: torch.optim.Optimizer = _adam(parameter_groups(model, decay, bias_decay))
 
     def __call__(self, user: Tensor, item: Tensor, rating: Tensor, pace: Pace) -> Tensor:
         _set_pace(self.optimizer, pace)
@@ -80,7 +91,7 @@ class PackedStep:
     read and to save.
     """
 
-    def __init__(self, model: Architecture, decay: float) -> None:
+    def __init__(self, model: Architecture, decay: float, bias_decay: float | None = None) -> None:
         learned = model.learned()
         self._users, self._k = learned.user_factors.shape
         self._biased = learned.user_bias is not None
@@ -101,7 +112,7 @@ class PackedStep:
             views["item_bias"] = self._table.data[self._users :, self._k]
         for name, parameter in model.dot_parameters().items():
             parameter.data = views[name].view(parameter.shape)
-        self._decay = decay
+        self._decay, self._bias_decay = decay, decay if bias_decay is None else bias_decay
         self.optimizer: torch.optim.Optimizer = _adam([{"params": [self._table], "weight_decay": decay}])
 
     @torch.no_grad()
@@ -155,6 +166,9 @@ class PackedStep:
         if not state:
             state["step"] = torch.zeros((), device=self._table.device)
             state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(self._grad), torch.zeros_like(self._grad)
+        if self._biased and self._bias_decay != self._decay:
+            # The kernel shrinks the whole table alike: what the biases are to be shrunk by instead.
+            self._table.data[:, self._k].mul_((1 - pace.lr * self._bias_decay) / (1 - pace.lr * self._decay))
         adamw(
             [self._table],
             [self._grad],
@@ -179,6 +193,7 @@ def _by_user(user: Tensor, item: Tensor, rating: Tensor) -> tuple[Tensor, Tensor
     return user, item.index_select(0, order), rating.index_select(0, order)
 
 
-def step_for(model: Architecture, decay: float) -> Step:
+def step_for(model: Architecture, decay: float, bias_decay: float | None = None) -> Step:
     """The quickest step that computes what ``model`` asks for."""
-    return PackedStep(model, decay) if model.dot_parameters() else AutogradStep(model, decay)
+    kind = PackedStep if model.dot_parameters() else AutogradStep
+    return kind(model, decay, bias_decay)

@@ -11,12 +11,13 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from cftui.data.features import item_features, user_features
 from cftui.data.ratings import Ratings
 from cftui.data.splits import Split
 from cftui.engine import architectures, metrics
@@ -88,13 +89,30 @@ def build(recipe: Recipe, shape: Shape, seed: int = 0) -> Architecture:
 
 
 def shape_of(recipe: Recipe, ratings: Ratings, factors: int) -> Shape:
-    return Shape(
+    shape = Shape(
         users=len(ratings.users),
         items=len(ratings.items),
         factors=factors,
         y_range=y_range(ratings.rating_range) if recipe.sigmoid else None,
         levels=ratings.levels,
     )
+    if not getattr(architectures, recipe.architecture).uses_features:
+        return shape
+    users, items = (torch.from_numpy(side.codes) for side in (user_features(ratings), item_features(ratings)))
+    return replace(shape, user_features=users, item_features=items)
+
+
+def kept_features(weights: Weights, shape: Shape) -> Shape:
+    """``shape`` with the features that trained weights carry: a run folder is read without its data set."""
+
+    def codes(side: str, rows: int) -> Tensor | None:
+        found = weights.get(f"{side}_features.codes")
+        # Of another shape, or no codes at all: left out, the weights are then found not to fit.
+        if found is None or found.dtype != torch.int32 or found.shape[:-1] != (rows,) or not found.numel():
+            return None
+        return found if found.min() >= 0 else None
+
+    return replace(shape, user_features=codes("user", shape.users), item_features=codes("item", shape.items))
 
 
 class Trainer:
@@ -115,7 +133,7 @@ class Trainer:
         self.elapsed = 0.0
         self.best: tuple[float, int] | None = None
         self.model = build(recipe, shape_of(recipe, ratings, options.factors), options.seed).to(device)
-        self.fit_batch = step_for(self.model, options.decay(recipe))
+        self.fit_batch = step_for(self.model, options.decay(recipe), options.bias_decay(recipe))
         self.train_loss = TrainLoss(self._window(), device)
         # Beyond any loss that weights on the scale of the data can give.
         low, high = ratings.rating_range
@@ -137,6 +155,11 @@ class Trainer:
     def steps(self) -> int:
         """Where training ends."""
         return self.cycle[1]
+
+    @property
+    def train_size(self) -> int:
+        """How many ratings it is trained on."""
+        return len(self._train[2])
 
     @property
     def optimizer(self) -> torch.optim.Optimizer:

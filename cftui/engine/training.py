@@ -29,6 +29,9 @@ from cftui.home import Home
 
 Emit = Callable[[Event], None]
 
+# Of more ratings than these the baselines take seconds: they come after the first epoch, not before the first batch.
+MANY = 2_000_000
+
 
 def open_ratings(home: Home, name: str, item_key: str = "title") -> Ratings:
     return catalog.open_ratings(name, home, item_key)  # type: ignore[arg-type]
@@ -175,24 +178,29 @@ class _Session:
     def checkpoint(self) -> None:
         weights.save_checkpoint(self.run, self.trainer.state())
 
-    def _after_epoch(self) -> None:
-        weights.save_snapshot(self.run, self.trainer.epoch - 1, self.trainer.model)
-
     def fit(self, find_baselines: Callable[[], dict[str, float]]) -> None:
         """Train, and record how it ended, however it did."""
         run, trainer = self.run, self.trainer
+
+        def note_baselines() -> None:
+            if not self._knows_baselines and not self._stop_requested():
+                self._knows_baselines = True
+                with suppress(MemoryError):  # they only say what a loss is worth
+                    self.record({"event": "baselines", **find_baselines()})
+
+        def after_epoch() -> None:
+            weights.save_snapshot(run, trainer.epoch - 1, trainer.model)
+            note_baselines()
+
         short_of_memory = False
         outcome: Outcome = "stopped"
         run.beat()
         try:
             # From the first batch on there is something to go back to.
             self.checkpoint()
-            if not self._knows_baselines and not self._stop_requested():
-                with suppress(MemoryError):  # they only say what a loss is worth
-                    self.record({"event": "baselines", **find_baselines()})
-            outcome = trainer.fit(
-                Hooks(self.record, self._stop_requested, self._after_epoch, self.checkpoint, run.beat)
-            )
+            if trainer.train_size <= MANY:
+                note_baselines()
+            outcome = trainer.fit(Hooks(self.record, self._stop_requested, after_epoch, self.checkpoint, run.beat))
             if outcome == "stopped":
                 self.checkpoint()
             weights.save_weights(run, trainer.model)
@@ -269,7 +277,7 @@ def _config(recipe: Recipe, options: Options, ratings: Ratings, device: torch.de
     return {
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "recipe": recipe.as_json(),
-        "options": {**options.as_json(), "wd": options.decay(recipe)},
+        "options": {**options.as_json(), "wd": options.decay(recipe), "wd_bias": options.bias_decay(recipe)},
         "data": {
             "name": ratings.name,
             "noun": ratings.noun,

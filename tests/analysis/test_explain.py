@@ -16,13 +16,13 @@ from torch import Tensor, nn
 
 from cftui.analysis.explain import Explanation, average, explain
 from cftui.analysis.trained import TrainedModel
-from cftui.engine.architectures import Architecture, Learned, Shape
+from cftui.engine.architectures import Architecture, Hybrid, Learned, Shape
 from cftui.engine.recipes import RECIPES
 from cftui.errors import CftuiError
 
 from .wildness import wild
 
-DOT = ["model1", "model2", "model3", "model4", "model5", "collab"]
+DOT = ["model1", "model2", "model3", "model4", "model5", "collab", "hybrid"]
 NETWORKS = ["collab-nn", "embedding-nn"]
 STEPS = 20_000
 
@@ -36,7 +36,12 @@ def models(tiny_runs) -> dict[str, TrainedModel]:
 
 def exact(model: TrainedModel, row: np.ndarray, item: int) -> float:
     """The prediction in float64."""
-    module = copy.deepcopy(model.module).double()
+    module = copy.deepcopy(model.module)
+    if isinstance(module, Hybrid):
+        # The sums over an item's features are float32 wherever they are used.
+        learned, module.item_features = module.learned(), None
+        module.item_factors.weight.data, module.item_bias.weight.data = learned.item_factors, learned.item_bias[:, None]
+    module.double()
     return float(module.rate(torch.from_numpy(row).double().unsqueeze(0), torch.tensor([item])))
 
 

@@ -33,7 +33,7 @@ HOSTILE = (
 )
 
 
-@pytest.fixture(scope="module", params=["model4", "model1", "collab-nn", "cross-entropy"])
+@pytest.fixture(scope="module", params=["model4", "model1", "collab-nn", "cross-entropy", "hybrid"])
 def model(request, tiny_runs) -> TrainedModel:
     return TrainedModel.load(tiny_runs[1][request.param])
 

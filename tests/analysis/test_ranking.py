@@ -292,7 +292,7 @@ def test_a_model_without_biases_says_so(name: str, tiny_runs) -> None:
         ranking.biases(model)
 
 
-@pytest.mark.parametrize("name", ["model3", "model4", "model5", "collab", "cross-entropy"])
+@pytest.mark.parametrize("name", ["model3", "model4", "model5", "collab", "cross-entropy", "hybrid"])
 def test_the_liked_stand_above_the_disliked_in_every_biased_model(name: str, tiny_home) -> None:
     import torch
 

@@ -49,7 +49,9 @@ def batches_of(trainer: Trainer) -> list[tuple[Tensor, Tensor]]:
     return seen
 
 
-def plain_fit(model: torch.nn.Module, batches: list, rating_of: dict, peak: float, decay: float) -> list[float]:
+def plain_fit(
+    model: torch.nn.Module, batches: list, rating_of: dict, peak: float, decay: float, bias_decay: float | None = None
+) -> list[float]:
     """Fit ``model`` in place as the fastai paper trail has it; returns the batch losses."""
     exempt = {
         f"{name}.{kind}"
@@ -77,7 +79,8 @@ def plain_fit(model: torch.nn.Module, batches: list, rating_of: dict, peak: floa
             for name, p in model.named_parameters():
                 grad = torch.zeros_like(p) if p.grad is None else p.grad
                 if name not in exempt:
-                    p.mul_(1 - lr * decay)
+                    own = decay if bias_decay is None or "_bias" not in name else bias_decay
+                    p.mul_(1 - lr * own)
                 mean[name].mul_(momentum).add_(grad, alpha=1 - momentum)
                 square[name].mul_(0.99).add_(grad * grad, alpha=0.01)
                 root = (square[name] / (1 - 0.99 ** (step + 1))).sqrt() + 1e-5
@@ -85,15 +88,17 @@ def plain_fit(model: torch.nn.Module, batches: list, rating_of: dict, peak: floa
     return losses
 
 
+@pytest.mark.parametrize("bias_decay", [None, 3.0])
 @pytest.mark.parametrize("name", [name for name in RECIPES if name != "cross-entropy"])
-def test_training_equals_a_plain_loop(name: str, by_id: Ratings) -> None:
-    trainer = trainer_of(name, by_id)
+def test_training_equals_a_plain_loop(name: str, bias_decay: float | None, by_id: Ratings) -> None:
+    trainer = trainer_of(name, by_id, wd_bias=bias_decay)
     reference = copy.deepcopy(trainer.model)
     batches = batches_of(trainer)
     rating_of = dict(
         zip(zip(by_id.user.tolist(), by_id.item.tolist(), strict=True), by_id.rating.tolist(), strict=True)
     )
-    losses = plain_fit(reference, batches, rating_of, peak=5e-3, decay=RECIPES[name].weight_decay)
+    decay, own = RECIPES[name].weight_decay, RECIPES[name].bias_decay if bias_decay is None else bias_decay
+    losses = plain_fit(reference, batches, rating_of, peak=5e-3, decay=decay, bias_decay=own)
     for weight, value in reference.state_dict().items():
         torch.testing.assert_close(trainer.model.state_dict()[weight], value, rtol=1e-4, atol=2e-5)
     average = 0.0

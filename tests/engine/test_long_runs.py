@@ -131,8 +131,8 @@ def test_an_exploding_loss_names_epoch_batch_and_rate_and_keeps_the_last_good_we
 def test_short_memory_names_a_batch_size_that_fits(tiny_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     real = trainer_module.step_for
 
-    def small(model, decay):
-        step = real(model, decay)
+    def small(*arguments):
+        step = real(*arguments)
 
         def limited(user, item, rating, pace):
             if len(rating) > 40:

@@ -40,7 +40,7 @@ def test_a_run_folder_says_how_it_came_about(tiny_home: Home) -> None:
     assert run.name == config["run"]
     assert run.name.startswith("model4-")
     assert config["recipe"]["name"] == "model4"
-    assert config["options"] == {**OPTIONS.as_json(), "seed": 6, "split": "u2", "wd": 0.1}
+    assert config["options"] == {**OPTIONS.as_json(), "seed": 6, "split": "u2", "wd": 0.1, "wd_bias": 0.1}
     assert config["data"]["name"] == "tiny"
     assert config["data"]["levels"] == [1.0, 2.0, 3.0, 4.0, 5.0]
     assert {"torch", "python", "cftui"} <= set(config["versions"])
@@ -60,6 +60,14 @@ def test_a_run_folder_says_how_it_came_about(tiny_home: Home) -> None:
     assert run.status() == "done"
     assert events[-1]["run"] == run.name
     assert events[-1]["valid_loss"] == events[-2]["valid_loss"]
+
+
+def test_of_many_ratings_the_baselines_do_not_hold_up_the_first_batch(tiny_home: Home, monkeypatch) -> None:
+    monkeypatch.setattr(training, "MANY", 100)
+    events: list[dict] = []
+    fit(tiny_home, emit=events.append, epochs=2)
+    kinds = [event["event"] for event in events if event["event"] != "window"]
+    assert kinds == ["start", "epoch", "baselines", "epoch", "done"]
 
 
 def test_runs_are_found_by_name_prefix_and_latest(tiny_home: Home) -> None:

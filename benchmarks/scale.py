@@ -1,0 +1,123 @@
+"""From a CSV of 25 or 32 million ratings to the first training batch: cold, and from the cache; time and memory.
+
+    python benchmarks/scale.py                      25 M and 32 M
+    python benchmarks/scale.py ml-25m --write       one of them; put the table into the README
+
+The CSV is in MovieLens' layout (userId,movieId,rating,timestamp and movies.csv), of ratings made in the shape of the
+set (`cftui data synth`), so that nothing has to be fetched. Cold: `cftui data import` and then `cftui train`, each a
+process of its own, nothing cached. Warm: `cftui train` alone. Both end when the log has its first batch: start of the
+process, PyTorch, reading, the split and the first step all count. Peak memory is that of the largest process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import psutil
+from markdown import put, table
+
+from cftui.data import synth
+from cftui.engine.runs import RunFolder
+from cftui.engine.training import open_ratings
+from cftui.home import Home
+
+SHAPES = ("ml-25m", "ml-32m")
+ROWS = 2_000_000
+TRAIN = ("--bs", "131072", "--lr", "0.05", "--epochs", "3", "--device", "cpu")
+COLUMNS = ("--user", "userId", "--item", "movieId", "--rating", "rating", "--time", "timestamp", "--title", "title")
+
+
+def write_csv(shape: str, folder: Path) -> tuple[Path, Path]:
+    """``ratings.csv`` and ``movies.csv`` as MovieLens has them, ratings by user."""
+    home = Home(folder / "made")
+    synth.make(shape, home, say=lambda line: print(line, file=sys.stderr))
+    ratings = open_ratings(home, f"synth-{shape}")
+    titles = ratings.item_table["title"].to_numpy()
+    movies = pd.DataFrame({"movieId": np.arange(1, len(titles)), "title": titles[1:], "genres": "(no genres listed)"})
+    movies.to_csv(folder / "movies.csv", index=False)
+    with (folder / "ratings.csv").open("w") as file:
+        for start in range(0, len(ratings), ROWS):
+            part = slice(start, start + ROWS)
+            frame = pd.DataFrame(
+                {
+                    "userId": ratings.user[part],
+                    "movieId": ratings.item[part],
+                    "rating": ratings.rating[part],
+                    "timestamp": ratings.timestamp[part],
+                }
+            )
+            frame.to_csv(file, index=False, header=start == 0)
+    return folder / "ratings.csv", folder / "movies.csv"
+
+
+def watched(words: list[str], home: Path, until: Path | None = None) -> tuple[float, float]:
+    """Run a verb to its end, or until the log ``until`` has a batch; seconds and the peak of its memory in GB."""
+    begun = time.perf_counter()
+    process = psutil.Popen([sys.executable, "-m", "cftui", *words, "--home", str(home)], stdout=subprocess.DEVNULL)
+    peak, seconds, asked = 0, 0.0, False
+    while process.poll() is None:
+        try:
+            peak = max(peak, process.memory_info().rss)
+        except psutil.Error:
+            break
+        if until and not seconds and until.exists() and b'"window"' in until.read_bytes():
+            seconds = time.perf_counter() - begun
+        # A little beyond the first batch: the memory of a step is to be seen as well.
+        if seconds and time.perf_counter() - begun > seconds + 3 and not asked:
+            os.kill(process.pid, signal.SIGTERM)
+            asked = True
+        time.sleep(0.02)
+    if process.wait():
+        raise SystemExit(f"cftui {' '.join(words)} failed")
+    return seconds or time.perf_counter() - begun, peak / 2**30
+
+
+def measure(shape: str) -> list[str]:
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        ratings, movies = write_csv(shape, folder)
+        home = folder / "home"
+        words = ["data", "import", str(ratings), "--name", "big", "--items", str(movies), *COLUMNS]
+        imported, peak_import = watched(words, home)
+        found = []
+        for name in ("cold", "warm"):
+            log = RunFolder(Home(home).models / name).events_file
+            found.append(watched(["train", "model4", "--data", "big", "--name", name, *TRAIN], home, log))
+        count = len(open_ratings(Home(home), "big"))
+        return [
+            f"{count:,}",
+            f"{ratings.stat().st_size / 1e9:.2f} GB",
+            f"{imported:.1f} s",
+            f"{imported + found[0][0]:.1f} s",
+            f"{found[1][0]:.1f} s",
+            f"{max(peak_import, *(peak for _, peak in found)):.2f} GB",
+        ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("shapes", nargs="*", default=list(SHAPES))
+    parser.add_argument("--write", action="store_true", help="put the table into the README")
+    arguments = parser.parse_args()
+    rows = []
+    for shape in arguments.shapes:
+        rows.append(measure(shape))
+        print(" | ".join(rows[-1]), file=sys.stderr)
+    header = ["ratings", "CSV", "import", "CSV to first batch, cold", "the same, warm", "peak memory"]
+    text = table(header, rows)
+    print(text)
+    if arguments.write:
+        put("scale", text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""Side features: what is known of a user or an item beside its ratings, as codes that a model can learn from."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from cftui.data.movielens_sets import AGES
+from cftui.data.ratings import Ratings
+
+# Of an item with more genres than this the most frequent stand for all: each costs every row of the table a column.
+MOST = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """The features of one side, users or items.
+
+    Attributes:
+        codes: int32 ``[rows, most]``, per code of the vocabulary the features it has, padded with 0, which is none.
+            Row 0, the unknown, has none. ``most`` is 0 where nothing is known of anybody.
+        names: what the codes stand for, ascending; ``names[0]`` is that of none, empty.
+    """
+
+    codes: np.ndarray
+    names: tuple[str, ...]
+
+
+def item_features(ratings: Ratings) -> Features:
+    """Genres, and the decade of the release where the year is known."""
+    table = ratings.item_table
+    genres = ([f"genre {name}" for name in dict.fromkeys(text.split("|")) if name] for text in table["genres"])
+    decades = ([f"{year // 10 * 10}s"] if year else [] for year in table["year"].tolist())
+    return _encoded(one + other for one, other in zip(genres, decades, strict=True))
+
+
+def user_features(ratings: Ratings) -> Features:
+    """Age group, gender and occupation, those of them that the data set gives."""
+    table = ratings.user_table
+    columns = [
+        [f"{name} {value}" if value else "" for value in words(table[name])]
+        for name, words in (("age", _age_groups), ("gender", _words), ("occupation", _words))
+        if name in table
+    ]
+    rows = zip(*columns, strict=True) if columns else [()] * len(table)
+    return _encoded([name for name in row if name] for row in rows)
+
+
+def _encoded(rows: Iterable[Sequence[str]]) -> Features:
+    """Features by name to codes."""
+    having = list(rows)
+    counts = Counter(itertools.chain.from_iterable(having))
+    kept = [sorted(names, key=lambda name: (-counts[name], name))[:MOST] for names in having]
+    names = ("", *sorted(set(itertools.chain.from_iterable(kept))))
+    code_of = {name: code for code, name in enumerate(names)}
+    codes = np.zeros((len(kept), max(map(len, kept), default=0)), dtype=np.int32)
+    for row, found in zip(codes, kept, strict=True):
+        row[: len(found)] = sorted(code_of[name] for name in found)
+    return Features(codes, names)
+
+
+def _words(column: pd.Series) -> list[str]:
+    return ["" if pd.isna(value) else str(value).strip() for value in column]
+
+
+def _age_groups(column: pd.Series) -> list[str]:
+    """Years, as MovieLens 100K has them, to the groups of 1M; what is a group already stays as it is."""
+    if not pd.api.types.is_numeric_dtype(column):
+        return _words(column)
+    youngest = min(AGES)
+    return ["" if pd.isna(age) else AGES[max(s for s in AGES if s <= max(age, youngest))] for age in column]
