@@ -1,4 +1,4 @@
-"""The verbs that read a trained model for everybody: is it any good, what is liked, what is alike?"""
+"""The verbs that read a trained model for everybody: what does it predict, what is liked, what is alike?"""
 
 from __future__ import annotations
 
@@ -10,22 +10,6 @@ import click
 from cftui.cli.output import narrate, print_facts, print_json, print_table, records
 from cftui.cli.reading import CSV, EPOCH, RUN, filter_options, load, only, show, write_csv
 from cftui.cli.verb import Finite, Session, Verb, pass_session, rows_option, run_option
-
-
-@click.command("eval", cls=Verb)
-@RUN
-@pass_session
-def evaluate(session: Session, run_name: str) -> None:
-    """Score a run on its own training and validation ratings."""
-    from cftui.analysis import ranking
-
-    model = load(session, run_name)
-    scores = ranking.evaluate(model, model.ratings(session.home))
-    rows = [{"part": part, "ratings": s.n, "mse": s.mse, "rmse": s.rmse, "mae": s.mae} for part, s in scores.items()]
-    if session.json:
-        print_json({**model.facts(), "split": model.options.split, **{row.pop("part"): row for row in rows}})
-    else:
-        print_table(rows, {"ratings": ",", "mse": ".6f", "rmse": ".6f", "mae": ".6f"})
 
 
 @click.command(cls=Verb)
@@ -167,4 +151,4 @@ def anatomy(session: Session, run_name: str, rows: int, seed: int) -> None:
         print(describe(parts))
 
 
-VERBS = (evaluate, results, bias, similar, about, anatomy)
+VERBS = (results, bias, similar, about, anatomy)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import click
 
 import cftui
-from cftui.cli import analysis, data, locate, maps, people, runs, tour, train
+from cftui.cli import analysis, data, evaluation, locate, maps, people, runs, sweep, tour, train
 from cftui.cli.output import narrate, printable
 from cftui.cli.verb import Session, Verbs, home_option
 from cftui.errors import CftuiError
@@ -36,8 +36,17 @@ def build(open_app: OpenApp) -> click.Group:
         if context.invoked_subcommand is None:
             context.exit(open_app(context.ensure_object(Session).home, ascii_only) or 0)
 
-    reading = (*analysis.VERBS, *people.VERBS, *maps.VERBS)
-    for group_or_verb in (data.data, train.train, train.lr_find, runs.runs, tour.tour, locate.locate, *reading):
+    reading = (evaluation.evaluate, *analysis.VERBS, *people.VERBS, *maps.VERBS)
+    for group_or_verb in (
+        data.data,
+        train.train,
+        train.lr_find,
+        sweep.sweep,
+        runs.runs,
+        tour.tour,
+        locate.locate,
+        *reading,
+    ):
         cli.add_command(group_or_verb)
     return cli
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from cftui.cli.output import narrate, print_json, print_table
-from cftui.cli.verb import HyperParameter, Session, Verb, pass_session
+from cftui.cli.verb import Decorated, HyperParameter, Session, Verb, pass_session
 from cftui.engine.interrupts import stop_requests
 from cftui.engine.recipes import FAST_BATCH, RECIPES, Options, Recipe, recipe
 
@@ -20,24 +20,47 @@ def _recipes_help() -> str:
 
 def _hyper(name: str, text: str, default: Any = None) -> Any:
     shown = {"default": default, "show_default": True} if default is not None else {}
-    return click.option(f"--{name}", type=HyperParameter(name), help=text, **shown)
+    return click.option(f"--{name.replace('_', '-')}", type=HyperParameter(name), help=text, **shown)
+
+
+def training_options(function: Decorated) -> Decorated:
+    """What to train on, how, and where: of ``cftui train``, and of every verb that trains as it does.
+
+    Handed on by the names of ``Options``, and as ``data_name``, ``fast`` and ``device``.
+    """
+    options = (
+        click.option("--data", "data_name", default="ml-100k", show_default=True, help="Data set."),
+        click.option("--item-key", type=click.Choice(["title", "id"]), default="title", show_default=True),
+        _hyper("seed", "Seed of split, weights and order.", 0),
+        _hyper("epochs", "Passes over the training ratings.", 5),
+        _hyper("lr", "Highest learning rate of the one-cycle schedule.", 5e-3),
+        _hyper("wd", "Weight decay [default: the recipe's own]."),
+        _hyper("wd_bias", "Weight decay of user and item biases [default: the recipe's own, else as --wd]."),
+        _hyper("bs", "Ratings per batch.", 64),
+        click.option("--fast", is_flag=True, help=f"Batches of {FAST_BATCH}: as good, and three times as quick."),
+        _hyper("factors", "Latent factors.", 50),
+        _hyper("patience", "End after so many epochs without a better validation loss."),
+        click.option("--keep-best", is_flag=True, help="End with the weights of the best epoch instead of the last."),
+        click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps."),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def options_of(fast: bool, given: dict[str, Any]) -> Options:
+    """The hyper-parameters that ``training_options`` handed on. Raises UsageError for ``--fast`` beside ``--bs``."""
+    if fast and given["bs"] != Options.bs:
+        raise click.UsageError(f"--fast means --bs {FAST_BATCH}; give one of them")
+    return Options(**{**given, "bs": FAST_BATCH} if fast else given)
 
 
 @click.command(cls=Verb, epilog=_recipes_help())
 @click.argument("recipe_name", metavar="RECIPE")
-@click.option("--data", "data_name", default="ml-100k", show_default=True, help="Data set.")
-@click.option("--split", default="random", show_default=True, help="random, u1..u5 (official), or time.")
-@click.option("--item-key", type=click.Choice(["title", "id"]), default="title", show_default=True)
-@_hyper("seed", "Seed of split, weights and order.", 0)
-@_hyper("epochs", "Passes over the training ratings.", 5)
-@_hyper("lr", "Highest learning rate of the one-cycle schedule.", 5e-3)
-@_hyper("wd", "Weight decay [default: the recipe's own].")
-@_hyper("bs", "Ratings per batch.", 64)
-@click.option("--fast", is_flag=True, help=f"Batches of {FAST_BATCH}: as good, and three times as quick.")
-@_hyper("factors", "Latent factors.", 50)
-@_hyper("patience", "End after so many epochs without a better validation loss.")
-@click.option("--keep-best", is_flag=True, help="End with the weights of the best epoch instead of the last.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
+@click.option(
+    "--split", default="random", show_default=True, help="random, u1..u5 (official), time, or such as fold2of5."
+)
+@training_options
 @click.option("--name", metavar="RUN", help="Name of the run [default: the recipe and four hex digits].")
 @click.option("--summary", is_flag=True, help="Show the architecture instead of training.")
 @pass_session
@@ -49,7 +72,7 @@ def train(
     name: str | None,
     fast: bool,
     summary: bool,
-    **options: Any,
+    **given: Any,
 ) -> None:
     """Train RECIPE and keep it in a run folder.
 
@@ -57,12 +80,9 @@ def train(
     batch in hand and keeps what was learned; a terminal that goes away stops nothing.
     """
     chosen = recipe(recipe_name)
-    if fast and options["bs"] != Options.bs:
-        raise click.UsageError(f"--fast means --bs {FAST_BATCH}; give one of them")
-    if fast:
-        options["bs"] = FAST_BATCH
+    options = options_of(fast, given)
     if summary:
-        _summary(session, chosen, Options(**options), data_name)
+        _summary(session, chosen, options, data_name)
         return
     # In place before PyTorch is loaded: a terminal dropped in the first seconds must not matter either.
     with stop_requests() as stop_requested:
@@ -72,7 +92,7 @@ def train(
         run_training(
             session.home,
             chosen,
-            Options(**options),
+            options,
             data=data_name,
             device=devices.choose(device),
             name=name,
@@ -184,6 +204,7 @@ def _summary(session: Session, chosen: Recipe, options: Options, data_name: str)
         "architecture": chosen.architecture,
         "y_range": shape.y_range,
         "weight_decay": options.decay(chosen),
+        "bias_decay": options.bias_decay(chosen),
         "parameters": total,
     }
     if session.json:
@@ -192,4 +213,7 @@ def _summary(session: Session, chosen: Recipe, options: Options, data_name: str)
     print(f"{chosen.name}: {chosen.summary} ({chosen.architecture})")
     print_table(rows, {"parameters": ","})
     sigmoid = "none" if shape.y_range is None else "{:g} to {:g}".format(*shape.y_range)
-    print(f"{total:,} parameters; sigmoid range: {sigmoid}; weight decay: {facts['weight_decay']:g}; AdamW, one-cycle")
+    decay = f"{facts['weight_decay']:g}"
+    if facts["bias_decay"] != facts["weight_decay"]:
+        decay += f", of biases {facts['bias_decay']:g}"
+    print(f"{total:,} parameters; sigmoid range: {sigmoid}; weight decay: {decay}; AdamW, one-cycle")

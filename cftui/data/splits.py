@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,11 +13,17 @@ from cftui.errors import CftuiError
 
 VALID_SHARE = 0.2
 NAMES = ("random", "u1", "u2", "u3", "u4", "u5", "time")
+# Behind the name of a split: its training ratings, divided once more; what it holds back is in neither part.
+INNER = ".inner"
+FOLD = re.compile(r"fold([1-9]\d{0,8})of([1-9]\d{0,8})")
 
 
 @dataclass(frozen=True)
 class Split:
-    """Row numbers into ``Ratings``: int64 ``train [n_train]`` and ``valid [n_valid]``, disjoint and complete."""
+    """Row numbers into ``Ratings``: int64 ``train [n_train]`` and ``valid [n_valid]``, disjoint.
+
+    Together they are all rows, but for an inner split.
+    """
 
     name: str
     train: np.ndarray
@@ -27,11 +35,22 @@ def split(ratings: Ratings, name: str = "random", seed: int = 0) -> Split:
 
     ``random`` is fastai's: the first int(0.2 n) rows of a permutation drawn from ``seed`` validate. ``u1`` ...
     ``u5`` are MovieLens 100K's official folds, five runs of 20,000 rows in file order. ``time`` validates on the
-    last fifth of each user's ratings.
+    last fifth of each user's ratings. ``fold2of5`` is the second of five random ``folds``.
+    ``u1.inner`` is for choosing by: of the rows that train in ``u1`` a random fifth validates.
 
     Raises:
         CftuiError: no such split, or the data set was not published with that one.
     """
+    if name.endswith(INNER):
+        outer = split(ratings, name.removesuffix(INNER), seed).train
+        parts = _random(len(outer), seed)
+        return Split(name, train=outer[parts.train], valid=outer[parts.valid])
+    if found := FOLD.fullmatch(name):
+        which, k = map(int, found.groups())
+        if which > k:
+            raise CftuiError(f"no split {name!r}: there are only {k} folds")
+        _check_folds(ratings, k)
+        return _random_fold(_permutation(len(ratings), seed), which - 1, k)
     if name == "random":
         return _random(len(ratings), seed)
     if name == "time":
@@ -43,10 +62,56 @@ def split(ratings: Ratings, name: str = "random", seed: int = 0) -> Split:
     raise CftuiError(f"no split {name!r}; there is: {', '.join(NAMES)}")
 
 
-def _random(n: int, seed: int) -> Split:
+def folds(ratings: Ratings, k: int, seed: int = 0) -> Iterator[Split]:
+    """``k`` random splits, ``fold1of5`` to ``fold5of5``, made as they are asked for.
+
+    Each rating validates in exactly one of them, in stretches of one permutation drawn from ``seed``. The first of
+    five is the split ``random`` of the same seed.
+
+    Raises:
+        CftuiError: fewer than two folds, or more than ratings.
+    """
+    _check_folds(ratings, k)
+
+    def each() -> Iterator[Split]:
+        order = _permutation(len(ratings), seed)
+        for which in range(k):
+            yield _random_fold(order, which, k)
+
+    # A generator of its own: a wrong k is found when it is asked for, not when the first fold is.
+    return each()
+
+
+def official_folds(ratings: Ratings) -> Iterator[Split]:
+    """The folds the data set was published with, in their order.
+
+    Raises:
+        CftuiError: it was published with none.
+    """
+    if not ratings.known_splits:
+        raise CftuiError(f"{ratings.name} has no official folds; give a number of random ones")
+    return (split(ratings, name) for name in ratings.known_splits)
+
+
+def _check_folds(ratings: Ratings, k: int) -> None:
+    if not 2 <= k <= len(ratings):
+        raise CftuiError(f"{k} folds: must be a number from 2 to the {len(ratings):,} ratings of {ratings.name}")
+
+
+def _permutation(n: int, seed: int) -> np.ndarray:
     import torch
 
-    order = torch.randperm(n, generator=torch.Generator().manual_seed(seed)).numpy()
+    return torch.randperm(n, generator=torch.Generator().manual_seed(seed)).numpy()
+
+
+def _random_fold(order: np.ndarray, which: int, k: int) -> Split:
+    start, end = which * len(order) // k, (which + 1) * len(order) // k
+    rest = np.concatenate((order[:start], order[end:]))
+    return Split(f"fold{which + 1}of{k}", train=rest, valid=order[start:end])
+
+
+def _random(n: int, seed: int) -> Split:
+    order = _permutation(n, seed)
     cut = int(VALID_SHARE * n)
     return Split("random", train=order[cut:], valid=order[:cut])
 

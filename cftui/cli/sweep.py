@@ -1,0 +1,86 @@
+"""``cftui sweep``: one recipe under many settings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from cftui.cli.output import narrate, print_json
+from cftui.cli.train import options_of, training_options
+from cftui.cli.verb import Session, Verb, pass_session
+from cftui.engine.interrupts import stop_requests
+from cftui.engine.recipes import recipe
+from cftui.errors import CftuiError
+
+
+@click.command(cls=Verb)
+@click.argument("recipe_name", metavar="RECIPE")
+@click.option(
+    "--try",
+    "asked",
+    multiple=True,
+    metavar="NAME=VALUES",
+    help="What to vary: lr=1e-3,5e-3 tries each, wd=0.05..0.5 is drawn from (with --random). Again for another option. "
+    "[default: weight decay of factors and of biases]",
+)
+@click.option("--random", "draws", type=click.IntRange(1, 1000), metavar="N", help="N settings at random, not all.")
+@click.option("--split", default="random", show_default=True, help="random, u1..u5 (official), or time.")
+@click.option("--name", metavar="NAME", help="The runs are NAME-01, NAME-02, ... and NAME-best [default: sweep-....].")
+@training_options
+@pass_session
+def sweep(
+    session: Session,
+    recipe_name: str,
+    asked: tuple[str, ...],
+    draws: int | None,
+    name: str | None,
+    data_name: str,
+    device: str,
+    fast: bool,
+    **given: Any,
+) -> None:
+    """Try RECIPE under many settings; train the best, and score that one on what was held back.
+
+    No setting sees the split's validation ratings: each is trained on a random four fifths of its training ratings and
+    judged by the rest of them. Every trial is a run in the run list. With --json, one object a trial, the outcome last.
+    Ctrl+C stops, and names the best so far.
+    """
+    chosen, options = recipe(recipe_name), options_of(fast, given)
+    with stop_requests() as stop_requested:
+        from cftui.engine import device as devices
+        from cftui.engine import sweep as sweeps
+        from cftui.engine.training import train
+
+        grid = sweeps.parse(asked or sweeps.USUAL)
+        tried, where = sweeps.settings(grid, draws, options.seed), devices.choose(device)
+        name = name or sweeps.new_name(session.home)
+        narrate(f"sweep {name}: {len(tried)} settings of {chosen.name}, validated within the training ratings")
+        width = max(len(sweeps.as_words(setting)) for setting in tried)
+        trials = []
+        shared: dict[str, Any] = {"data": data_name, "device": where, "stop_requested": stop_requested}
+        for trial in sweeps.sweep(session.home, chosen, options, tried, name=name, **shared):
+            trials.append(trial)
+            if session.json:
+                print_json({"event": "trial", "run": trial.run, "setting": trial.setting, "inner_loss": trial.loss})
+            else:
+                shown = "diverged" if trial.loss is None else f"{trial.loss:.6f}"
+                print(f"{trial.run}  {sweeps.as_words(trial.setting):<{width}}  {shown}", flush=True)
+        winner = sweeps.best(trials)
+        if winner is None:
+            if stop_requested():
+                narrate(f"sweep {name} stopped before the first setting was through")
+                return
+            raise CftuiError(f"sweep {name}: no setting came to a sound loss; try lower learning rates")
+        narrate(f"best of {len(trials)}: {winner.run} ({sweeps.as_words(winner.setting)})")
+        if stop_requested():
+            return
+        run = train(session.home, chosen, replace(options, **winner.setting), name=f"{name}-best", **shared)
+        ending = run.history().ending or {}
+    loss = ending.get("valid_loss")
+    if session.json:
+        outcome = {"run": run.name, "of": winner.run, "setting": winner.setting, "inner_loss": winner.loss}
+        print_json({"event": "best", **outcome, "valid_loss": loss})
+    elif loss is not None:
+        print(f"{run.name}  {sweeps.as_words(winner.setting):<{width}}  {loss:.6f} on the ratings held back")

@@ -1,0 +1,72 @@
+"""Cross-validation: one recipe trained on every fold in turn. Nothing is written anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import torch
+
+from cftui.data.ratings import Ratings
+from cftui.data.splits import Split
+from cftui.engine.device import describe
+from cftui.engine.interrupts import StopRequested
+from cftui.engine.metrics import Score
+from cftui.engine.recipes import Options, Recipe
+from cftui.engine.trainer import Diverged, Hooks, Trainer
+from cftui.errors import CftuiError
+
+
+@dataclass(frozen=True)
+class FoldScore:
+    """What one fold gave.
+
+    Attributes:
+        name: of its split.
+        score: of the model as training left it, on the fold's validation ratings.
+        seconds: of fitting, the validation after every epoch included.
+    """
+
+    name: str
+    score: Score
+    seconds: float
+
+
+def cross_validate(
+    recipe: Recipe,
+    options: Options,
+    ratings: Ratings,
+    folds: Iterable[Split],
+    device: torch.device,
+    should_stop: StopRequested = lambda: False,
+    on_start: Callable[[Split], None] = lambda fold: None,
+) -> Iterator[FoldScore]:
+    """Train ``recipe`` afresh on each fold and yield its score as it ends; weights and order are of ``options.seed``.
+
+    Args:
+        folds: ``splits.folds`` or ``splits.official_folds``; ``options.split`` is not looked at.
+        should_stop: asked before every batch. Once it says so, the fold in hand is dropped and nothing more comes.
+        on_start: called when a fold's training begins, with all that it needs in place.
+
+    Raises:
+        CftuiError: an option does not suit the data, or the device's memory is too small.
+        Diverged: a fold's loss exploded.
+    """
+    for part in folds:
+        if should_stop():
+            return
+        try:
+            trainer = Trainer(recipe, options, ratings, part, device)
+            on_start(part)
+            outcome = trainer.fit(Hooks(should_stop=should_stop))
+            # The last epoch's score is not it where an earlier epoch's weights were kept.
+            found = FoldScore(part.name, trainer.validate(), trainer.elapsed)
+        except Diverged as error:
+            raise Diverged(f"{part.name}: {error}") from None
+        except torch.OutOfMemoryError:
+            raise CftuiError(
+                f"{part.name}: out of memory on {describe(device)}; try a smaller --bs, fewer --factors or --device cpu"
+            ) from None
+        if outcome == "stopped":
+            return
+        yield found

@@ -1,0 +1,288 @@
+"""``cftui eval``: a run's errors and ranking, a recipe over folds, and every wrong combination in one line."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import statistics
+
+import pytest
+import torch
+
+from cftui.analysis import evaluation, ranking
+from cftui.analysis.trained import TrainedModel
+from cftui.data.ratings import Ratings
+from cftui.data.splits import split
+from cftui.engine.recipes import Options, recipe
+from cftui.engine.trainer import Trainer
+from cftui.home import Home
+
+from .conftest import only_line, program
+
+METRICS = ("precision", "recall", "ndcg", "map")
+SCORES = ("mse", "rmse", "mae", "seconds")
+SMALL = ("--data", "tiny", "--bs", 16, "--factors", 8, "--epochs", 2, "--device", "cpu")
+
+
+@pytest.fixture
+def home(own_home: Home) -> Home:
+    return own_home
+
+
+def rows_of(text: str) -> dict[str, list[str]]:
+    """Rows of a table by their first cell."""
+    return {line.split()[0]: line.split()[1:] for line in text.splitlines() if line.strip()}
+
+
+def test_a_run_is_scored_by_error_and_by_ranking(home: Home, tiny: Ratings, cli) -> None:
+    found = cli(home, "eval", "model4.run", "--json").json
+    assert list(found) == ["run", "recipe", "data", "split", "train", "valid", "ranking"]
+    model = TrainedModel.load(home_run(home, "model4.run"))
+    for part, score in ranking.evaluate(model, tiny).items():
+        wanted = {"ratings": score.n, "mse": score.mse, "rmse": score.rmse, "mae": score.mae}
+        assert found[part] == pytest.approx(wanted)
+    parts = model.split(tiny)
+    scorers = {"model": evaluation.predicted(model), "popularity": evaluation.popularity(tiny, parts)}
+    wanted = evaluation.evaluate_rankings(tiny, parts, scorers)
+    about = ("k", "relevant", "users", "protocol")
+    assert list(found["ranking"]) == [*about, "model", "popularity"]
+    assert {name: found["ranking"][name] for name in about} == {name: getattr(wanted, name) for name in about}
+    for name, one in wanted.rankings.items():
+        assert tuple(found["ranking"][name]) == METRICS
+        assert found["ranking"][name] == pytest.approx(one.as_json())
+    assert found["ranking"]["model"] != found["ranking"]["popularity"]
+
+
+def home_run(home: Home, name: str):
+    from cftui.engine.runs import find
+
+    return find(home, name)
+
+
+def test_the_text_says_what_the_json_says(home: Home, cli) -> None:
+    arguments = ("eval", "model4.run", "-k", 4, "--relevant", 3.5)
+    text, found = cli(home, *arguments).out, cli(home, *arguments, "--json").json
+    rows = rows_of(text)
+    for part in ("train", "valid"):
+        assert rows[part] == [f"{found[part]['ratings']:,}", *(f"{found[part][name]:.6f}" for name in SCORES[:3])]
+    assert rows["ranked"] == ["by", *(f"{metric}@4" for metric in METRICS)]
+    for name in ("model", "popularity"):
+        assert rows[name] == [f"{found['ranking'][name][metric]:.4f}" for metric in METRICS]
+    assert text.splitlines()[-1] == f"{found['ranking']['users']} users; {found['ranking']['protocol']}"
+    assert "ratings of 3.5 or more" in text
+
+
+def test_a_run_can_be_named_three_ways(home: Home, cli) -> None:
+    named = cli(home, "eval", "model1.run", "--json").json
+    assert named["run"] == "model1.run"
+    assert cli(home, "eval", "--run", "model1", "--json").json == named
+    latest = cli(home, "eval", "--json").json
+    assert latest["run"] == cli(home, "runs", "--json").json[-1]["name"]
+    assert cli(home, "eval", "--run", "latest", "--json").json == latest
+    # The name of a recipe is a prefix of its runs'.
+    assert cli(home, "eval", "model1", "--json").json == named
+
+
+def test_k_relevant_and_users_reach_the_ranking(home: Home, cli) -> None:
+    def ranked(*more: object) -> dict:
+        return cli(home, "eval", "model4.run", *more, "--json").json["ranking"]
+
+    plain = ranked()
+    assert (plain["k"], plain["relevant"]) == (10, 4)
+    short, strict, few = ranked("-k", 1), ranked("--relevant", 5), ranked("--users", 5)
+    assert short["k"] == 1
+    assert short["model"]["recall"] < plain["model"]["recall"]
+    assert strict["relevant"] == 5
+    assert strict["users"] < plain["users"]
+    assert 0 < few["users"] <= 5 < plain["users"]
+
+
+def test_the_help_states_the_protocol(home: Home, cli, capsys) -> None:
+    text = " ".join(cli(home, "eval", "--help").out.split())
+    for part in (
+        "cftui eval model4 --folds 5",
+        "ranked is every item with a training rating that the user has not rated in training",
+        "counts as missed",
+        "ties by item code",
+        "the mean is over the users with something relevant",
+        "--factors",
+    ):
+        assert part in text
+
+
+WRONG = {
+    "a run twice": (("model4.run", "--run", "model1.run"), 2, "name the run once"),
+    "folds of nothing": (("--folds", "5"), 2, "--folds needs a recipe, such as: cftui eval model4 --folds 5"),
+    "folds of a run": (("model4", "--folds", "5", "--run", "latest"), 2, "--run names a run, --folds trains a recipe"),
+    "folds of no recipe": (("model9", "--folds", "5"), 1, "no recipe 'model9'; did you mean model"),
+    "one fold": (("model4", "--folds", "1"), 2, "'1': must be a whole number from 2, or official"),
+    "some folds": (("model4", "--folds", "some"), 2, "'some': must be a whole number from 2, or official"),
+    "more folds than ratings": (("model4", "--folds", "9999", *SMALL), 1, "9999 folds: must be a number from 2 to"),
+    "folds with k": (("model4", "--folds", "3", "-k", "5"), 2, "-k goes with a run; folds are scored by their errors"),
+    "folds with a threshold": (("model4", "--folds", "3", "--relevant", "5"), 2, "--relevant goes with a run"),
+    "folds with a sample": (("model4", "--folds", "3", "--users", "5"), 2, "--users goes with a run"),
+    "a run with training": (("model4.run", "--lr", "0.1"), 2, "--lr goes with RECIPE --folds"),
+    "the latest with training": (("--fast",), 2, "--fast goes with RECIPE --folds"),
+    "a default given": (("model4.run", "--epochs", "5"), 2, "--epochs goes with RECIPE --folds"),
+    "fast and a batch": (("model4", "--folds", "3", "--fast", "--bs", "32"), 2, "--fast means --bs 256"),
+    "a split of folds": (("model4", "--folds", "3", "--split", "time"), 2, "No such option '--split'"),
+    "a batch too large": (
+        ("model4", "--folds", "3", "--data", "tiny", "--bs", "4096"),
+        1,
+        "batch size 4096: more than",
+    ),
+    "a recipe without folds": (
+        ("collab", "--json"),
+        1,
+        "to cross-validate the recipe: cftui eval collab --folds 5",
+    ),
+    "no such run": (("nothing",), 1, "no run 'nothing'"),
+    "a run without a name": (("",), 1, "no run ''"),
+    "nothing liked so much": (("model4.run", "--relevant", "6"), 1, "no validation rating of 6 or more"),
+    "not a number": (("model4.run", "--relevant", "nan"), 1, "no validation rating of nan or more"),
+    "no place": (("model4.run", "-k", "0"), 2, "0 is not in the range"),
+    "exploding": (("model1", "--folds", "3", *SMALL, "--lr", "900", "--json"), 1, "fold1of3: loss became"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_is_wrong_is_one_line(case: str, home: Home, fails, tree) -> None:
+    if case == "a recipe without folds":
+        import shutil
+
+        shutil.rmtree(home.models / "collab-nn.run")
+    arguments, status, reason = WRONG[case]
+    before = tree(home.root)
+    assert reason in fails(home, "eval", *arguments, status=status)
+    assert tree(home.root) == before
+
+
+def test_folds_leave_no_run_and_train_as_asked(home: Home, tiny: Ratings, cli, tree) -> None:
+    before = tree(home.root)
+    settings = ("--data", "tiny", "--bs", 32, "--factors", 4, "--epochs", 3, "--lr", 0.02, "--wd", 0.3, "--seed", 7)
+    done = cli(home, "eval", "model5", "--folds", 3, *settings, "--device", "cpu", "--json")
+    assert (done.status, done.err) == (0, "")
+    *rows, end = done.lines
+    assert tree(home.root) == before
+    options = Options(bs=32, factors=4, epochs=3, lr=0.02, wd=0.3, seed=7)
+    for which, row in enumerate(rows, 1):
+        assert list(row) == ["event", "fold", "ratings", *SCORES]
+        assert (row["event"], row["fold"]) == ("fold", f"fold{which}of3")
+        parts = split(tiny, f"fold{which}of3", 7)
+        trainer = Trainer(recipe("model5"), options, tiny, parts, torch.device("cpu"))
+        trainer.fit()
+        score = trainer.validate()
+        assert (row["mse"], row["mae"], row["ratings"]) == (score.mse, score.mae, len(parts.valid))
+        assert row["rmse"] == pytest.approx(math.sqrt(row["mse"]))
+    assert list(end) == ["event", "recipe", "data", "kind", "folds", "finished", "mean", "sd"]
+    assert list(end.values())[:6] == ["done", "model5", "tiny", "random", 3, 3]
+    for name in SCORES:
+        values = [row[name] for row in rows]
+        assert end["mean"][name] == pytest.approx(sum(values) / 3)
+        assert end["sd"][name] == pytest.approx(statistics.stdev(values))
+
+
+def test_every_option_of_training_reaches_the_folds(home: Home, cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cftui.engine import crossval
+
+    asked: list[Options] = []
+
+    def note(recipe, options: Options, ratings: Ratings, *_: object):
+        asked.append(options)
+        assert ratings.item_key == "id"
+        return iter(())
+
+    monkeypatch.setattr(crossval, "cross_validate", note)
+    more = (
+        "--item-key",
+        "id",
+        "--patience",
+        2,
+        "--keep-best",
+        "--fast",
+        "--epochs",
+        9,
+        "--wd-bias",
+        0.02,
+        "--data",
+        "tiny",
+    )
+    cli(home, "eval", "model4", "--folds", 2, *more)
+    assert asked == [Options(epochs=9, bs=256, item_key="id", patience=2, keep_best=True, wd_bias=0.02)]
+
+
+def test_the_table_of_folds_says_what_the_json_says(home: Home, cli) -> None:
+    arguments = ("eval", "model4", "--folds", 3, *SMALL)
+    text, (*rows, end) = cli(home, *arguments), cli(home, *arguments, "--json").lines
+    assert "model4 on tiny: 3 random folds, 2 epochs of batches of 16 on cpu, seed 0" in text.err
+    table = rows_of(text.out)
+    assert list(table) == ["fold", "fold1of3", "fold2of3", "fold3of3", "mean", "sd"]
+    assert table["fold"] == ["ratings", *SCORES]
+    for row in rows:
+        assert table[row["fold"]][:-1] == [str(row["ratings"]), *(f"{row[name]:.6f}" for name in SCORES[:3])]
+    for name in ("mean", "sd"):
+        assert table[name][:-1] == [f"{end[name][score]:.6f}" for score in SCORES[:3]]
+    assert len({len(line) for line in text.out.splitlines()}) == 1
+
+
+def test_official_folds_are_the_published_ones(fresh_home: Home, ratings: Ratings, cli, fails) -> None:
+    settings = ("--bs", 4096, "--epochs", 1, "--device", "cpu")
+    *rows, end = cli(fresh_home, "eval", "model4", "--folds", "official", *settings, "--json").lines
+    assert [row["fold"] for row in rows] == ["u1", "u2", "u3", "u4", "u5"]
+    assert (end["kind"], end["folds"], end["finished"]) == ("official", 5, 5)
+    trained = cli(fresh_home, "train", "model4", "--split", "u3", *settings, "--json").lines[-1]
+    assert rows[2]["mse"] == pytest.approx(trained["valid_loss"], rel=1e-9)
+
+
+def test_a_fold_can_be_trained_by_its_name(home: Home, cli) -> None:
+    rows = cli(home, "eval", "model4", "--folds", 3, *SMALL, "--json").lines
+    trained = cli(home, "train", "model4", "--split", "fold2of3", *SMALL, "--json", "--name", "second").lines[-1]
+    assert trained["valid_loss"] == rows[1]["mse"]
+    scores = cli(home, "eval", "--run", "second", "--json").json
+    assert scores["split"] == "fold2of3"
+    assert scores["valid"]["mse"] == pytest.approx(rows[1]["mse"], rel=1e-6)
+
+
+def test_a_data_set_without_official_folds_says_so(home: Home, fails, tmp_path) -> None:
+    source = tmp_path / "own.csv"
+    source.write_text(
+        "user,item,rating\n" + "".join(f"{u},{i},{1 + (u * i) % 5}\n" for u in range(9) for i in range(9))
+    )
+    assert program(home, "data", "import", source, "--name", "own").returncode == 0
+    line = fails(home, "eval", "model4", "--folds", "official", "--data", "own")
+    assert line == "cftui: own has no official folds; give a number of random ones"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_says_what_it_found(number: signal.Signals, fresh_home: Home, background) -> None:
+    # A fold of a second and a half, to be caught in the third.
+    settings = ("--bs", 512, "--epochs", 20, "--device", "cpu")
+    running = background(fresh_home, "eval", "model4", "--folds", 50, *settings)
+    running.until(lambda: "fold2of50" in running.log.read_text())
+    os.kill(running.process.pid, number)
+    assert running.process.wait(60) == 130
+    _, header, *rows, last = running.log.read_text().splitlines()
+    assert header.split()[0] == "fold"
+    assert [row.split()[0] for row in rows] == [f"fold{which}of50" for which in range(1, len(rows) + 1)]
+    only_line(f"{last}\n")
+    errors = [float(row.split()[2]) for row in rows]
+    mean, sd = statistics.mean(errors), statistics.stdev(errors)
+    assert last.startswith(f"cftui: stopped after {len(rows)} of 50 folds: mean MSE {mean:.4f} (sd {sd:.4f}), RMSE 0.")
+    assert not fresh_home.models.exists()
+
+
+def test_stopped_before_the_first_fold_ends_there_is_nothing_to_say(home: Home, cli, monkeypatch) -> None:
+    from cftui.engine import crossval
+
+    monkeypatch.setattr(crossval, "cross_validate", lambda *_: iter(()))
+    text, as_json = (
+        cli(home, "eval", "model4", "--folds", 2, *SMALL),
+        cli(home, "eval", "model4", "--folds", 2, *SMALL, "--json"),
+    )
+    assert text.status == as_json.status == 130
+    assert only_line(text.err) == "cftui: stopped after 0 of 2 folds"
+    assert text.out == ""
+    assert as_json.json["event"] == "stopped"
+    assert as_json.json["finished"] == 0
+    assert as_json.json["mean"]["mse"] is None
