@@ -91,7 +91,7 @@ class MeScreen(ClosesOnce, Screen[str | None]):
         self._recommend(who)
         if item is None:
             passed = np.array([code for code, rating in self._answers.items() if rating is None], np.int64)
-            next_ = folding.questions(model, items, given, 1, passed=passed, known=opened.prior)
+            next_ = folding.questions(model, items, given, 1, passed=passed, known=opened.prior, row=who.row)
             item = int(next_[0]) if len(next_) else None
         self._asked = item
         self._show_question(who)

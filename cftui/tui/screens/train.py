@@ -7,7 +7,7 @@ import datetime
 from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
+from textual.containers import Container, Horizontal, Vertical
 from textual.widgets import Static
 
 from cftui.engine.events import Event, History, read_history
@@ -39,6 +39,7 @@ class TrainScreen(Room):
     )
     CSS_PATH = "train.tcss"
     BINDINGS = bindings("train")
+    HORIZONTAL_BREAKPOINTS = [*Room.HORIZONTAL_BREAKPOINTS, (150, "-huge")]
 
     def body(self) -> ComposeResult:
         with Horizontal(id="train-row"):
@@ -46,8 +47,9 @@ class TrainScreen(Room):
                 yield RecipeForm(id="form", classes="pane")
                 yield RunList(id="runs", classes="pane")
             with Vertical(id="right"):
-                yield LossChart(id="chart", classes="pane")
-                yield Table(id="epochs", classes="pane", cursor_type="row", cell_padding=0)
+                with Container(id="learning"):
+                    yield LossChart(id="chart", classes="pane")
+                    yield Table(id="epochs", classes="pane", cursor_type="row", cell_padding=0)
                 yield Static(id="status")
 
     def on_mount(self) -> None:
