@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual import work
@@ -35,6 +35,9 @@ from cftui.tui.keys import bindings, ids, keymap
 from cftui.tui.notices import Notice
 from cftui.tui.run_keeper import DEFAULT_DATA, DEFAULT_RECIPE, RunKeeper
 from cftui.tui.workspace import OpenData, OpenModel
+
+if TYPE_CHECKING:
+    from cftui.engine.runs import RunFolder
 
 POLL_SECONDS = 0.5
 DEFAULT_USER = "196"
@@ -208,6 +211,9 @@ class CftuiApp(RunKeeper):
         self._newest = runs[0].name if runs else ""
         if self._newest == self._last.newest:  # nothing was trained since: what was on show when the app was left
             runs.sort(key=lambda run: run.name != self._last.run)
+        if self.chosen is not None and self.opened is not None:  # another data set: what was learned of it, if anything
+            name = self.opened.name
+            runs = [] if _ran_on(self.chosen.model.run, name) else [run for run in runs if _ran_on(run, name)]
         for run in runs:
             if run.weights_file.exists() or run.checkpoint_file.exists():
                 self.open_model(run.name)
@@ -355,6 +361,12 @@ class CftuiApp(RunKeeper):
             if enabled and binding.description and not binding.system:
                 text = binding.tooltip or f"Key: {binding.key_display or binding.key}"
                 yield SystemCommand(binding.description, text, partial(self.run_action, binding.action, screen))
+
+
+def _ran_on(run: RunFolder, data: str) -> bool:
+    with contextlib.suppress(CftuiError, KeyError, TypeError):
+        return bool(run.config()["data"]["name"] == data)
+    return False
 
 
 def settle_memory() -> None:

@@ -39,7 +39,7 @@ import sys
 from cftui.tui.screens.dataset import DatasetScreen
 def fail(*_):
     raise RuntimeError("a defect")
-DatasetScreen.action_tab = fail
+DatasetScreen.action_open = fail
 sys.argv = ["cftui", *sys.argv[1:]]
 from cftui.__main__ import main
 main()
@@ -196,7 +196,7 @@ def test_a_signal_before_the_first_paint_leaves_nothing_behind(tmp_path, started
 
 def test_a_crash_ends_in_one_line_with_status_1_and_the_terminal_as_it_was(started, tmp_path):
     terminal = started("-c", CRASH)
-    terminal.press(b"d")
+    terminal.press(b"o")
     terminal.until(terminal.ended, "it did not end")
     assert terminal.status == 1
     assert restored(terminal.seen) == []

@@ -10,6 +10,7 @@ set and not learned, and the log of its training is written by hand. Two numbers
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import difflib
 import json
@@ -39,7 +40,10 @@ from cftui.settings import Config
 from cftui.tui.app import CftuiApp
 from cftui.tui.screens.anatomy import AnatomyScreen
 from cftui.tui.screens.biases import BiasScreen
+from cftui.tui.screens.data_sets import DataSets
 from cftui.tui.screens.help import HelpScreen
+from cftui.tui.screens.import_columns import ColumnTable
+from cftui.tui.screens.import_ratings import ImportScreen
 from cftui.tui.screens.jump import JumpScreen
 from cftui.tui.screens.me import MeScreen
 from cftui.tui.screens.prompt import Confirm, Prompt
@@ -62,6 +66,9 @@ MASKS = (
 )
 SCREENS = (
     "dataset",
+    "data-sets",
+    "import-files",
+    "import-columns",
     "train",
     "comparison",
     "search",
@@ -213,8 +220,18 @@ def another(home: Home, name: str, recipe_name: str, age: int) -> RunFolder:
     return run
 
 
+def write_own(folder: Path) -> None:
+    """Files that somebody might import."""
+    folder.mkdir(parents=True)
+    draws = [f"u{u};b{b:02};{(u * b) % 10 / 2};{1_600_000_000 + u * b}\n" for u in range(1, 20) for b in range(1, 20)]
+    (folder / "evenings.csv").write_text("reviewer;beer;mark;poured\n" + "".join(draws))
+    (folder / "beers.csv").write_text("beer,name\n" + "".join(f"b{b:02},Stout No. {b}\n" for b in range(1, 20)))
+    (folder / "older").mkdir()
+
+
 def furnish(home: Home) -> Home:
     """The data set, a trained model and an older run beside it."""
+    write_own(home.root / "own")
     write_formula(home.data / FORMULA)
     options = Options(epochs=1, bs=256, factors=FACTORS)
     run = train(home, recipe("model4"), options, data=FORMULA, device=torch.device("cpu"), name=RUN)
@@ -287,12 +304,33 @@ async def _dialogs(pilot: Pilot) -> AsyncIterator[str]:
         await wait(pilot, lambda screen=screen: not isinstance(app.screen, screen))
 
 
+async def _importing(pilot: Pilot) -> AsyncIterator[str]:
+    """What the Dataset screen opens; back to it."""
+    app = pilot.app
+    await pilot.press("o")
+    await settled(pilot, lambda: isinstance(app.screen, DataSets) and rows(app, "#data-sets-list"))
+    yield "data-sets"
+    await pilot.press("escape")
+    with contextlib.chdir(app.home.root / "own"):
+        await pilot.press("i")
+        await settled(pilot, lambda: isinstance(app.screen, ImportScreen) and rows(app, "#import-files"))
+        yield "import-files"
+        await pilot.press("e", "enter")
+        await settled(pilot, lambda: isinstance(app.focused, ColumnTable))
+        await pilot.press("right", "right", "right", "t")
+        await settled(pilot, lambda: "time poured" in said(app, "#import-marks"))
+        yield "import-columns"
+    await pilot.press("escape")
+
+
 async def walk(make: Callable[..., CftuiApp], size: tuple[int, int]) -> AsyncIterator[tuple[str, Pilot]]:
     """Through every screen, each as it stands when there is nothing left to come; yields its name and the pilot."""
     app = make()
     async with app.run_test(size=size) as pilot:
         await settled(pilot, lambda: app.chosen and app.screen.query_one("#head-table", DataTable).row_count)
         yield "dataset", pilot
+        async for name in _importing(pilot):
+            yield name, pilot
 
         await pilot.press("2")
         await settled(pilot, lambda: app.screen.query_one(RunList).option_count == 2)

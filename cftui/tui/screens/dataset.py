@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
@@ -25,10 +26,11 @@ CROSSTAB_USERS, CROSSTAB_ITEMS = 50, 30
 NO_DATA = """\
 No data set yet.
 
-Press g to fetch MovieLens 100K.
-From a shell:
+Press g to fetch MovieLens 100K,
+i to import ratings of your own,
+o to open what is at hand.
 
-cftui data get ml-100k"""
+From a shell: cftui data get ml-100k"""
 
 
 # Tables that stand beside the tabs where there is room.
@@ -67,8 +69,10 @@ class DatasetScreen(Room):
         self.query_one("#histogram").border_title = "ratings"
         self.query_one("#tail").border_title = "the long tail"
         self.watch(self.app, "opened", self._opened)
+        self.watch(self.app, "chosen", self.refresh_bindings)
 
     def _opened(self, opened: OpenData | None) -> None:
+        self.refresh_bindings()
         if opened is None:
             self.query_one("#facts", Static).update(Text(NO_DATA))
         else:
@@ -88,6 +92,8 @@ class DatasetScreen(Room):
             "items": statistics.most_rated(tables).head(ROWS).rename(columns={"item": tables.noun}),
         }
         facts, histogram = statistics.describe(tables), statistics.histogram(tables)
+        if not facts["first"]:  # no times: then none is shown
+            frames["head"] = frames["head"].drop(columns="timestamp")
         popularity = statistics.popularity(tables).tolist()
         self.cftui.from_worker(self._show, tables.noun, facts, histogram, popularity, frames)
 
@@ -118,17 +124,41 @@ class DatasetScreen(Room):
     def _draw_histogram(self) -> None:
         if self._histogram is not None:
             pane = self.query_one("#histogram", Static)
-            pane.update(_bars(self._histogram, pane.content_size.width), layout=False)
+            pane.update(_bars(self._histogram, pane.content_size.width, pane.content_size.height), layout=False)
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._draw_histogram)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Fetching is offered where there is nothing yet."""
-        return self.cftui.opened is None if action == "get" else True
+        """What needs data is offered where there are some, fetching where there is nothing yet."""
+        if action == "get":
+            return self.cftui.opened is None
+        if action == "tab" or parameters == ("train",):
+            return self.cftui.opened is not None
+        if parameters == ("search",):  # what was trained on another data set can be asked, too
+            return self.cftui.opened is not None or self.cftui.chosen is not None
+        return True
 
     def action_get(self) -> None:
         self.cftui.fetch_data()
+
+    async def action_go(self, room: str) -> None:
+        await self.cftui.switch_mode(room)
+
+    def action_import(self) -> None:
+        from cftui.tui.screens.import_ratings import ImportScreen
+
+        self.app.push_screen(ImportScreen())
+
+    def action_open(self) -> None:
+        from cftui.tui.screens.data_sets import DataSets
+
+        now = self.cftui.opened.name if self.cftui.opened else ""
+        self.app.push_screen(DataSets(now), self._open)
+
+    def _open(self, name: str | None) -> None:
+        if name is not None:
+            self.cftui.open_data(name)
 
     def action_tab(self, name: str) -> None:
         self.query_one("#tables", TabbedContent).active = name
@@ -154,18 +184,26 @@ def _facts_text(noun: str, facts: dict[str, Any]) -> Text:
     return text
 
 
-def _bars(histogram: pd.DataFrame, room: int) -> Text:
-    """One bar per rating value. Long scales show their most frequent values only in the table of the CLI."""
-    most = histogram["count"].max()
-    # Value, bar, share; the count where there is room for it.
-    counted = room >= 28
-    width = min(max(room - (18 if counted else 10), 4), 60)
-    lines = []
-    for row in histogram.head(10).itertuples(index=False):
-        bar = "█" * max(1, round(width * row.count / most))
-        count = f" {row.count:>7,}" if counted else ""
-        lines.append(Text(f"{row.rating:g} {bar:<{width}}{count} {row.share:6.1%}"))
-    return Text("\n").join(lines)
+def _bars(histogram: pd.DataFrame, room: int, lines: int) -> Text:
+    """One bar per rating value; neighbouring values share one where there are more of them than lines."""
+    values, counts = histogram["rating"].to_list(), histogram["count"].to_list()
+    per = math.ceil(len(values) / max(lines, 1))
+    rows = []
+    for at in range(0, len(values), per):
+        low, high = values[at], values[min(at + per, len(values)) - 1]
+        rows.append((f"{low:.4g}" if low == high else f"{low:.4g}-{high:.4g}", sum(counts[at : at + per])))
+    most, total = max(count for _, count in rows), sum(counts)
+    label = max(len(name) for name, _ in rows)
+    # Value, bar, share; the count where there is room for it and a bar that says something.
+    digits = len(f"{most:,}")
+    counted = room >= 20 + label + digits
+    width = min(max(room - label - 8 - (digits + 1) * counted, 4), 60)
+    text = []
+    for name, count in rows:
+        bar = "█" * max(1, round(width * count / most))
+        number = f" {count:>{digits},}" if counted else ""
+        text.append(Text(f"{name:>{label}} {bar:<{width}}{number} {count / total:6.1%}"))
+    return Text("\n").join(text)
 
 
 def _fill(table: Table, frame: pd.DataFrame) -> None:
@@ -184,7 +222,9 @@ def _cells(name: str, column: pd.Series) -> list[Text]:
     from pandas.api.types import is_numeric_dtype
 
     if name == "timestamp":
-        return [Text(when) for when in to_datetime(column, unit="s").dt.strftime("%Y-%m-%d %H:%M")]
+        times = to_datetime(column, unit="s").dt.strftime("%Y-%m-%d %H:%M")
+        # 0 is a rating without a time.
+        return [Text(when if second else "") for second, when in zip(column, times, strict=True)]
     if not is_numeric_dtype(column):
         return [Text(str(value)) for value in column]
     spec = ".2f" if name == "mean" else "g" if column.dtype.kind == "f" else "d"
