@@ -274,12 +274,17 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...
 # From screen to screen
 
 
+def unmeasured(app: App) -> bool:
+    """Whether a table has yet to fit its columns to its rows, which Textual does when it is idle."""
+    return any(table._require_update_dimensions for table in app.screen.query(DataTable))
+
+
 async def settled(pilot: Pilot, there: Callable[[], object]) -> None:
     """Until ``there`` is true and nothing changes on the screen any more."""
     app = pilot.app
     await wait(pilot, there)
     before = ""
-    while before != (now := page(app)) or any(worker.is_running for worker in app.workers):
+    while before != (now := page(app)) or any(worker.is_running for worker in app.workers) or unmeasured(app):
         before = now
         await pilot.pause(0.02)
 

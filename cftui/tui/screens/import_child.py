@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from signal import SIGINT
 
+GRACE_SECONDS = 3.0
 # Options that are fields of the screen, under the names that they have there.
 _FIELDS = {"--noun": "one is a", "--skip-bad": "skip bad"}
 
@@ -47,10 +48,15 @@ class ImportChild:
             raise
 
     def stop(self) -> None:
-        """As Ctrl+C does."""
+        """As Ctrl+C does; and by force, where that is ignored: what is left then is swept away by the next import."""
         self.stopped = True
         if self._process is not None and self._process.returncode is None:
             self._process.send_signal(SIGINT)
+            asyncio.get_running_loop().call_later(GRACE_SECONDS, self._end)
+
+    def _end(self) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._process.terminate()
 
     def reason(self, files: Iterable[Path]) -> str:
         """Why it failed, in words of the screen: ``files`` without their folders, options by the names of fields."""
