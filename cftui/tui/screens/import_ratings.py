@@ -320,12 +320,16 @@ class ImportScreen(Dialog[str | None]):
         assert sample is not None
         words = ["data", "import", str(sample.path), f"--name={name}", f"--home={self.cftui.home.root}"]
         words += [f"--noun={self._value('noun')}", f"--skip-bad={self._value('skip') or 0}"]
-        words += self._sides["ratings"].words()
-        words += self._sides["items"].words() if self._path("items").value.strip() else []
+        words += [word for side in self._sides.values() for word in side.words()]
         self._child = child = ImportChild()
         self._failure = ""
         begun, what = time.monotonic(), f"importing {sample.path.name} ({import_paths.size_text(sample.size)})"
-        clock = self.set_interval(1, lambda: self._say(f"{what} ... {time.monotonic() - begun:.0f} s"))
+
+        def tick() -> None:
+            if self._child is child:  # the last tick may come when all is over
+                self._say(f"{what} ... {time.monotonic() - begun:.0f} s")
+
+        clock = self.set_interval(1, tick)
         self._say(f"{what} ...")
         self._draw()
         before = _written(self.cftui.home, name)
