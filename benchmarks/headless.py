@@ -23,6 +23,7 @@ EXAMPLES = (
     "printf 'title,rating\\nStar Wars (1977),5\\nFargo (1996),2\\n' > mine.csv && cftui foldin mine.csv -n 3",
     "cftui pca latest -n 1 --min-ratings 50",
     "cftui results latest -n 4 --seed 1",
+    "cftui eval",
     "cftui train model4 --epochs 1 --json | tail -n 1",
 )
 

@@ -96,7 +96,7 @@ def loss(trainer: Trainer) -> float:
     return trainer.validate().mse
 
 
-def broadcast(ratings: Ratings) -> str:
+def broadcast() -> str:
     """What ``keepdim=True`` makes of a bias that is one-dimensional."""
     batch: Tensor = torch.zeros(64, 1) + torch.zeros(64)
     return " x ".join(map(str, batch.shape))
@@ -131,7 +131,7 @@ def main() -> None:
         print(" | ".join(rows[-1]), file=sys.stderr)
     second = table(["recipe", *found], rows)
     print(first, second, sep="\n\n")
-    print(f"\n[64, 1] + [64] is {broadcast(ratings)}")
+    print(f"\n[64, 1] + [64] is {broadcast()}")
     if arguments.write:
         put("figures", first, DOCS / "embedding-or-parameters.md")
         put("figures", second, DOCS / "cross-entropy.md")

@@ -28,7 +28,16 @@ from cftui.data.tables import Tables
 from cftui.home import Home
 
 # Where most of the time goes. Begun first, so that no worker is left alone with one of them at the end.
-LONG = ("test_monkey", "test_search", "test_snapshots", "test_craft", "test_map", "test_processes", "test_killing")
+LONG = (
+    "test_monkey",
+    "test_search",
+    "test_snapshots",
+    "test_craft",
+    "test_map",
+    "test_processes",
+    "test_killing",
+    "test_import",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

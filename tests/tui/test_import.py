@@ -396,6 +396,10 @@ async def test_items_that_do_not_fit_are_told_of(files, home):
         await mark(pilot, "i", 0, "items")
         await pilot.press("enter")
         assert "none of its ids (such as 'c1') is rated" in await failed(pilot)
+        # Without them, then.
+        app.screen.query_one("#items-path").focus()
+        await pilot.press("end", *["backspace"] * len("cheeses.csv"), "enter")
+        await opened(pilot, "evenings")
 
 
 async def test_a_file_without_a_header_has_its_columns_by_number(files, home):

@@ -9,6 +9,7 @@ from textual.widgets._toast import Toast
 from cftui.analysis import ranking
 from cftui.tui.notices import Notice
 from cftui.tui.screens.help import HelpScreen
+from cftui.tui.widgets.key_bar import KeyBar
 
 from .looking import SIZE, mapping, page, rows, searching, title, visible, wait
 
@@ -97,6 +98,28 @@ async def test_help_names_every_key_once(quick, until, keys):
             assert shown.count(description) == 1, description
         await pilot.press("escape")
         assert not isinstance(quick.screen, HelpScreen)
+
+
+def bar(app) -> str:
+    return page(app).split("\n")[-1]
+
+
+async def test_a_click_on_a_key_in_the_bottom_line_presses_it(quick):
+    async with mapping(quick) as pilot:
+        assert not isinstance(quick.screen, HelpScreen)
+        await pilot.click(KeyBar, offset=(bar(quick).index("? Help") + 3, 0))
+        await wait(pilot, lambda: isinstance(quick.screen, HelpScreen))
+
+
+async def test_keys_without_room_are_left_out_whole_and_help_never_is(quick):
+    async with mapping(quick) as pilot:
+        everything = bar(quick).split("  ")
+        for width in (60, 40, 30, 20):
+            await pilot.resize_terminal(width, 24)
+            await wait(pilot, lambda width=width: len(bar(quick)) == width)
+            shown = bar(quick).strip().split("  ")
+            assert [key.strip() for key in shown[-2:]] == ["? Help", "q Quit"]
+            assert {key.strip() for key in shown} < {key.strip() for key in everything}
 
 
 async def test_a_notice_is_no_markup(quick):
