@@ -28,6 +28,7 @@ from torch import Tensor
 from cftui.analysis.trained import TrainedModel
 from cftui.data.ratings import Ratings
 from cftui.data.splits import Split
+from cftui.engine.posterior import BayesianFactors
 from cftui.errors import CftuiError
 
 PROTOCOL = (
@@ -225,4 +226,7 @@ def predicted(model: TrainedModel) -> Scorer:
             return found if learned.item_bias is None else found + learned.item_bias
 
         return scores
+    if isinstance(model.module, BayesianFactors):
+        module = model.module
+        return lambda users: module.scores(torch.from_numpy(users))
     return lambda users: torch.stack([torch.from_numpy(model.rate(model.user_rows[user])) for user in users])

@@ -13,43 +13,28 @@ import copy
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from cftui.analysis import explain_draws
+from cftui.analysis.terms import Kind, Term
 from cftui.analysis.trained import TrainedModel
 from cftui.engine.architectures import CollabNN, SoftmaxDot
+from cftui.engine.posterior import BayesianFactors
 from cftui.errors import CftuiError
 
-Kind = Literal["baseline", "user bias", "item bias", "factor", "user", "item", "more"]
+if TYPE_CHECKING:
+    from cftui.analysis.people import Person
+
 YRange = tuple[float, float] | None
 
 # The logits may move apart by so much in one panel of a softmax's path. Its singularities are pi / span away from the
 # path, and at this ratio the error of NODES nodes is below the rounding of float64.
 PANEL_SPAN = 8.0
 NODES = 24
-
-
-@dataclass(frozen=True)
-class Term:
-    """One summand of a prediction.
-
-    Attributes:
-        name: for people; an item is called what the data set calls it.
-        kind: ``factor`` is one factor of both sides, ``user`` and ``item`` one of a network's inputs, ``more`` the sum
-            of the terms there was no room for.
-        index: which factor, from 0; None for every other kind.
-        raw: its part of the score before the last step; None where that is not one number.
-        stars: its part of the prediction, in rating units.
-    """
-
-    name: str
-    kind: Kind
-    index: int | None
-    raw: float | None
-    stars: float
 
 
 @dataclass(frozen=True)
@@ -86,7 +71,8 @@ class Explanation:
     def grouped(self, n: int) -> tuple[Term, ...]:
         """At most ``n`` terms with the same sum, in the same order: the rest becomes one last term, ``44 more``.
 
-        The baseline and the biases always stay, however small; the others stay by ``|stars|``, largest first.
+        The baseline and the biases always stay, however small, and what follows from sets and side information as long
+        as there is room; the others stay by ``|stars|``, largest first.
 
         Raises:
             ValueError: ``n`` is below what always stays and one for the rest.
@@ -96,6 +82,9 @@ class Explanation:
             raise ValueError(f"{n} terms: at least {len(kept)} and the rest")
         if len(self.terms) <= n:
             return self.terms
+        known = {at for at, term in enumerate(self.terms) if term.kind in ("implicit", "side")}
+        if n > len(kept | known):
+            kept |= known
         by_size = sorted(set(range(len(self.terms))) - kept, key=lambda at: -abs(self.terms[at].stars))
         kept.update(by_size[: n - len(kept) - 1])
         rest = [term for at, term in enumerate(self.terms) if at not in kept]
@@ -130,6 +119,8 @@ def average(model: TrainedModel) -> Average:
         CftuiError: the architecture is one that cannot be explained.
     """
     rows, module = model.user_rows, model.module
+    if isinstance(module, BayesianFactors):
+        return Average(np.zeros(0), np.zeros(0))  # each draw has its own
     if module.is_dot:
         bias = module.learned().item_bias
         if bias is None:
@@ -142,13 +133,16 @@ def average(model: TrainedModel) -> Average:
     raise CftuiError(f"{model.run.name}: {model.recipe.name} ({type(module).__name__}) has no explanation of its terms")
 
 
-def explain(model: TrainedModel, row: np.ndarray, item: int, known: Average | None = None) -> Explanation:
+def explain(
+    model: TrainedModel, row: np.ndarray, item: int, known: Average | None = None, who: Person | None = None
+) -> Explanation:
     """The terms of the rating that a user with this row would give an item.
 
     Args:
         row: ``[d]``, one of ``model.user_rows`` or found by folding in.
         item: its code.
         known: the averages, where they are at hand already; worth keeping for a network on a large data set.
+        who: whose row that is: of ``bayes``, what a user's prior knew of him is shown on its own only then.
 
     Raises:
         CftuiError: the architecture is one that cannot be explained.
@@ -162,7 +156,10 @@ def explain(model: TrainedModel, row: np.ndarray, item: int, known: Average | No
         method, terms = _softmax(model, module, own, item, known)
         link = f"expectation over the softmax of {levels[0]:g}..{levels[-1]:g}"
     else:
-        if isinstance(module, CollabNN):
+        if isinstance(module, BayesianFactors):
+            method, terms = explain_draws.draw_terms(model, module, row, item, who)
+            link = "cut to {:g}..{:g}".format(*model.rating_range)
+        elif isinstance(module, CollabNN):
             method, terms = _network(model, module, own, item, known)
         else:
             method, terms = _dot(model, own, item, known)

@@ -9,6 +9,9 @@ with the trained users' mean and precision P (inverse covariance) and the model'
 nothing is left to tune: without ratings one is the average user, and every rating moves one in the directions users
 are known to differ in. Where a prediction is not linear in the row (a sigmoid range, a network, a softmax), the
 problem is solved by Gauss-Newton steps, each of them a ridge regression on the linearised model.
+
+``bayes`` has a distribution of users of its own: there the row is drawn from it, one draw for each of the model's, and
+what else is asked of a row's neighbourhood is answered in the mean of the draws.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import numpy as np
 import torch
 
 from cftui.analysis.trained import TrainedModel
+from cftui.engine.posterior import BayesianFactors
 
 STEPS = 12
 TOLERANCE = 1e-6
@@ -49,7 +53,10 @@ class Prior:
 
 
 def prior(model: TrainedModel) -> Prior:
-    """The distribution of the trained users' rows, the unknown left out."""
+    """The distribution of the trained users' rows, the unknown left out; of ``bayes``, its own prior, averaged over the
+    draws, in d = k + 1 dimensions."""
+    if isinstance(model.module, BayesianFactors):
+        return _mean_prior(model.module)
     rows = model.user_rows[1:].astype(np.float64)
     mean = rows.mean(axis=0) if len(rows) else model.user_rows[0].astype(np.float64)
     away = rows - mean
@@ -59,8 +66,23 @@ def prior(model: TrainedModel) -> Prior:
     return Prior(mean, covariance, np.linalg.inv(covariance), model.valid_loss or NOISE)
 
 
+def _mean_prior(module: BayesianFactors) -> Prior:
+    prior = module.user_prior
+    implicit, side = prior.shifts_of_new(torch.zeros(0, dtype=torch.int64))
+    mean = (prior.mean + implicit + side).mean(dim=0).double().numpy()
+    covariance = torch.linalg.inv(prior.precision.double()).mean(dim=0).numpy()
+    noise = float(module.users[..., -1].mean() * module.items[..., -1].mean())
+    return Prior(mean, covariance, np.linalg.inv(covariance), noise)
+
+
 def linearise(model: TrainedModel, row: np.ndarray, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Predictions ``[n]`` for a user's row ``[d]`` and their gradient by it ``[n, d]``, float64."""
+    """Predictions ``[n]`` for a user's row ``[d]`` and their gradient by it ``[n, d]``, float64.
+
+    Of ``bayes``, whose row is many draws, the gradient by their mean.
+    """
+    if isinstance(model.module, BayesianFactors):
+        by_row = np.column_stack((model.item_factors[items], np.ones(len(items))))
+        return model.rate(row, items).astype(np.float64), by_row.astype(np.float64)
     # Each prediction has a copy of the row to itself, so one backward pass gives every gradient.
     rows = torch.from_numpy(row.astype(np.float32)).expand(len(items), -1).clone().requires_grad_()
     with torch.enable_grad():
@@ -99,6 +121,8 @@ def fold_in(model: TrainedModel, items: np.ndarray, ratings: np.ndarray, known: 
 def fit(model: TrainedModel, items: np.ndarray, ratings: np.ndarray, known: Prior | None = None) -> Fitted:
     """``fold_in``, with what the ratings did to the row."""
     known = known or prior(model)
+    if isinstance(model.module, BayesianFactors):
+        return _drawn(model, model.module, items, ratings, known)
     row, target = known.mean.copy(), np.asarray(ratings, dtype=np.float64)
 
     def cost(predicted: np.ndarray, row: np.ndarray) -> float:
@@ -130,6 +154,19 @@ def fit(model: TrainedModel, items: np.ndarray, ratings: np.ndarray, known: Prio
     return Fitted(row.astype(np.float32), target - predicted, reach, leverage)
 
 
+def _drawn(
+    model: TrainedModel, module: BayesianFactors, items: np.ndarray, ratings: np.ndarray, known: Prior
+) -> Fitted:
+    row = module.new_user(*_tensors(items, ratings)).numpy()
+    predicted, gradient = linearise(model, row, items)
+    reach = gradient @ covariance_after(known, gradient)
+    return Fitted(row, np.asarray(ratings, dtype=np.float64) - predicted, reach, (reach * gradient).sum(axis=1))
+
+
+def _tensors(items: np.ndarray, ratings: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.from_numpy(np.asarray(items, np.int64)), torch.from_numpy(np.asarray(ratings, np.float32))
+
+
 def covariance_after(known: Prior, gradient: np.ndarray) -> np.ndarray:
     """What is still uncertain of a user's row once items with these gradients ``[n, d]`` are rated: ``[d, d]``."""
     return np.linalg.inv(known.precision + gradient.T @ gradient / known.noise)
@@ -150,11 +187,15 @@ def pulls(
     predictions are linear in the row, and close elsewhere. Of a user of many ratings only the ``EXACT`` that pull most
     go through the model again; for the others the pull is taken along its gradient.
 
+    Of ``bayes`` the mean over the draws, each of them exact (``BayesianFactors.pulls``).
+
     Args:
         fitted: the user folded in, where that is at hand already.
     """
     if not len(items):
         return np.empty(0)
+    if isinstance(model.module, BayesianFactors):
+        return model.module.pulls(*_tensors(items, ratings), item).numpy().astype(np.float64)
     known = known or prior(model)
     fitted = fitted or fit(model, items, ratings, known)
     row = fitted.row.astype(np.float64)
@@ -196,7 +237,7 @@ def questions(
     well_known = np.argsort(-model.counts, kind="stable")
     pool = well_known[well_known != 0][:candidates]
     gradient = linearise(model, row, pool)[1]
-    answered = linearise(model, row, items)[1] if len(items) else np.empty((0, len(row)))
+    answered = linearise(model, row, items)[1] if len(items) else gradient[:0]
     covariance = covariance_after(known, answered)
     familiar = model.counts[pool] / max(float(model.counts[pool[0]]), 1.0)
     open_ = ~np.isin(pool, items)

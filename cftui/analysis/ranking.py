@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from cftui.analysis.calibration import Calibration, calibrate
+from cftui.analysis.intervals import By, check_intervals, has_intervals, intervals, pair_intervals
 from cftui.analysis.people import Person
 from cftui.analysis.trained import TrainedModel
 from cftui.data.ratings import Ratings
@@ -116,10 +118,26 @@ def similar(
     return _items(model, codes).assign(**{metric: found[codes]})
 
 
-def recommend(model: TrainedModel, who: Person, n: int = 10, *, only: Filter = ANY) -> pd.DataFrame:
-    """What somebody has not rated, the highest predictions first: ``code``, ``title``, ``ratings``, ``predicted``."""
+def recommend(model: TrainedModel, who: Person, n: int = 10, *, only: Filter = ANY, by: By = "mean") -> pd.DataFrame:
+    """What somebody has not rated, the highest predictions first: ``code``, ``title``, ``ratings``, ``predicted``.
+
+    Where the model knows how sure it is, ``low`` and ``high`` as well: nine of ten ratings lie between them.
+
+    Args:
+        by: the mean, or an end of its interval (``Intervals.score``).
+
+    Raises:
+        CftuiError: another ``by`` than the mean, of a model that does not know how sure it is.
+    """
     allowed = only.allows(model)
     allowed[who.items] = False
+    if by != "mean":
+        check_intervals(model)
+    if has_intervals(model):
+        found = intervals(model, who.row)
+        codes = _best(found.score(by), allowed, n)
+        columns = {"predicted": found.mean, "low": found.low, "high": found.high, "uncertainty": found.uncertainty}
+        return _items(model, codes).assign(**{name: values[codes] for name, values in columns.items()})
     predicted = model.rate(who.row)
     codes = _best(predicted, allowed, n)
     return _items(model, codes).assign(predicted=predicted[codes])
@@ -206,3 +224,12 @@ def evaluate(model: TrainedModel, ratings: Ratings) -> dict[str, metrics.Score]:
         predicted = model.predict(ratings.user[rows], ratings.item[rows])
         found[name] = metrics.score(torch.from_numpy(predicted), torch.from_numpy(ratings.rating[rows]))
     return found
+
+
+def calibration(model: TrainedModel, ratings: Ratings) -> Calibration | None:
+    """Whether the model is as sure as it says, on its validation ratings; None where it says nothing."""
+    if not has_intervals(model):
+        return None
+    rows = model.split(ratings).valid
+    found = pair_intervals(model, ratings.user[rows], ratings.item[rows])
+    return calibrate(found.mean, found.sd, ratings.rating[rows])

@@ -136,7 +136,8 @@ class TrainedModel:
         bias = self.learned.item_bias
         if bias is None:
             raise CftuiError(
-                f"{self.run.name}: {self.recipe.name} has no biases; model3 to 5, collab, hybrid and cross-entropy do"
+                f"{self.run.name}: {self.recipe.name} has no biases; "
+                "model3 to 5, collab, cross-entropy, hybrid and bayes do"
             )
         return bias.numpy()
 

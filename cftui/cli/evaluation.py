@@ -6,6 +6,7 @@ import statistics
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,12 +20,14 @@ from cftui.engine.recipes import RECIPES, Options, Recipe, recipe
 from cftui.errors import CftuiError
 
 if TYPE_CHECKING:
+    from cftui.analysis.calibration import Calibration
     from cftui.data.splits import Split
     from cftui.engine.crossval import FoldScore
 
 OFFICIAL = "official"
 OF_RANKING = ("k", "relevant", "users")
 SCORES = ("mse", "rmse", "mae", "seconds")
+COVERAGE = "in 90 %"
 # As a shell has it for a command that Ctrl+C ended: what was printed is not the whole.
 INTERRUPTED = 130
 
@@ -95,7 +98,7 @@ def evaluate(
     if name is None:
         raise click.UsageError("--folds needs a recipe, such as: cftui eval model4 --folds 5")
     chosen, data, device, fast = recipe(name), training.pop("data_name"), training.pop("device"), training.pop("fast")
-    options = options_of(fast, training)
+    options = options_of(chosen, fast, training)
     with stop_requests() as stop_requested:
         _evaluate_folds(session, chosen, options, folds, data, device, stop_requested)
 
@@ -124,11 +127,14 @@ def _evaluate_run(session: Session, run_name: str, k: int, relevant: float | Non
     split = model.split(ratings)
     if relevant is not None:
         evaluation.check_threshold(ratings, split, relevant)
+    sure = ranking.calibration(model, ratings)
     scorers = {"model": evaluation.predicted(model), "popularity": evaluation.popularity(ratings, split)}
     if not session.json:
         # At once: the ranking of a large data set takes its time.
         rows = [{"part": part, **row} for part, row in parts.items()]
         print_table(rows, {"ratings": ",", "mse": ".6f", "rmse": ".6f", "mae": ".6f"})
+        if sure is not None:
+            _print_calibration(sure)
         print(flush=True)
     with _progress(session.json) as progress:
         found = evaluation.evaluate_rankings(
@@ -137,7 +143,9 @@ def _evaluate_run(session: Session, run_name: str, k: int, relevant: float | Non
     by_scorer = {name: one.as_json() for name, one in found.rankings.items()}
     if session.json:
         about = {"k": found.k, "relevant": found.relevant, "users": found.users, "protocol": found.protocol}
-        print_json({**model.facts(), "split": model.options.split, **parts, "ranking": {**about, **by_scorer}})
+        calibrated = {} if sure is None else {"calibration": sure.as_json()}
+        ranked = {"ranking": {**about, **by_scorer}}
+        print_json({**model.facts(), "split": model.options.split, **parts, **calibrated, **ranked})
         return
     if not found.users:
         print(f"no ranking: no validation rating of {found.relevant:g} or more")
@@ -148,6 +156,13 @@ def _evaluate_run(session: Session, run_name: str, k: int, relevant: float | Non
     ]
     print_table(table, {f"{metric}@{k}": ".4f" for metric in by_scorer["model"]})
     print(f"\n{found.users:,} users; {found.protocol}")
+
+
+def _print_calibration(found: Calibration) -> None:
+    rows = [{"valid, by predicted sd": f"fifth {at}", **asdict(part)} for at, part in enumerate(found.fifths, 1)]
+    rows.append({"valid, by predicted sd": "all", **asdict(found.whole)})
+    print(f"\n90 % intervals hold for {found.whole.coverage:.1%} of the validation ratings")
+    print_table(rows, {"ratings": ",", "sd": ".3f", "rmse": ".3f", "coverage": ".1%"})
 
 
 @contextmanager
@@ -202,21 +217,26 @@ def _evaluate_folds(
         """Above the first row, once nothing can be wrong with the options any more."""
         nonlocal headed
         if not headed and not session.json:
+            work = f"{options.epochs} epochs of batches of {options.bs:,}"
+            if chosen.sampled:
+                work = f"{options.epochs} sweeps, {options.factors} factors,"
             narrate(
-                f"{chosen.name} on {data}: {count} {kind} folds, {options.epochs} epochs of batches of {options.bs:,} "
+                f"{chosen.name} on {data}: {count} {kind} folds, {work} "
                 f"on {devices.describe(where)}, seed {options.seed}"
             )
-            print(_row("fold", "ratings", *SCORES), flush=True)
+            print(_row("fold", "ratings", *SCORES) + (f"{COVERAGE:>9}" if chosen.sampled else ""), flush=True)
         headed = True
 
     found = []
     for fold in cross_validate(chosen, options, ratings, parts, where, stop_requested, head):
         found.append(fold)
         numbers = _numbers(fold)
+        sure = {} if fold.coverage is None else {"coverage": fold.coverage}
         if session.json:
-            print_json({"event": "fold", "fold": fold.name, "ratings": fold.score.n, **numbers})
+            print_json({"event": "fold", "fold": fold.name, "ratings": fold.score.n, **numbers, **sure})
         else:
-            print(_row(fold.name, f"{fold.score.n:,}", *numbers.values()), flush=True)
+            inside = "".join(f"{share:>9.1%}" for share in sure.values())
+            print(_row(fold.name, f"{fold.score.n:,}", *numbers.values()) + inside, flush=True)
     mean, sd = _summary(found)
     whole = len(found) == count
     if session.json:

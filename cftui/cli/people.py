@@ -19,6 +19,17 @@ if TYPE_CHECKING:
     from cftui.analysis.trained import TrainedModel
 
 
+BY = click.option(
+    "--by",
+    type=click.Choice(["mean", "lower", "upper"]),
+    default="mean",
+    show_default=True,
+    help="Of a bayes run: rank by the mean, by what it is at least (safe) or at most (adventurous), at 90 %.",
+)
+# Columns of recommendations that are numbers, and how they are shown.
+FORMATS = {"predicted": ".2f", "low": ".2f", "high": ".2f", "uncertainty": ".2f"}
+
+
 @click.command(cls=Verb)
 @click.argument("title")
 @USER
@@ -27,18 +38,26 @@ if TYPE_CHECKING:
 @click.option("-n", "--rows", type=click.IntRange(4), default=12, show_default=True, help="How many terms.")
 @pass_session
 def predict(session: Session, title: str, user: str, run_name: str, why: bool, rows: int) -> None:
-    """What a user would give TITLE."""
+    """What a user would give TITLE; of a bayes run with the interval that holds nine of ten such ratings."""
     import numpy as np
+
+    from cftui.analysis.intervals import has_intervals, intervals
 
     model, _, who = load_for(session, run_name, user)
     item = model.item_code(title)
     predicted, given = float(model.rate(who.row, np.array([item]))[0]), who.rating(item)
     answer = {"user": who.raw, "title": model.titles[item], "predicted": predicted, "rating": given}
+    sure = ""
+    if has_intervals(model):
+        found = intervals(model, who.row, np.array([item]))
+        low, high, sd = float(found.low[0]), float(found.high[0]), float(found.sd[0])
+        answer |= {"sd": sd, "low": low, "high": high, "uncertainty": float(found.uncertainty[0])}
+        sure = f", sd {sd:.2f}; nine of ten such ratings lie in {low:.2f} to {high:.2f}"
     if session.json:
         print_json({**model.facts(), **answer, **(_explained(model, who, item) if why else {})})
         return
     gave = f" (and gave {given:g})" if given is not None else ""
-    print(printable(f"user {who.name} would give {model.titles[item]} {predicted:.2f}{gave}"))
+    print(printable(f"user {who.name} would give {model.titles[item]} {predicted:.2f}{sure}{gave}"))
     if why:
         _print_why(model, who, item, rows)
 
@@ -46,7 +65,7 @@ def predict(session: Session, title: str, user: str, run_name: str, why: bool, r
 def _explained(model: TrainedModel, who: Person, item: int) -> dict[str, Any]:
     from cftui.analysis.explain import explain
 
-    found = explain(model, who.row, item).as_json()
+    found = explain(model, who.row, item, who=who).as_json()
     return {
         "method": found["method"],
         "terms": [{"term": term["name"], "raw": term["raw"], "stars": term["stars"]} for term in found["terms"]],
@@ -66,7 +85,7 @@ def _pulls(model: TrainedModel, who: Person, item: int) -> pd.DataFrame:
 def _print_why(model: TrainedModel, who: Person, item: int, rows: int) -> None:
     from cftui.analysis.explain import explain
 
-    found: Explanation = explain(model, who.row, item)
+    found: Explanation = explain(model, who.row, item, who=who)
     shown = found.grouped(rows)
     print(f"\n{found.method}\n")
     table = [{"term": term.name, "raw": term.raw, "stars": term.stars} for term in shown]
@@ -87,6 +106,7 @@ def _print_why(model: TrainedModel, who: Person, item: int, rows: int) -> None:
 @run_option
 @rows_option(10)
 @filter_options
+@BY
 @CSV
 @pass_session
 def recommend(
@@ -96,19 +116,23 @@ def recommend(
     rows: int,
     min_ratings: int,
     genre: str,
+    by: Any,
     csv_file: Path | None,
 ) -> None:
-    """What a user has not rated and would like best."""
+    """What a user has not rated and would like best; of a bayes run with 90 % intervals."""
     from cftui.analysis import ranking
 
     model, _, who = load_for(session, run_name, user)
     n = len(model.items) if csv_file is not None else rows
-    table = ranking.recommend(model, who, n, only=only(model, min_ratings, genre))
-    table = table[["predicted", "ratings", "title", "code"]]
+    table = _shown(ranking.recommend(model, who, n, only=only(model, min_ratings, genre), by=by))
     if csv_file is not None:
         write_csv(csv_file, table, model.nouns)
     else:
-        show(session, model, table, {"predicted": ".2f"}, user=who.raw)
+        show(session, model, table, FORMATS, user=who.raw)
+
+
+def _shown(table: pd.DataFrame) -> pd.DataFrame:
+    return table[[name for name in (*FORMATS, "ratings", "title", "code") if name in table]]
 
 
 @click.command(cls=Verb)
@@ -185,9 +209,12 @@ def _print_person(session: Session, model: TrainedModel, who: Person, rows: int,
 @run_option
 @rows_option(10)
 @filter_options
+@BY
 @click.option("--save", "name", default="", help="Keep it as a profile of that name, for --user.")
 @pass_session
-def foldin(session: Session, file: Path, run_name: str, rows: int, min_ratings: int, genre: str, name: str) -> None:
+def foldin(
+    session: Session, file: Path, run_name: str, rows: int, min_ratings: int, genre: str, by: Any, name: str
+) -> None:
     """Become a user: recommendations from a CSV of title,rating, without training again."""
     from cftui.analysis import people, profiles, ranking
 
@@ -197,12 +224,11 @@ def foldin(session: Session, file: Path, run_name: str, rows: int, min_ratings: 
     if rated.unknown:
         few = ", ".join(rated.unknown[:3]) + (", ..." if len(rated.unknown) > 3 else "")
         narrate(f"passed over, no {model.noun} of {model.data_name} or several: {few} ({len(rated.unknown)})")
-    table = ranking.recommend(model, who, rows, only=only(model, min_ratings, genre))
+    table = ranking.recommend(model, who, rows, only=only(model, min_ratings, genre), by=by)
     if name:  # last, so that nothing is kept of a command that fails
         narrate(f"kept as {profiles.save(session.home, name, model, rated.items, rated.given)}")
-    table = table[["predicted", "ratings", "title", "code"]]
     facts = {"user": who.name, "rated": len(rated.items), "passed_over": list(rated.unknown)}
-    show(session, model, table, {"predicted": ".2f"}, **facts)
+    show(session, model, _shown(table), FORMATS, **facts)
 
 
 VERBS = (predict, recommend, users, user, foldin)

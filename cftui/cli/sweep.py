@@ -23,7 +23,7 @@ from cftui.errors import CftuiError
     multiple=True,
     metavar="NAME=VALUES",
     help="What to vary: lr=1e-3,5e-3 tries each, wd=0.05..0.5 is drawn from (with --random). Again for another option. "
-    "[default: weight decay of factors and of biases]",
+    "[default: weight decay of factors and of biases; bayes: factors]",
 )
 @click.option("--random", "draws", type=click.IntRange(1, 1000), metavar="N", help="N settings at random, not all.")
 @click.option("--split", default="random", show_default=True, help="random, u1..u5 (official), or time.")
@@ -47,13 +47,16 @@ def sweep(
     judged by the rest of them. Every trial is a run in the run list. With --json, one object a trial, the outcome last.
     Ctrl+C stops, and names the best so far.
     """
-    chosen, options = recipe(recipe_name), options_of(fast, given)
+    chosen = recipe(recipe_name)
+    options = options_of(chosen, fast, given)
     with stop_requests() as stop_requested:
         from cftui.engine import device as devices
         from cftui.engine import sweep as sweeps
         from cftui.engine.training import train
 
-        grid = sweeps.parse(asked or sweeps.USUAL)
+        grid = sweeps.parse(asked or (sweeps.USUAL_SAMPLED if chosen.sampled else sweeps.USUAL))
+        # Said before the first trial, not after.
+        chosen.check(*grid)
         tried, where = sweeps.settings(grid, draws, options.seed), devices.choose(device)
         name = name or sweeps.new_name(session.home)
         narrate(f"sweep {name}: {len(tried)} settings of {chosen.name}, validated within the training ratings")

@@ -9,7 +9,8 @@ import click
 from cftui.cli.output import narrate, print_json, print_table
 from cftui.cli.verb import Decorated, HyperParameter, Session, Verb, pass_session
 from cftui.engine.interrupts import stop_requests
-from cftui.engine.recipes import FAST_BATCH, RECIPES, Options, Recipe, recipe
+from cftui.engine.recipes import BURN_IN, FAST_BATCH, RECIPES, Options, Recipe, recipe
+from cftui.errors import CftuiError
 
 
 def _recipes_help() -> str:
@@ -18,9 +19,16 @@ def _recipes_help() -> str:
     return f"\b\nRecipes:\n{rows}"
 
 
-def _hyper(name: str, text: str, default: Any = None) -> Any:
+def _hyper(name: str, text: str, default: Any = None, *more: str) -> Any:
     shown = {"default": default, "show_default": True} if default is not None else {}
-    return click.option(f"--{name.replace('_', '-')}", type=HyperParameter(name), help=text, **shown)
+    return click.option(f"--{name.replace('_', '-')}", *more, type=HyperParameter(name), help=text, **shown)
+
+
+def _defaults(name: str) -> str:
+    """``[default: 5; bayes: 300]``."""
+    usual = getattr(Options, name)
+    others = {row.name: getattr(row, name) for row in RECIPES.values() if getattr(row, name) != usual}
+    return f"[default: {'; '.join([str(usual), *(f'{recipe}: {value}' for recipe, value in others.items())])}]"
 
 
 def training_options(function: Decorated) -> Decorated:
@@ -32,15 +40,18 @@ def training_options(function: Decorated) -> Decorated:
         click.option("--data", "data_name", default="ml-100k", show_default=True, help="Data set."),
         click.option("--item-key", type=click.Choice(["title", "id"]), default="title", show_default=True),
         _hyper("seed", "Seed of split, weights and order.", 0),
-        _hyper("epochs", "Passes over the training ratings.", 5),
+        _hyper("epochs", f"Passes over the training ratings {_defaults('epochs')}.", None, "--sweeps"),
         _hyper("lr", "Highest learning rate of the one-cycle schedule.", 5e-3),
         _hyper("wd", "Weight decay [default: the recipe's own]."),
         _hyper("wd_bias", "Weight decay of user and item biases [default: the recipe's own, else as --wd]."),
         _hyper("bs", "Ratings per batch.", 64),
         click.option("--fast", is_flag=True, help=f"Batches of {FAST_BATCH}: as good, and three times as quick."),
-        _hyper("factors", "Latent factors.", 50),
+        _hyper("factors", f"Latent factors {_defaults('factors')}."),
         _hyper("patience", "End after so many epochs without a better validation loss."),
         click.option("--keep-best", is_flag=True, help="End with the weights of the best epoch instead of the last."),
+        _hyper("burn_in", f"bayes: sweeps that count for nothing [default: {BURN_IN}, or a quarter of a short chain]."),
+        click.option("--implicit/--no-implicit", default=True, help="bayes: learn from who rated what, or not."),
+        click.option("--side/--no-side", default=True, help="bayes: learn from genres, ages, counts, or not."),
         click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps."),
     )
     for option in reversed(options):
@@ -48,11 +59,11 @@ def training_options(function: Decorated) -> Decorated:
     return function
 
 
-def options_of(fast: bool, given: dict[str, Any]) -> Options:
+def options_of(chosen: Recipe, fast: bool, given: dict[str, Any]) -> Options:
     """The hyper-parameters that ``training_options`` handed on. Raises UsageError for ``--fast`` beside ``--bs``."""
     if fast and given["bs"] != Options.bs:
         raise click.UsageError(f"--fast means --bs {FAST_BATCH}; give one of them")
-    return Options(**{**given, "bs": FAST_BATCH} if fast else given)
+    return chosen.options(**{**given, "bs": FAST_BATCH} if fast else given)
 
 
 @click.command(cls=Verb, epilog=_recipes_help())
@@ -80,7 +91,7 @@ def train(
     batch in hand and keeps what was learned; a terminal that goes away stops nothing.
     """
     chosen = recipe(recipe_name)
-    options = options_of(fast, given)
+    options = options_of(chosen, fast, given)
     if summary:
         _summary(session, chosen, options, data_name)
         return
@@ -126,13 +137,15 @@ class EventPrinter:
             if kind != "window":
                 print_json(event)
         elif kind in ("start", "resume"):
+            unit = event.get("unit", "epoch")
+            batches = f"{event['steps_per_epoch']:,} batches of " if unit == "epoch" else ""
             narrate(
-                f"run {event['run']}: {event['epochs']} epochs of {event['steps_per_epoch']:,} batches "
-                f"of {event['batch_size']:,} on {event['device']}"
+                f"run {event['run']}: {event['epochs']} {unit}s of {batches}{event['batch_size']:,}"
+                f"{'' if batches else ' ratings'} on {event['device']}"
             )
             if kind == "resume":
-                narrate(f"going on after batch {event['step']:,} of {event['steps']:,}")
-            print("epoch  train_loss  valid_loss    rmse   time", flush=True)
+                narrate(f"going on after {'batch' if batches else unit} {event['step']:,} of {event['steps']:,}")
+            print(f"{unit}  train_loss  valid_loss    rmse   time", flush=True)
         elif kind == "epoch":
             print(epoch_row(event), flush=True)
         elif kind in ("done", "stopped"):
@@ -171,13 +184,15 @@ LOSSES = ("train_loss", "valid_loss")
 def lr_find(session: Session, recipe_name: str, data_name: str, device: str, **options: Any) -> None:
     """Try a hundred learning rates on RECIPE and suggest one (fastai's lr_find, valley)."""
     chosen = recipe(recipe_name)
+    if chosen.sampled:
+        raise CftuiError(f"{chosen.name} has no learning rate: it is sampled, not trained by gradients")
     from cftui.data.splits import split
     from cftui.engine import device as devices
     from cftui.engine.lr_finder import find_lr
     from cftui.engine.trainer import Trainer
     from cftui.engine.training import open_ratings
 
-    where, given = devices.choose(device), Options(**options)
+    where, given = devices.choose(device), chosen.options(**options)
     ratings = open_ratings(session.home, data_name)
     found = find_lr(Trainer(chosen, given, ratings, split(ratings, given.split, given.seed), where))
     if session.json:
@@ -212,6 +227,9 @@ def _summary(session: Session, chosen: Recipe, options: Options, data_name: str)
         return
     print(f"{chosen.name}: {chosen.summary} ({chosen.architecture})")
     print_table(rows, {"parameters": ","})
+    if chosen.sampled:
+        print(f"{total:,} numbers a draw; {options.epochs} sweeps by Gibbs sampling, the first {options.burn} let go")
+        return
     sigmoid = "none" if shape.y_range is None else "{:g} to {:g}".format(*shape.y_range)
     decay = f"{facts['weight_decay']:g}"
     if facts["bias_decay"] != facts["weight_decay"]:

@@ -9,11 +9,13 @@ import torch
 
 from cftui.data.ratings import Ratings
 from cftui.data.splits import Split
+from cftui.engine.chain import Chain
 from cftui.engine.device import describe
 from cftui.engine.interrupts import StopRequested
 from cftui.engine.metrics import Score
 from cftui.engine.recipes import Options, Recipe
-from cftui.engine.trainer import Diverged, Hooks, Trainer
+from cftui.engine.trainer import Diverged, Hooks
+from cftui.engine.training import trainer_for
 from cftui.errors import CftuiError
 
 
@@ -25,11 +27,13 @@ class FoldScore:
         name: of its split.
         score: of the model as training left it, on the fold's validation ratings.
         seconds: of fitting, the validation after every epoch included.
+        coverage: the share of validation ratings inside their 90 % intervals, None where the model has none.
     """
 
     name: str
     score: Score
     seconds: float
+    coverage: float | None = None
 
 
 def cross_validate(
@@ -56,11 +60,12 @@ def cross_validate(
         if should_stop():
             return
         try:
-            trainer = Trainer(recipe, options, ratings, part, device)
+            trainer = trainer_for(recipe, options, ratings, part, device)
             on_start(part)
             outcome = trainer.fit(Hooks(should_stop=should_stop))
             # The last epoch's score is not it where an earlier epoch's weights were kept.
-            found = FoldScore(part.name, trainer.validate(), trainer.elapsed)
+            sure = trainer.coverage() if isinstance(trainer, Chain) and len(part.valid) else None
+            found = FoldScore(part.name, trainer.validate(), trainer.elapsed, sure)
         except Diverged as error:
             raise Diverged(f"{part.name}: {error}") from None
         except torch.OutOfMemoryError:

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from cftui.engine.architectures import Architecture
 
+# How many standard deviations to either side hold nine tenths of a normal.
+NINETY = 1.6448536269514722
 # Bounds the memory of an evaluation pass, not its result.
 CHUNK = 65_536
 

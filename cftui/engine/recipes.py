@@ -28,6 +28,8 @@ class Recipe:
         uses_factors: whether the number of factors can be chosen (else a rule sizes the embeddings).
         chapter_loss: the validation loss the chapter printed after five epochs, where it printed one.
         bias_decay: weight decay of user and item biases alone; None means ``weight_decay``.
+        sampled: fitted by a Gibbs chain instead of gradients; an epoch is then a sweep.
+        epochs, factors: as many as one takes unless told otherwise.
     """
 
     name: str
@@ -38,6 +40,28 @@ class Recipe:
     uses_factors: bool = True
     chapter_loss: float | None = None
     bias_decay: float | None = None
+    sampled: bool = False
+    epochs: int = 5
+    factors: int = 50
+
+    def options(self, **given: Any) -> Options:
+        """``Options`` with this recipe's own number of epochs and factors where none, or None, is given.
+
+        Raises:
+            CftuiError: a value is not usable, or is of an option that this recipe does not have.
+        """
+        self.check(*(name for name, value in given.items() if value != getattr(Options, name)))
+        for name in ("epochs", "factors"):
+            if given.get(name) is None:
+                given[name] = getattr(self, name)
+        return Options(**given)
+
+    def check(self, *names: str) -> None:
+        """Raises CftuiError if one of these options is none that this recipe has."""
+        for name in names:
+            if name in (GRADIENT_ONLY if self.sampled else SAMPLED_ONLY):
+                why = "sampled, not trained by gradients" if self.sampled else "trained by gradients, not sampled"
+                raise CftuiError(f"{self.name} has no {LABELS[name]}: it is {why}")
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -65,6 +89,16 @@ RECIPES = _table(
     ),
     Recipe("cross-entropy", "softmax over the rating values", "SoftmaxDot", weight_decay=0.1),
     Recipe("hybrid", "model4 plus features of users and items", "Hybrid", weight_decay=0.25, bias_decay=0.02),
+    Recipe(
+        "bayes",
+        "Bayesian factors by Gibbs sampling, with intervals",
+        "BayesianFactors",
+        sigmoid=False,
+        weight_decay=0.0,
+        sampled=True,
+        epochs=300,
+        factors=16,
+    ),
 )
 
 
@@ -104,11 +138,21 @@ OPTIONS = {
         Option("wd", "weight decay", float, lambda v: 0 <= v < 1e3, "a number from 0, such as 0.1"),
         Option("wd_bias", "weight decay of biases", float, lambda v: 0 <= v < 1e3, "a number from 0, such as 0.02"),
         Option("bs", "batch size", int, lambda v: 2 <= v <= 2**30, "a whole number from 2"),
+        Option("burn_in", "burn-in", int, lambda v: 0 <= v <= 100_000, "a whole number of sweeps from 0"),
         Option("factors", "factors", int, lambda v: 1 <= v <= 4096, "a whole number from 1 to 4096"),
         Option("patience", "patience", int, lambda v: 1 <= v <= 100_000, "a whole number of epochs from 1"),
         Option("seed", "seed", int, lambda v: 0 <= v < 2**31, "a whole number from 0 to 2147483647"),
     )
 }
+
+
+# Of these, a recipe has either the first or the second, by whether it is ``sampled``.
+GRADIENT_ONLY = ("lr", "wd", "wd_bias", "bs", "patience", "keep_best")
+SAMPLED_ONLY = ("burn_in", "implicit", "side")
+LABELS = {name: option.label for name, option in OPTIONS.items()}
+LABELS |= {"keep_best": "best epoch to keep", "implicit": "implicit sets", "side": "side information"}
+# Sweeps to let go before a chain is taken to have forgotten where it began; of a short one, a quarter.
+BURN_IN = 40
 
 
 @dataclass(frozen=True)
@@ -120,6 +164,9 @@ class Options:
         wd_bias: of user and item biases alone; None means the recipe's own, else ``wd``.
         patience: end after so many epochs without a better validation loss; None never does.
         keep_best: end with the weights of the best epoch instead of the last.
+        burn_in: sweeps that count for nothing; None means 40, or a quarter of fewer than 160.
+        implicit: whether ``bayes`` learns from who rated what.
+        side: whether it learns from genres, years, ages and the like, and from how many ratings there are.
     """
 
     epochs: int = 5
@@ -133,6 +180,9 @@ class Options:
     patience: int | None = None
     keep_best: bool = False
     wd_bias: float | None = None
+    burn_in: int | None = None
+    implicit: bool = True
+    side: bool = True
 
     def __post_init__(self) -> None:
         for name, option in OPTIONS.items():
@@ -147,6 +197,11 @@ class Options:
         """Of user and item biases: where neither option nor recipe says, as everything else's."""
         own = recipe.bias_decay if self.wd_bias is None else self.wd_bias
         return self.decay(recipe) if own is None else own
+
+    @property
+    def burn(self) -> int:
+        """Sweeps to let go."""
+        return min(BURN_IN, self.epochs // 4) if self.burn_in is None else self.burn_in
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

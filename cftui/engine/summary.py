@@ -15,6 +15,12 @@ def layers(model: Architecture) -> list[dict[str, Any]]:
         {"layer": name, "kind": "Parameter", "shape": _shape(parameter), "parameters": parameter.numel()}
         for name, parameter in model.named_parameters(recurse=False)
     ]
+    if not any(True for _ in model.parameters()):
+        # Nothing is trained: what is drawn in every sweep instead, so many numbers a row.
+        return [
+            {"layer": name, "kind": "drawn", "shape": f"{rows:,} x {width:,}", "parameters": rows * width}
+            for name, (rows, _, width) in ((name, model.get_buffer(name).shape) for name in ("users", "items"))
+        ]
     for name, module in model.named_modules():
         if name and not list(module.children()):
             weights = list(module.parameters())

@@ -25,8 +25,10 @@ from cftui.engine.training import Emit, train
 from cftui.errors import CftuiError, suggestion
 from cftui.home import Home
 
-# Where nothing else is asked for: how much the factors are held down, and how much less the biases.
+# Where nothing else is asked for: how much the factors are held down, and how much less the biases; a sampler finds
+# out by itself, and is only to be told how many factors there are.
 USUAL = ("wd=0.1,0.15,0.2,0.3", "wd_bias=0.01,0.02,0.05,0.1")
+USUAL_SAMPLED = ("factors=8,16,32",)
 # More runs than anybody meant to start.
 MOST = 1000
 

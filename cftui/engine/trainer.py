@@ -20,7 +20,7 @@ from torch import Tensor
 from cftui.data.features import item_features, user_features
 from cftui.data.ratings import Ratings
 from cftui.data.splits import Split
-from cftui.engine import architectures, metrics
+from cftui.engine import architectures, metrics, posterior
 from cftui.engine.architectures import Architecture, Shape
 from cftui.engine.clock import Clock
 from cftui.engine.device import memory, reproducible, threads_for
@@ -81,11 +81,16 @@ def y_range(rating_range: tuple[float, float]) -> tuple[float, float]:
     return low - (high - low) / 4, high + (high - low) / 8
 
 
+def architecture(recipe: Recipe) -> type[Architecture]:
+    """Its class. Raises AttributeError if there is none of that name."""
+    return getattr(posterior if recipe.sampled else architectures, recipe.architecture)
+
+
 def build(recipe: Recipe, shape: Shape, seed: int = 0) -> Architecture:
     """The untrained model on the CPU: the same weights for the same seed, whatever was drawn before."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return getattr(architectures, recipe.architecture)(shape)
+        return architecture(recipe)(shape)
 
 
 def shape_of(recipe: Recipe, ratings: Ratings, factors: int) -> Shape:
@@ -96,7 +101,7 @@ def shape_of(recipe: Recipe, ratings: Ratings, factors: int) -> Shape:
         y_range=y_range(ratings.rating_range) if recipe.sigmoid else None,
         levels=ratings.levels,
     )
-    if not getattr(architectures, recipe.architecture).uses_features:
+    if not architecture(recipe).uses_features:
         return shape
     users, items = (torch.from_numpy(side.codes) for side in (user_features(ratings), item_features(ratings)))
     return replace(shape, user_features=users, item_features=items)
@@ -121,7 +126,10 @@ class Trainer:
     Attributes:
         cycle: the steps from which and up to which the current one-cycle runs; ``extend`` begins another.
         best: validation loss and epoch of the best epoch so far, None before the first.
+        unit: what an epoch is called.
     """
+
+    unit = "epoch"
 
     def __init__(self, recipe: Recipe, options: Options, ratings: Ratings, split: Split, device: torch.device) -> None:
         self.recipe, self.options, self.device = recipe, options, device
@@ -155,6 +163,10 @@ class Trainer:
     def steps(self) -> int:
         """Where training ends."""
         return self.cycle[1]
+
+    @property
+    def batch_size(self) -> int:
+        return self.options.bs
 
     @property
     def train_size(self) -> int:

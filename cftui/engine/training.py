@@ -17,6 +17,7 @@ from cftui.data.ratings import Ratings
 from cftui.data.splits import Split, split
 from cftui.engine import runs, weights
 from cftui.engine.baselines import baselines
+from cftui.engine.chain import Chain
 from cftui.engine.device import describe
 from cftui.engine.events import Event, EventWriter
 from cftui.engine.interrupts import StopRequested, stop_requests
@@ -64,7 +65,7 @@ def train(
             return train(home, recipe, options, data=data, device=device, name=name, emit=emit, stop_requested=asked)
     ratings = open_ratings(home, data, options.item_key)
     parts = split(ratings, options.split, options.seed)
-    trainer = _trainer(recipe, options, ratings, parts, device)
+    trainer = trainer_for(recipe, options, ratings, parts, device)
     config = _config(recipe, options, ratings, device, train=len(parts.train), valid=len(parts.valid))
     run = runs.create(home, name or runs.new_name(recipe.name, home), config, _vocabulary(ratings))
     with run.lock(), EventWriter(run.events_file) as log:
@@ -107,7 +108,7 @@ def resume(
         if ratings.fingerprint != config["data"]["fingerprint"]:
             raise CftuiError(f"{config['data']['name']} is no longer the data set that {run.name} was trained on")
         parts = split(ratings, options.split, options.seed)
-        trainer = _trainer(chosen, options, ratings, parts, device)
+        trainer = trainer_for(chosen, options, ratings, parts, device)
         state = weights.load_checkpoint(run)
         if state is not None:
             trainer.load_state(state)
@@ -133,9 +134,16 @@ def _check_resumable(run: RunFolder, more_epochs: int) -> None:
         raise CftuiError(f"run {run.name} is not done (status: {status}); resume it without --epochs first")
 
 
-def _trainer(recipe: Recipe, options: Options, ratings: Ratings, parts: Split, device: torch.device) -> Trainer:
+def trainer_for(
+    recipe: Recipe, options: Options, ratings: Ratings, parts: Split, device: torch.device
+) -> Trainer | Chain:
+    """What fits ``recipe``.
+
+    Raises:
+        CftuiError: an option does not suit the data, or the device's memory is too small.
+    """
     try:
-        return Trainer(recipe, options, ratings, parts, device)
+        return (Chain if recipe.sampled else Trainer)(recipe, options, ratings, parts, device)
     except torch.OutOfMemoryError:
         raise CftuiError(
             f"out of memory on {describe(device)}: model and ratings do not fit; try fewer --factors or --device cpu"
@@ -146,7 +154,7 @@ class _Session:
     """One sitting of a trainer at a run folder: every event goes to the log first, and what is learned is saved."""
 
     def __init__(
-        self, run: RunFolder, trainer: Trainer, log: EventWriter, emit: Emit, stop_requested: StopRequested
+        self, run: RunFolder, trainer: Trainer | Chain, log: EventWriter, emit: Emit, stop_requested: StopRequested
     ) -> None:
         self.run, self.trainer, self._log, self._emit, self._stop_requested = run, trainer, log, emit, stop_requested
         history = run.history()
@@ -164,7 +172,8 @@ class _Session:
             "epochs": trainer.steps // trainer.steps_per_epoch,
             "steps": trainer.steps,
             "steps_per_epoch": trainer.steps_per_epoch,
-            "batch_size": trainer.options.bs,
+            "batch_size": trainer.batch_size,
+            "unit": trainer.unit,
             "device": describe(trainer.device),
             **runs.process_identity(),
         }
@@ -249,7 +258,7 @@ class _Session:
         }
 
 
-def out_of_memory(trainer: Trainer) -> str:
+def out_of_memory(trainer: Trainer | Chain) -> str:
     """What to say when a batch does not fit: the largest power of two below it that does, tried for real."""
     size = trainer.options.bs
     fits = trainer.largest_batch(size // 2)

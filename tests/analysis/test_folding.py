@@ -21,7 +21,8 @@ from cftui.engine.trainer import Trainer
 from .wildness import wild
 
 NOTHING = np.array([], dtype=np.int64)
-EVERY = [f"{prefix}{name}" for prefix in ("", "wild ") for name in RECIPES]
+# bayes draws a newcomer's row instead of fitting it: test_bayes.py.
+EVERY = [f"{prefix}{name}" for prefix in ("", "wild ") for name, row in RECIPES.items() if not row.sampled]
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ import torch
 
 from cftui.data.ratings import Ratings
 from cftui.data.splits import Split, folds, split
-from cftui.engine import crossval
 from cftui.engine.crossval import cross_validate
 from cftui.engine.recipes import Options, recipe
 from cftui.engine.trainer import Diverged, Trainer
@@ -97,6 +96,6 @@ def test_a_failure_names_the_fold(tiny: Ratings, monkeypatch: pytest.MonkeyPatch
     def full(*_: object) -> None:
         raise torch.OutOfMemoryError
 
-    monkeypatch.setattr(crossval.Trainer, "fit", full)
+    monkeypatch.setattr(Trainer, "fit", full)
     with pytest.raises(CftuiError, match="fold1of3: out of memory on cpu; try a smaller --bs"):
         list(cross_validate(recipe("model1"), OPTIONS, tiny, folds(tiny, 3), CPU))
