@@ -140,8 +140,8 @@ def _ours(name: str, given: dict, ratings: Ratings, part: Split, where: torch.de
     if not isinstance(trainer, Chain):
         return metrics.predict(model, user, item).numpy(), None, trainer.elapsed
     # What the run's folder holds, not what the chain saw: the draws that were kept.
-    mean, sd, _ = trainer.model.moments(trainer.model.user_rows(user), item)
-    return mean.numpy(), sd.numpy(), trainer.elapsed
+    rows = trainer.model.user_rows(user)
+    return trainer.model.rate(rows, item).numpy(), trainer.model.moments(rows, item)[1].numpy(), trainer.elapsed
 
 
 def _quietly(one: Callable[[Ratings, Split], tuple[np.ndarray, float]]) -> Callable[[Ratings, Split, int], Fitted]:

@@ -10,7 +10,7 @@ X_g [n, f_g]:
 
     x ~ N(m + sum_g X_g B_g, Lambda^-1)
     B_g ~ matrix normal(0, I / tau_g, Lambda^-1),  tau_g ~ Gamma(TAU)
-    m ~ N(0, (PULL Lambda)^-1),  Lambda ~ Wishart(I, d)
+    m ~ N(0, (PULL Lambda)^-1),  Lambda ~ Wishart(d + LAMBDA[0], I / LAMBDA[1])
     a ~ Gamma(s, s),  s uniform on SHAPES;  alpha ~ Gamma(ALPHA)
 
 Every conditional is drawn from exactly, in blocks as large as can be: all rows of a side, then each B_g with all of its
@@ -37,9 +37,10 @@ from cftui.engine.incidence import Incidence
 
 # Ratings whose residuals are found at a time: bounds the memory, not the result.
 RATINGS = 1_000_000
-# Weak priors, (shape, rate).
+# Weak priors. Of tau and alpha (shape, rate); of Lambda the degrees of freedom beyond d, and the scatter of each column.
 TAU = (1.0, 1.0)
 ALPHA = (1.0, 1.0)
+LAMBDA = (0.0, 1.0)
 PULL = 2.0
 # The shapes that noise precisions may have: from wildly different to practically alike.
 SHAPES = torch.logspace(0, 3, 60, dtype=torch.float64)
@@ -198,11 +199,11 @@ class Sampler:
         centre = rest.mean(dim=0)
         away = rest - centre
         centre, scatter = centre.cpu().double(), (away.T @ away).cpu().double()
-        scatter += torch.eye(d) + PULL * n / (PULL + n) * torch.outer(centre, centre)
+        scatter += LAMBDA[1] * torch.eye(d) + PULL * n / (PULL + n) * torch.outer(centre, centre)
         for group in own.groups:
             weights = group.weights.cpu().double()
             scatter += group.tau * weights.T @ weights
-        degrees = d + n + sum(len(group.weights) for group in own.groups)
+        degrees = d + LAMBDA[0] + n + sum(len(group.weights) for group in own.groups)
         own.precision = draw_wishart(degrees, scatter)
         own.mean = draw_normal((PULL + n) * own.precision[None], n * (own.precision @ centre)[None])[0]
 

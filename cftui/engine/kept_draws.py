@@ -96,8 +96,9 @@ class KeptDraws:
             draw[f"{prior}.mean"] = (side.mean @ small).float()
             draw[f"{prior}.precision"] = (small.T @ side.precision @ small).float()
             draw[f"{prior}.shape"] = torch.tensor(side.shape, dtype=torch.float32)
-            for group, kind in zip(side.groups, kinds, strict=True):
-                draw[f"{prior}.{kind}_weights"] = group.weights @ turn
+            weights = dict(zip(kinds, (group.weights for group in side.groups), strict=True))
+            for kind in ("implicit", "side"):
+                draw[f"{prior}.{kind}_weights"] = weights.get(kind, turn[:0]) @ turn
         # On the CPU, where there is room for many.
         return {name: tensor.cpu() for name, tensor in draw.items()}
 

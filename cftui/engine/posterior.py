@@ -69,8 +69,8 @@ class Prior(nn.Module):
 
     def _shifts(self, implicit: Tensor, side: Tensor) -> tuple[Tensor, Tensor]:
         return (
-            torch.einsum("srd,r->sd", self.implicit_weights, implicit) + torch.zeros_like(self.mean),
-            torch.einsum("sfd,f->sd", self.side_weights, side) + torch.zeros_like(self.mean),
+            torch.einsum("srd,r->sd", self.implicit_weights, implicit),
+            torch.einsum("sfd,f->sd", self.side_weights, side),
         )
 
     def shifts_of_new(self, rated: Tensor) -> tuple[Tensor, Tensor]:

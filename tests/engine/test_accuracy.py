@@ -7,6 +7,7 @@ import torch
 
 from cftui.data.ratings import Ratings
 from cftui.data.splits import split
+from cftui.engine.chain import Chain
 from cftui.engine.recipes import RECIPES, Options
 from cftui.engine.trainer import Trainer
 
@@ -72,3 +73,15 @@ def test_two_threads_repeat_themselves_bit_by_bit(ratings: Ratings) -> None:
     finally:
         torch.set_num_threads(before)
     assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
+
+
+def test_bayes_beats_them_all_and_knows_how_sure_it_is(
+    ratings: Ratings, losses: dict[str, tuple[float, float]]
+) -> None:
+    """Sixty sweeps. Measured: 0.768, and 90.2 % of the ratings inside their 90 % intervals."""
+    options = RECIPES["bayes"].options(seed=1, epochs=60)
+    chain = Chain(RECIPES["bayes"], options, ratings, split(ratings, "random", 1), torch.device("cpu"))
+    chain.fit()
+    assert chain.validate().mse == pytest.approx(0.768, abs=ALLOWANCE)
+    assert chain.validate().mse < min(valid for _, valid in losses.values()) - 0.03
+    assert 0.88 < chain.coverage() < 0.92

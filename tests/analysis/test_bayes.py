@@ -1,0 +1,231 @@
+"""What ``bayes`` can be asked: why, how sure, what next, and by whom; each against a plain loop over its draws."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from cftui.analysis import people
+from cftui.analysis.calibration import calibrate
+from cftui.analysis.explain import explain
+from cftui.analysis.folding import fold_in, prior, pulls, questions
+from cftui.analysis.intervals import check_intervals, intervals, pair_intervals
+from cftui.analysis.people import Person
+from cftui.analysis.ranking import recommend
+from cftui.analysis.trained import TrainedModel
+from cftui.data.ratings import Ratings
+from cftui.engine.recipes import recipe
+from cftui.engine.training import train
+from cftui.errors import CftuiError
+from cftui.home import Home
+
+from ..conftest import write_tiny
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory, tiny_known: str) -> TrainedModel:
+    home = Home(tmp_path_factory.mktemp("bayes"))
+    write_tiny(home.data / tiny_known)
+    bayes = recipe("bayes")
+    options = bayes.options(epochs=24, factors=3)
+    return TrainedModel.load(train(home, bayes, options, data=tiny_known, device=torch.device("cpu"), name="bayes"))
+
+
+@pytest.fixture(scope="module")
+def ratings(model: TrainedModel) -> Ratings:
+    return model.ratings(Home(model.run.path.parent.parent))
+
+
+def trained_person(model: TrainedModel, ratings: Ratings, user: int) -> Person:
+    rows = ratings.by_user.rows(user)
+    return Person(model.users.classes[user], model.user_rows[user], ratings.item[rows], ratings.rating[rows], True)
+
+
+def parts(row: Tensor, prior: torch.nn.Module, draw: int, implicit: Tensor, side: Tensor) -> list[Tensor]:
+    """Of one draw: the prior's mean, what set and side information add, and what is left; float64 ``[d]`` each."""
+    mean = prior.mean[draw].double()
+    known = [
+        features.double() @ weights[draw].double()
+        for features, weights in ((implicit, prior.implicit_weights), (side, prior.side_weights))
+    ]
+    return [mean, *known, row.double() - mean - known[0] - known[1]]
+
+
+@pytest.mark.parametrize(("user", "item"), [(3, 7), (11, 2), (30, 19)])
+def test_an_explanations_terms_are_a_plain_loop(model: TrainedModel, ratings: Ratings, user: int, item: int) -> None:
+    module, k = model.module, 3
+    who = trained_person(model, ratings, user)
+    found = explain(model, who.row, item, who=who)
+    wanted: dict[str, list[float]] = {}
+    for draw in range(module.draws):
+        a = parts(
+            module.users[user, draw, :-1],
+            module.user_prior,
+            draw,
+            module.user_prior.implicit[user],
+            module.user_prior.side[user],
+        )
+        b = parts(
+            module.items[item, draw, :-1],
+            module.item_prior,
+            draw,
+            module.item_prior.implicit[item],
+            module.item_prior.side[item],
+        )
+        half_user = [(a[0][f] + sum(a)[f]) / 2 for f in range(k)]
+        half_item = [(b[0][f] + sum(b)[f]) / 2 for f in range(k)]
+        terms = {
+            "baseline": module.offset.double().item() + a[0][k] + b[0][k] + sum(a[0][f] * b[0][f] for f in range(k)),
+            "user bias": a[3][k],
+            "movie bias": b[3][k],
+            "which movies the user rated": a[1][k] + sum(a[1][f] * half_item[f] for f in range(k)),
+            "who rated the movie": b[1][k] + sum(b[1][f] * half_user[f] for f in range(k)),
+            "what is known of the user": a[2][k] + sum(a[2][f] * half_item[f] for f in range(k)),
+            "what is known of the movie": b[2][k] + sum(b[2][f] * half_user[f] for f in range(k)),
+            **{f"factor {f}": a[3][f] * half_item[f] + b[3][f] * half_user[f] for f in range(k)},
+        }
+        for name, value in terms.items():
+            wanted.setdefault(name, []).append(float(value))
+    raw = {term.name: term.raw for term in found.terms}
+    assert raw == pytest.approx({name: np.mean(values) for name, values in wanted.items()}, abs=1e-6)
+    assert math.fsum(term.stars for term in found.terms) == pytest.approx(found.prediction, abs=1e-5)
+    assert {term.kind for term in found.terms} == {"baseline", "user bias", "item bias", "implicit", "side", "factor"}
+    # Of a row that is nobody's, what the prior knew of him stays with his own.
+    bare = explain(model, who.row, item)
+    assert {term.name for term in found.terms} - {term.name for term in bare.terms} == {
+        "which movies the user rated",
+        "what is known of the user",
+    }
+    assert bare.prediction == found.prediction
+
+
+def test_a_newcomers_explanation_knows_his_set(model: TrainedModel) -> None:
+    items, given = np.array([3, 8]), np.array([5.0, 1.0], np.float32)
+    who = people.folded(model, "me", items, given)
+    found = explain(model, who.row, 12, who=who)
+    assert math.fsum(term.stars for term in found.terms) == pytest.approx(found.prediction, abs=1e-5)
+    terms = {term.name: term.raw for term in found.terms}
+    module, per_draw = model.module, []
+    implicit, _ = module.user_prior.shifts_of_new(torch.from_numpy(items))
+    for draw in range(module.draws):
+        thing = module.items[12, draw].double()
+        half = (module.item_prior.mean[draw, :3].double() + thing[:3]) / 2
+        per_draw.append(float(implicit[draw, 3].double() + (implicit[draw, :3].double() * half).sum()))
+    assert terms["which movies the user rated"] == pytest.approx(np.mean(per_draw), abs=1e-6)
+
+
+def test_what_lies_beyond_the_scale_is_cut_from_all_terms_alike(model: TrainedModel, ratings: Ratings) -> None:
+    everyone = [(user, item) for user in range(1, 31) for item in range(1, 20)]
+    sure = pair_intervals(model, *(np.array(column) for column in zip(*everyone, strict=True)))
+    user, item = everyone[int(sure.centre.argmax())]
+    assert sure.centre.max() > 5.01
+    who = trained_person(model, ratings, user)
+    found = explain(model, who.row, item, who=who)
+    assert (found.prediction, found.link) == (5.0, "cut to 1..5")
+    assert found.raw == pytest.approx(float(sure.centre.max()), abs=1e-5)
+    base, *others = found.terms
+    assert base.stars == pytest.approx(base.raw)
+    shares = {round(term.stars / term.raw, 6) for term in others if abs(term.raw) > 1e-3}
+    assert len(shares) == 1
+    assert base.stars + math.fsum(term.stars for term in others) == pytest.approx(5.0, abs=1e-9)
+
+
+def conditional_means(model: TrainedModel, items: list[int], given: list[float], of: list[int]) -> Tensor:
+    """Of every draw the mean row of somebody who gave ``items`` these ratings, with the implicit set ``of``."""
+    module = model.module
+    implicit, side = module.user_prior.shifts_of_new(torch.tensor(of))
+    rows = []
+    for draw in range(module.draws):
+        precision = module.user_prior.precision[draw].double()
+        moment = precision @ (module.user_prior.mean[draw] + implicit[draw] + side[draw]).double()
+        for item, rating in zip(items, given, strict=True):
+            thing = module.items[item, draw].double()
+            design = torch.cat((thing[:3], torch.ones(1)))
+            weight = module.alpha[draw].double() / thing[4]
+            precision = precision + weight * torch.outer(design, design)
+            moment = moment + weight * design * (rating - module.offset.double() - thing[3])
+        rows.append(torch.linalg.solve(precision, moment))
+    return torch.stack(rows)
+
+
+def test_a_pull_is_what_the_conditional_mean_loses_without_the_rating(model: TrainedModel) -> None:
+    items, given, asked = [2, 5, 11, 17], [5.0, 1.0, 3.0, 4.0], 9
+    slope = torch.cat((model.module.items[asked, :, :3].double(), torch.ones(model.module.draws, 1)), dim=1)
+    whole = (conditional_means(model, items, given, items) * slope).sum(dim=1).mean()
+    found = pulls(model, np.array(items), np.array(given, np.float32), asked)
+    for at in range(4):
+        rest = [i for i in range(4) if i != at]
+        without = conditional_means(model, [items[i] for i in rest], [given[i] for i in rest], items)
+        assert found[at] == pytest.approx(float(whole - (without * slope).sum(dim=1).mean()), abs=1e-4)
+    assert len(pulls(model, np.array([], np.int64), np.array([], np.float32), asked)) == 0
+
+
+def test_questions_are_never_asked_twice_and_always_the_same(model: TrainedModel) -> None:
+    items, given = np.array([4, 9]), np.array([2.0, 5.0], np.float32)
+    asked = questions(model, items, given, 8, passed=np.array([1, 2]))
+    assert len(set(asked.tolist())) == 8
+    assert not set(asked.tolist()) & {0, 1, 2, 4, 9}
+    assert asked.tolist() == questions(model, items, given, 8, passed=np.array([1, 2]), known=prior(model)).tolist()
+    row = fold_in(model, items, given)
+    assert row.dtype == np.float32
+    assert np.array_equal(row, fold_in(model, items, given))
+    assert row.shape == model.user_rows[0].shape
+
+
+def test_recommendations_are_ranked_by_what_is_asked_for(model: TrainedModel, ratings: Ratings) -> None:
+    who = trained_person(model, ratings, 5)
+    module, row = model.module, torch.from_numpy(who.row)
+    unseen = [code for code in range(1, 20) if code not in who.items]
+    drawn = module.rate_draws(row.expand(len(unseen), -1), torch.tensor(unseen))
+    noise = [float((row.unflatten(0, (-1, 5))[:, 4] * module.items[code, :, 4]).mean()) for code in unseen]
+    for by, sign in (("mean", 0), ("lower", -1), ("upper", 1)):
+        score = drawn.mean(dim=1) + sign * 1.6448536 * drawn.std(dim=1, correction=0)
+        table = recommend(model, who, 6, by=by)
+        best = [unseen[at] for at in score.argsort(descending=True)[:6].tolist()]
+        assert table["code"].tolist() == best
+        for _, found in table.iterrows():
+            at = unseen.index(found["code"])
+            mean, sd = float(drawn[at].mean()), math.sqrt(float(drawn[at].var(correction=0)) + noise[at])
+            assert found["predicted"] == pytest.approx(min(max(mean, 1), 5), abs=1e-4)
+            assert found["low"] == pytest.approx(min(max(mean - 1.6448536 * sd, 1), 5), abs=1e-4)
+            assert found["high"] == pytest.approx(min(max(mean + 1.6448536 * sd, 1), 5), abs=1e-4)
+            assert found["uncertainty"] == pytest.approx(float(drawn[at].std(correction=0)), abs=1e-4)
+
+
+def test_pairs_and_rows_are_as_sure(model: TrainedModel) -> None:
+    one = intervals(model, model.user_rows[6], np.array([3, 0, 3]))
+    two = pair_intervals(model, np.array([6, 6, 6]), np.array([3, 0, 3]))
+    for name in ("centre", "sd", "uncertainty", "low", "high", "mean"):
+        np.testing.assert_allclose(getattr(one, name), getattr(two, name), atol=1e-6)
+    assert len(intervals(model, model.user_rows[6]).mean) == 20
+
+
+def test_who_does_not_know_how_sure_he_is_says_so(tiny_runs) -> None:
+    other = TrainedModel.load(tiny_runs[1]["model4"])
+    who = people.folded(other, "me", np.array([3]), np.array([5.0], np.float32))
+    for ask in (lambda: check_intervals(other), lambda: recommend(other, who, by="lower")):
+        with pytest.raises(CftuiError, match=r"model4\.run: model4 predicts no intervals; bayes does"):
+            ask()
+    assert "low" not in recommend(other, who)
+
+
+def test_calibration_is_a_plain_loop() -> None:
+    random = np.random.default_rng(3)
+    sd, mean = random.uniform(0.2, 2, 53), random.normal(3, 1, 53)
+    rating = mean + sd * random.normal(size=53)
+    found = calibrate(mean, sd, rating)
+    order = sorted(range(53), key=lambda at: sd[at])
+    sizes = [11, 11, 11, 10, 10]
+    for at, (part, size) in enumerate(zip(found.fifths, sizes, strict=True)):
+        rows = order[sum(sizes[:at]) : sum(sizes[: at + 1])]
+        assert part.ratings == len(rows) == size
+        assert part.sd == pytest.approx(sum(sd[row] for row in rows) / size)
+        assert part.rmse == pytest.approx(math.sqrt(sum((rating[row] - mean[row]) ** 2 for row in rows) / size))
+        assert part.coverage == sum(abs(rating[row] - mean[row]) <= 1.6448536 * sd[row] for row in rows) / size
+    assert found.whole.ratings == 53
+    assert calibrate(mean[:0], sd[:0], rating[:0]) is None
+    assert len(calibrate(mean[:3], sd[:3], rating[:3]).fifths) == 3
