@@ -37,7 +37,7 @@ from cftui.engine.incidence import Incidence
 
 # Ratings whose residuals are found at a time: bounds the memory, not the result.
 RATINGS = 1_000_000
-# Weak priors. Of tau and alpha (shape, rate); of Lambda the degrees of freedom beyond d, and the scatter of each column.
+# Weak priors: of tau and alpha (shape, rate), of Lambda the degrees of freedom beyond d, and the scatter of a column.
 TAU = (1.0, 1.0)
 ALPHA = (1.0, 1.0)
 LAMBDA = (0.0, 1.0)

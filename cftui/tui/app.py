@@ -252,7 +252,7 @@ class CftuiApp(RunKeeper):
         if self.chosen is None:
             return
         try:
-            wanted = try_epoch(self.chosen.epochs, self.epoch, step)
+            wanted = try_epoch(self.chosen.epochs, self.epoch, step, self.chosen.unit)
             self.chosen.at(wanted)  # before anybody is told of it: its file may be gone
             self.epoch = wanted
         except CftuiError as error:

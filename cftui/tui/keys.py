@@ -130,6 +130,7 @@ ACTIONS: dict[str, tuple[Key, ...]] = {
         Key("why", "w", "why", "Why this prediction", "Why"),
         Key("metric", "s", "similarity", "Metric: cosine or Euclidean", "Metric"),
         Key("best", "r", "recommended", "Best of what the user has not seen", "Best"),
+        Key("order", "o", "order", "Order of the best: most liked, safe, adventurous", "Order"),
         Key("filter", "f", "filter", "Filter by genre and number of ratings", "Filter"),
         Key("export", "x", "export", "Write the list as a CSV"),
         Key("shrink", "z", "shrink", "Shrink: few ratings count for less"),

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cftui.analysis.explain import Explanation
     from cftui.analysis.people import Person
     from cftui.analysis.ranking import About
+    from cftui.analysis.terms import Term
     from cftui.analysis.trained import TrainedModel
 
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
@@ -30,12 +31,13 @@ def found_row(model: TrainedModel, code: int) -> Text:
     return Text.assemble((f"{row['ratings']:>6,}  ", "dim"), plain(row["title"]), (f"  {genres}", "dim"))
 
 
-def scored_row(score: str, title: str, count: int, width: int, extra: str = "") -> Text:
-    """``.71 Fargo (1996)    508``: the count to the right edge, the title cut to fit."""
-    tail = f" {extra}{count:>5,}"
+def scored_row(score: str, title: str, count: int | None, width: int, extra: str = "", bar: Text | None = None) -> Text:
+    """``.71 Fargo (1996)    508``: the count to the right edge, the title cut to fit, a bar before it."""
+    tail = "" if count is None else f" {extra}{count:>5,}"
+    before = Text.assemble((f"{score} ", "bold"), *((bar, " ") if bar else ()))
     name = Text(plain(title))
-    name.truncate(max(width - len(score) - len(tail) - 1, 8), overflow="ellipsis", pad=True)
-    return Text.assemble((f"{score} ", "bold"), name, (tail, "dim"))
+    name.truncate(max(width - before.cell_len - len(tail), 8), overflow="ellipsis", pad=True)
+    return Text.assemble(before, name, (tail, "dim"))
 
 
 def cosine(value: float) -> str:
@@ -90,7 +92,7 @@ class WhyRows:
         self._pull = max((abs(pull) for _, _, _, pull in pulls), default=0.0)
         for term in found.grouped(terms):
             kind = "baseline" if term.kind == "baseline" else "term"
-            self._lines.append((term.name, term.stars, kind, None))
+            self._lines.append((_short(term), term.stars, kind, None))
         self._lines.append(("sum", found.prediction, "baseline", None))
         if found.raw is not None:
             self._lines.append((f"{found.raw:+.3f} by {found.link}", 0.0, "note", None))
@@ -119,6 +121,16 @@ class WhyRows:
         return Text.assemble(label, (f" {value:+.2f} ", "bold"), signed_bar(value, largest, half))
 
 
+def _short(term: Term) -> str:
+    """A term's name in the fourteen letters that a narrow pane has for it."""
+    of_user = term.name.removesuffix("rated").rstrip().endswith("user")
+    if term.kind == "implicit":
+        return "rated by user" if of_user else "who rated it"
+    if term.kind == "side":
+        return "facts of user" if of_user else f"facts of {term.name.split()[-1]}"
+    return term.name
+
+
 def person_line(who: Person) -> str:
     """``39 ratings, mean 3.62``."""
     if not len(who.items):
@@ -126,14 +138,14 @@ def person_line(who: Person) -> str:
     return f"{len(who.items):,} ratings, mean {float(who.given.mean()):.2f}"
 
 
-def try_epoch(epochs: Sequence[int], now: int | None, step: int) -> int | None:
+def try_epoch(epochs: Sequence[int], now: int | None, step: int, unit: str = "epoch") -> int | None:
     """The kept epoch before or after the one on show; None is the model as trained, which comes after the last.
 
     Raises:
         CftuiError: no epoch was kept.
     """
     if not epochs:
-        raise CftuiError("no epochs were kept of this run")
+        raise CftuiError(f"no {unit}s were kept of this run")
     places: list[int | None] = [*epochs, None]
     at = places.index(now) if now in places else len(places) - 1
     return places[min(max(at + step, 0), len(places) - 1)]

@@ -146,8 +146,10 @@ class RunKeeper(App[None]):
         if followed.told:
             return
         if live:
-            known = f"training {followed.history.progress:.0%}"
-            self.activity = known if followed.begun else f"starting {followed.name}"
+            if followed.begun:
+                self.activity = f"training {followed.history.progress:.0%}"
+            elif not self.activity.startswith("training"):  # else it has ended, and is about to go
+                self.activity = f"starting {followed.name}"
             return
         followed.told = True
         self.activity = ""

@@ -61,6 +61,18 @@ class OpenModel:
         return ranking.biases(self.model, self.ratings)[::-1].reset_index(drop=True)
 
     @cached_property
+    def sure(self) -> bool:
+        """Whether its predictions come with intervals."""
+        from cftui.analysis.intervals import has_intervals
+
+        return has_intervals(self.model)
+
+    @property
+    def unit(self) -> str:
+        """What its training is counted in: an epoch, or a sweep."""
+        return "sweep" if self.model.recipe.sampled else "epoch"
+
+    @cached_property
     def prior(self) -> Prior:
         from cftui.analysis import folding
 

@@ -306,7 +306,7 @@ def why_numbers(app) -> dict[str, float]:
     found = {}
     for row in rows(app, "#why"):
         parts = re.fullmatch(r"(\S.*?) +([+-]?\d+\.\d\d)\b.*", row)
-        if parts is None or "completeness" in row or " by " in row:
+        if parts is None or "completeness" in row or row[0] in "+-":
             break
         found[parts[1]] = float(parts[2])
         if parts[1] == "sum":
@@ -695,7 +695,8 @@ async def test_every_recipe_answers_everything(tiny_opened):
             await wait(pilot, lambda: app.screen.item and rows(app, "#why"))
             model, who, item = opened.model, opened.person("1"), app.screen.item
             assert model.titles[item] == LAMBS
-            assert f"{model.rate(who.row, np.array([item]))[0]:.2f} 1 |" in page(app)
+            predicted = model.rate(who.row, np.array([item]))[0]
+            assert (f"{predicted:.1f} (" if opened.sure else f"{predicted:.2f} 1 |") in page(app)
             about = ranking.about(model, opened.ratings, item)
             assert ("no bias" if about.bias is None else f"bias {about.bias:+.2f}, no. {about.rank} of 19") in page(app)
             assert scored(app, "#neighbours") == as_shown(ranking.similar(model, item, 100), "cosine", score)

@@ -7,6 +7,7 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
+from cftui.errors import CftuiError
 from cftui.tui.keys import bindings
 from cftui.tui.rows import plain
 from cftui.tui.screens.dialog import Dialog
@@ -43,7 +44,12 @@ class AnatomyScreen(Dialog[None]):
             return
         from cftui.analysis.anatomy import anatomy, describe
 
-        parts = anatomy(self._opened.model, self._opened.ratings, ROWS, self._seed)
+        try:
+            parts = anatomy(self._opened.model, self._opened.ratings, ROWS, self._seed)
+        except CftuiError as error:
+            self.query_one("#paper").border_subtitle = "escape closes"
+            self.query_one("#paper-text", Static).update(Text(plain(str(error))))
+            return
         width = max(self.query_one("#paper").scrollable_content_region.width - 1, 40)
         lines = [plain(line) for line in describe(parts, width=width).split("\n")]
         self.query_one("#paper-text", Static).update(Text("\n".join(lines)))

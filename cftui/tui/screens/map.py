@@ -181,7 +181,7 @@ class MapScreen(MapRoom):
         shares = ["", ""] if shown.variance is None else [f" {share:.1%}" for share in shown.variance]
         axes = "   ".join(f"{axis}{share}" for axis, share in zip(shown.axes, shares, strict=True))
         points = self.query_one(PointMap)
-        when = "" if self.cftui.epoch is None else f"   after epoch {self.cftui.epoch}"
+        when = "" if self.cftui.epoch is None else f"   after {opened.unit} {self.cftui.epoch}"
         points.border_title = Content(plain(axes) + when)
         names = {
             "farthest": "5 farthest each",

@@ -12,7 +12,9 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from cftui.analysis import folding, people, profiles, ranking
+from cftui.analysis.intervals import NINETY, intervals
 from cftui.errors import CftuiError
+from cftui.tui.interval_bar import interval_bar
 from cftui.tui.keys import bindings
 from cftui.tui.rows import plain, scored_row
 from cftui.tui.screens.dialog import ClosesOnce
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
 
 ASKED = 10
 RECOMMENDED = 100
+# Cells of an interval's track, twice as many in a wide list; the number of ratings stands beside it from a width on.
+TRACK = 10
+WITH_COUNTS = 48
+WIDE = 70
 DEFAULT_NAME = "me"
 
 
@@ -64,6 +70,7 @@ class MeScreen(ClosesOnce, Screen[str | None]):
         self._undo: list[tuple[int, dict[int, float | None] | None]] = [(code, None) for code in self._answers]
         self._asked: int | None = None
         self._places: dict[int, int] = {}
+        self._row: np.ndarray | None = None
 
     def compose(self) -> ComposeResult:
         yield TopLine()
@@ -129,7 +136,7 @@ class MeScreen(ClosesOnce, Screen[str | None]):
 
     def _recommend(self, who: Person) -> None:
         best = ranking.recommend(self._opened.model, who, RECOMMENDED)
-        codes, score = best["code"].to_numpy(), best["predicted"].to_numpy()
+        codes, score = best["code"].to_numpy(copy=True), best["predicted"].to_numpy()
         titles, counts = best["title"].to_numpy(), best["ratings"].to_numpy()
         before = self._places
         self._places = {int(code): place for place, code in enumerate(codes)}
@@ -142,15 +149,30 @@ class MeScreen(ClosesOnce, Screen[str | None]):
                 return " new"
             return "    " if was == place else f"{'▲' if was > place else '▼'}{abs(was - place):<3}"
 
-        pane = self.query_one("#me-recommended", RowList)
-        pane.show(
-            len(best),
-            lambda i, width: Text.assemble(
-                (f"{moved(i)} ", "dim"), scored_row(f"{score[i]:.2f}", titles[i], counts[i], width - 5)
-            ),
-        )
+        pane, model = self.query_one("#me-recommended", RowList), self._opened.model
         pane.border_title = "you would like" if len(who.items) else "what the average user would like"
         pane.border_subtitle = "unseen; moves with every rating"
+        if self._opened.sure:
+            # What is uncertain of the prediction, not how scattered one rates: that is what a rating takes away.
+            found, scale = intervals(model, who.row, codes), model.rating_range
+            half, was = NINETY * found.uncertainty, self._row
+            pane.border_subtitle = f"how sure: ±{half.mean():.2f}"
+            if was is not None and len(codes):
+                half_before = NINETY * intervals(model, was, codes).uncertainty
+                pane.border_subtitle = f"how sure: ±{half_before.mean():.2f} → ±{half.mean():.2f}"
+        self._row = who.row
+
+        def render(i: int, width: int) -> Text:
+            bar, count = None, counts[i]
+            if self._opened.sure:
+                mean, sure = float(found.centre[i]), float(half[i])
+                track = TRACK if width < WIDE else 2 * TRACK
+                bar = interval_bar(mean, mean - sure, mean + sure, scale, track, framed=False)
+                count = count if width >= WITH_COUNTS else None
+            row = scored_row(f"{score[i]:.2f}", titles[i], count, width - 5, bar=bar)
+            return Text.assemble((f"{moved(i)} ", "dim"), row)
+
+        pane.show(len(best), render)
 
     # Keys
 

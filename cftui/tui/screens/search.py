@@ -13,6 +13,7 @@ from textual.message import Message
 from textual.widgets import Input, Static
 
 from cftui.errors import CftuiError
+from cftui.tui.interval_bar import given_mark, interval_bar, interval_words
 from cftui.tui.keys import bindings
 from cftui.tui.rows import WhyRows, cosine, found_row, gauge, histogram, plain, scored_row
 from cftui.tui.screens.model_room import ModelRoom
@@ -23,15 +24,24 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from cftui.analysis.intervals import By
     from cftui.analysis.people import Person
-    from cftui.analysis.ranking import Filter
+    from cftui.analysis.ranking import About, Filter
 
 NEIGHBOURS = 100
+# Cells of an interval's track: at the most beside a prediction, and in a list that is as wide as this.
+TRACK_MOST = 40
+TRACK_IN_LIST = 13
+LIST_WITH_BARS = 46
 RECOMMENDED = 100
 PULLS = 10
 FEWEST_TERMS = 7
 # Rows for the sum, the last step, the error, a heading and the first ratings that pull.
 BELOW_TERMS = 9
+
+
+# What the best are sorted by: the prediction, or that and what is uncertain of it, as it stands beside it.
+ORDERS: dict[By, str] = {"mean": "", "lower": ": less ±", "upper": ": plus ±"}
 
 
 class SearchField(Input):
@@ -63,6 +73,7 @@ class SearchScreen(ModelRoom):
     item: int | None = None
     metric = "cosine"
     shrink = False
+    order: By = "mean"
     _who: Person | None = None
     _only: Filter | None = None
     _why: WhyRows | None = None
@@ -211,7 +222,7 @@ class SearchScreen(ModelRoom):
         pane.border_title = Content(f"like {plain(model.titles[self.item])}")
         said = [f"{self.metric}, shrunk" if self.shrink else self.metric, str(self._only or "")]
         if self.cftui.epoch is not None:
-            said.append(f"after epoch {self.cftui.epoch}")
+            said.append(f"after {opened.unit} {self.cftui.epoch}")
         pane.border_subtitle = Content("  ".join(filter(None, said)))
 
     def _show_prediction(self) -> None:
@@ -229,13 +240,45 @@ class SearchScreen(ModelRoom):
         about = ranking.about(model, opened.ratings, item)
         width = pane.content_size.width
         pane.border_title = Content(f"{_called(who)} would give")
-        rank = "" if about.rank is None else f"no. {about.rank:,} of {len(model.items) - 1:,}"
-        lines = [
-            Text.assemble(
+        if opened.sure:
+            first = self._interval(opened, who, given, width)
+        else:
+            first = Text.assemble(
                 (f"{predicted:.2f} ", "bold"),
                 gauge(predicted, *model.rating_range, width=min(max(width - 20, 5), 24)),
                 f"  gave {given:g}" if given is not None else "  unseen",
-            ),
+            )
+            pane.border_subtitle = ""
+        self._about(about, first)
+
+    def _interval(self, opened: OpenModel, who: Person, given: float | None, width: int) -> Text:
+        """Where nine of ten ratings like this one lie; what was given stands in the frame, as the line is full."""
+        import numpy as np
+
+        from cftui.analysis.intervals import NINETY, intervals
+
+        found, scale = intervals(opened.model, who.row, np.array([self.item])), opened.model.rating_range
+        mean, half = float(found.centre[0]), NINETY * float(found.sd[0])
+        words = interval_words(mean, mean - half, mean + half, scale)
+        low, high = (f"{end:g}" for end in scale)
+        # A space after the words, and around the bar; the bar has a frame of its own.
+        room = width - len(words) - len(low) - len(high) - 5
+        if room < 7:
+            low, high, room = "", "", width - len(words) - 3
+        track = min(max(room, 3), TRACK_MOST)
+        bar = interval_bar(mean, mean - half, mean + half, scale, track, given)
+        said = "unseen" if given is None else f"{given_mark(mean, given, scale, track)} gave {given:g}"
+        self.query_one("#prediction").border_subtitle = Content(f"{said}   90 % interval")
+        return Text.assemble((f"{words} ", "bold"), (f"{low} ".lstrip(), "dim"), bar, (f" {high}".rstrip(), "dim"))
+
+    def _about(self, about: About, first: Text) -> None:
+        """The prediction, and beneath it what there is to know of the item."""
+        opened, pane = self.cftui.chosen, self.query_one("#prediction", Static)
+        assert opened is not None
+        width = pane.content_size.width
+        rank = "" if about.rank is None else f"no. {about.rank:,} of {len(opened.model.items) - 1:,}"
+        lines = [
+            first,
             Text(plain(about.title), style="bold"),
             Text(" ".join(about.genres) or "no genre"),
             Text(f"{about.ratings:,} ratings, mean {about.mean:.2f}"),
@@ -253,7 +296,7 @@ class SearchScreen(ModelRoom):
         from cftui.analysis.people import pulls
 
         try:
-            found = explain(opened.model, who.row, self.item, opened.average)
+            found = explain(opened.model, who.row, self.item, opened.average, who)
         except CftuiError as error:
             self.cftui.complain(error)
             return
@@ -271,12 +314,31 @@ class SearchScreen(ModelRoom):
         opened, who, pane = self.cftui.chosen, self._who, self.query_one("#recommended", RowList)
         if opened is None or who is None:
             return
-        best = ranking.recommend(opened.model, who, RECOMMENDED, only=self._only or ranking.ANY)
+        by = self.order if opened.sure else "mean"
+        best = ranking.recommend(opened.model, who, RECOMMENDED, only=self._only or ranking.ANY, by=by)
         self._best = best
         score, titles, counts = best["predicted"].to_numpy(), best["title"].to_numpy(), best["ratings"].to_numpy()
-        pane.show(len(best), lambda i, width: scored_row(f"{score[i]:.2f}", titles[i], counts[i], width))
-        pane.border_title = Content(f"{_called(who)} would like")
-        pane.border_subtitle = Content("  ".join(filter(None, ("unseen", str(self._only or "")))))
+        title = f"{_called(who)} would like"
+        if opened.sure:
+            from cftui.analysis.intervals import NINETY, RANKINGS, intervals
+
+            found, scale = intervals(opened.model, who.row, best["code"].to_numpy(copy=True)), opened.model.rating_range
+            title = f"{RANKINGS[by]} for {_called(who)}{ORDERS[by]}"
+
+        def render(i: int, width: int) -> Text:
+            bar, said = None, f"{score[i]:.2f}"
+            if opened.sure:
+                # Of the prediction, as that is what is sorted by.
+                mean, half = float(found.centre[i]), NINETY * float(found.uncertainty[i])
+                said += f"±{half:.2f}"
+                if width >= LIST_WITH_BARS:
+                    bar = interval_bar(mean, mean - half, mean + half, scale, TRACK_IN_LIST, framed=False)
+            return scored_row(said, titles[i], counts[i], width, bar=bar)
+
+        pane.show(len(best), render)
+        pane.border_title = Content(title)
+        how_sure = "±: how sure" if opened.sure else ""
+        pane.border_subtitle = Content("  ".join(filter(None, ("unseen", how_sure, str(self._only or "")))))
 
     def _user_changed(self) -> None:
         if self.cftui.chosen is None:
@@ -301,6 +363,8 @@ class SearchScreen(ModelRoom):
         """In the field a slash is a letter like any other."""
         if action == "search" and isinstance(self.focused, SearchField):
             return False
+        if action == "order" and (self.cftui.chosen is None or not self.cftui.chosen.sure):
+            return False
         return super().check_action(action, parameters)
 
     def action_search(self) -> None:
@@ -324,6 +388,12 @@ class SearchScreen(ModelRoom):
         self.set_class(False, "-why")
         self.call_after_refresh(self._fit)
         self.query_one("#recommended").focus()
+
+    def action_order(self) -> None:
+        """By the mean, by what one can be sure of, by what it may be at best."""
+        orders = [*ORDERS]
+        self.order = orders[(orders.index(self.order) + 1) % len(orders)]
+        self._recommend()
 
     def action_why(self) -> None:
         """The explanation in the place of prediction and recommendations, and back; on a wide screen, to it."""

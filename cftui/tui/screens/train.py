@@ -10,25 +10,26 @@ from textual.app import ComposeResult
 from textual.containers import Container, Horizontal, Vertical
 from textual.widgets import Static
 
-from cftui.engine.events import Event, History, read_history
+from cftui.engine.events import History, read_history
 from cftui.engine.recipes import OPTIONS
 from cftui.engine.runs import RunFolder
 from cftui.errors import CftuiError
-from cftui.tui.following import Followed
+from cftui.tui.following import Followed, unit
 from cftui.tui.keys import bindings
 from cftui.tui.screens.prompt import Confirm, Prompt
 from cftui.tui.screens.room import Room
 from cftui.tui.screens.sheet import Sheet
+from cftui.tui.widgets.epoch_table import EpochTable
 from cftui.tui.widgets.loss_chart import X_AXES, LossChart, overlay
 from cftui.tui.widgets.recipe_form import RecipeForm
 from cftui.tui.widgets.run_list import RunList
-from cftui.tui.widgets.table import Table
 
 RELOAD_SECONDS = 3.0
-# Table measures every cell: of a long run the last epochs are shown.
-EPOCHS_SHOWN = 200
-# The chapter's columns and the root mean squared error; widths that fit beside the form at 80 columns.
-COLUMNS = {"epoch": 6, "train_loss": 11, "valid_loss": 11, "rmse": 7, "time": 8}
+# How a run that is done goes on, and for how many more unless told otherwise.
+MORE = {
+    "epoch": ("over a one-cycle of their own", "5"),
+    "sweep": ("the chain goes on where it ended", "100"),
+}
 
 
 class TrainScreen(Room):
@@ -49,15 +50,11 @@ class TrainScreen(Room):
             with Vertical(id="right"):
                 with Container(id="learning"):
                     yield LossChart(id="chart", classes="pane")
-                    yield Table(id="epochs", classes="pane", cursor_type="row", cell_padding=0)
+                    yield EpochTable(id="epochs", classes="pane", cursor_type="row", cell_padding=0)
                 yield Static(id="status")
 
     def on_mount(self) -> None:
-        self.query_one("#epochs").border_title = "epochs"
-        table = self.query_one("#epochs", Table)
-        for name, width in COLUMNS.items():
-            table.add_column(Text(name, justify="right"), key=name, width=width)
-        self._shown: tuple[str, int] = ("", 0)
+        self._shown = ""
         self._overlaid: dict[str, int] = {}
         self.watch(self.app, "followed", self._followed)
         self.watch(self.app, "tick", self._ticked, init=False)
@@ -68,6 +65,12 @@ class TrainScreen(Room):
     def on_screen_resume(self) -> None:
         self.query_one(RunList).reload()
         self._ticked()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A sampler has no learning rate to be found."""
+        if action == "find_lr" and self.query(RecipeForm):
+            return not self.query_one(RecipeForm).sampled
+        return super().check_action(action, parameters)
 
     # Starting and stopping
 
@@ -89,24 +92,25 @@ class TrainScreen(Room):
         name = self._in_hand()
         if name is None:
             return
-        if RunFolder(self.cftui.home.models / name).status() != "done":
+        run = RunFolder(self.cftui.home.models / name)
+        if run.status() != "done":
             self.cftui.resume_training(name)
             return
+        one = unit(run.history())
 
         def check(text: str) -> str:
             try:
                 OPTIONS["epochs"].parse(text)
             except CftuiError as error:
-                return str(error)
+                return str(error).replace("epochs", f"{one}s", 1)
             return ""
 
         def go(answer: str | None) -> None:
             if answer:
                 self.cftui.resume_training(name, int(answer))
 
-        self.app.push_screen(
-            Prompt(f"how many more epochs for {name}?", "over a one-cycle of their own", "5", check), go
-        )
+        how, many = MORE[one]
+        self.app.push_screen(Prompt(f"how many more {one}s for {name}?", how, many, check), go)
 
     def action_find_lr(self) -> None:
         if self.cftui.opened is None:
@@ -229,8 +233,11 @@ class TrainScreen(Room):
         self._redraw()
 
     def action_x_axis(self) -> None:
-        chart = self.query_one(LossChart)
-        chart.x_axis = X_AXES[(X_AXES.index(chart.x_axis) + 1) % len(X_AXES)]
+        chart, followed = self.query_one(LossChart), self.cftui.followed
+        # A sweep is a step.
+        known = [axis for axis in X_AXES if axis != "step" or followed is None or unit(followed.history) != "sweep"]
+        at = known.index(chart.x_axis) if chart.x_axis in known else 0
+        chart.x_axis = known[(at + 1) % len(known)]
         self._redraw()
 
     def action_band(self) -> None:
@@ -270,46 +277,23 @@ class TrainScreen(Room):
 
     def _ticked(self) -> None:
         followed = self.cftui.followed
-        chart, table = self.query_one(LossChart), self.query_one("#epochs", Table)
+        chart, table = self.query_one(LossChart), self.query_one(EpochTable)
         status = self.query_one("#status", Static)
         if followed is None:
             chart.show(None)
-            table.clear()
+            table.show("", None)
             status.update(Text("t trains the recipe on the left", style="dim"))
             return
         history = followed.history
         chart.run_name = followed.name
-        name, rows = self._shown
-        chart.show(history, urgent=name != followed.name or not followed.live)
-        if name != followed.name or rows > len(history.epochs):
-            table.clear()
-            rows = 0
-        best = history.best
-        rows = max(rows, len(history.epochs) - EPOCHS_SHOWN)
-        for epoch in history.epochs[rows:]:
-            table.add_row(*_epoch_cells(epoch))
-        if history.epochs[rows:]:
-            table.move_cursor(row=table.row_count - 1)
-        self._shown = (followed.name, len(history.epochs))
-        table.border_subtitle = f"best: epoch {best['epoch']}, {best['valid_loss']:.6f}" if best else ""
+        chart.show(history, urgent=self._shown != followed.name or not followed.live)
+        self._shown = followed.name
+        # More is said of a sweep than of an epoch: more room where the table stands beside the chart.
+        self.set_class(unit(history) == "sweep", "-sweeps")
+        table.show(followed.name, history)
         status.update(_status_text(followed, status.size.width))
         if not followed.live:
             self.query_one(RunList).reload()
-
-
-def _epoch_cells(epoch: Event) -> list[Text]:
-    def number(value: float | None, digits: int) -> str:
-        return "nan" if value is None else f"{value:.{digits}f}"
-
-    minutes, seconds = divmod(epoch["seconds"], 60)
-    cells = (
-        str(epoch["epoch"]),
-        number(epoch["train_loss"], 6),
-        number(epoch["valid_loss"], 6),
-        number(epoch["rmse"], 3),
-        f"{int(minutes):02d}:{seconds:04.1f}",
-    )
-    return [Text(cell, justify="right") for cell in cells]
 
 
 def _status_text(followed: Followed, width: int) -> Text:
@@ -337,6 +321,8 @@ def _speed(history: History) -> str:
     speed = history.last["ratings_per_second"] if history.last else 0.0
     if not speed and history.windows and history.elapsed and history.start:
         speed = history.windows[-1]["step"] * history.start["batch_size"] / history.elapsed
+    if speed >= 1e6:
+        return f"{speed / 1e6:.1f}M ratings/s"
     return f"{speed / 1000:,.0f}k ratings/s" if speed else ""
 
 

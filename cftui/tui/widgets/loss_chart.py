@@ -13,6 +13,7 @@ from textual_plotext import PlotextPlot
 
 from cftui.engine.events import Event, History
 from cftui.tui.colours import RGB, Colours, colours
+from cftui.tui.following import unit
 
 # A line of raw points is slow to draw: no more per column than can be seen.
 POINTS_PER_COLUMN = 2
@@ -92,7 +93,7 @@ class LossChart(PlotextPlot):
         """The legend stands in the frame: inside, it would cover the steepest part of the curve."""
         known = self._colours
         series = [(known.train, "⠒ train"), (known.valid, "o valid"), (known.best, "@ best")]
-        if self.band and self.size.width > 60:
+        if self._banded and self.size.width > 60:
             series.append((known.band, f"{BAND_MARK} batches"))
         series += [(curve.colour(known), f"{curve.mark} {curve.name}") for curve in self.others]
         named = "  ".join("[rgb({},{},{})]{}[/]".format(*colour, label) for colour, label in series)
@@ -103,6 +104,11 @@ class LossChart(PlotextPlot):
         while said and len("  ".join(said)) > max(self.size.width - 6, 10):
             said.pop(0)
         self.border_subtitle = "  ".join(said)
+
+    @property
+    def _banded(self) -> bool:
+        """A sweep goes over all ratings at once: there are no batches to differ."""
+        return self.band and (self.history is None or unit(self.history) != "sweep")
 
     def render(self) -> RenderResult:
         self._draw()
@@ -136,7 +142,7 @@ class LossChart(PlotextPlot):
             if name in LINES and low <= loss <= high:
                 y = self._y([loss])[0]
                 plt.hline(y, self._colours.lines)
-        if self.band and windows:
+        if self._banded and windows:
             # The extremes of wide windows: a band, not a hedge.
             wide = self._thin(history.windows, max(10, self.size.width // CELLS_PER_BAND_POINT))
             for bound in ("min", "max"):
@@ -165,7 +171,7 @@ class LossChart(PlotextPlot):
             )
         scored = _scored(history)
         if scored:
-            ys = self._y([e["valid_loss"] for e in scored])
+            ys = self._y([min(max(e["valid_loss"], low), high) for e in scored])
             plt.scatter([x(e) for e in scored], ys, marker="o", color=self._colours.valid)
             best = history.best
             if best:
@@ -198,10 +204,9 @@ class LossChart(PlotextPlot):
 
     def _scale(self, history: History, windows: list[Event]) -> tuple[float, float]:
         """Lowest and highest loss shown: the first batches are off the scale of everything that follows."""
-        settled = (history.start or {}).get("steps", 0) * SETTLED
-        losses = [w["loss"] for w in windows if w["step"] > settled] or [w["loss"] for w in windows]
+        losses = _settled(history, windows, "loss")
         for known in (history, *(curve.history for curve in self.others)):
-            losses += [e["valid_loss"] for e in _scored(known)]
+            losses += _settled(known, _scored(known), "valid_loss")
         low, high = min(losses), max(losses)
         margin = (high - low) * 0.05 or 0.05
         return (low / 1.05 if self.log_y else low - margin), high + margin
@@ -220,7 +225,7 @@ class LossChart(PlotextPlot):
         plt = self.plt
         plt.xlim(0, end)
         if self.x_axis == "epoch":
-            ticks = range(0, int(end) + 1, max(1, int(end) // 8))
+            ticks = range(0, int(end) + 1, _round_step(int(end)))
             plt.xticks(list(ticks), [str(tick) for tick in ticks])
         else:
             marks = [end * quarter / 4 for quarter in range(5)]
@@ -237,3 +242,19 @@ def _scored(history: History) -> list[Event]:
     scored = [event for event in history.epochs if event.get("valid_loss") is not None]
     every = -(-len(scored) // EPOCHS_DRAWN)
     return scored[:: every or 1] + (scored[-1:] if every > 1 else [])
+
+
+def _settled(history: History, events: list[Event], loss: str) -> list[float]:
+    """The losses after the beginning of the run, or all where there are no others yet."""
+    settled = (history.start or {}).get("steps", 0) * SETTLED
+    return [event[loss] for event in events if event["step"] > settled] or [event[loss] for event in events]
+
+
+def _round_step(end: int) -> int:
+    """From tick to tick, so that there are about eight to ``end``: 1, 2 or 5 times a power of ten."""
+    power = 1
+    while True:
+        for step in (power, 2 * power, 5 * power):
+            if end / step < 10:
+                return step
+        power *= 10

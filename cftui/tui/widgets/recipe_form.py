@@ -11,14 +11,28 @@ from textual.message import Message
 from textual.widgets import Button, Checkbox, Input, Label, Select, Static
 
 from cftui.data.splits import NAMES as SPLITS
-from cftui.engine.recipes import OPTIONS, RECIPES, Options
+from cftui.engine.recipes import GRADIENT_ONLY, OPTIONS, RECIPES, SAMPLED_ONLY, Options, Recipe
 from cftui.errors import CftuiError
 
-# Two to a row; the recipe's own value stands in for an empty wd, and an empty patience never runs out.
-ROWS = (("epochs", "bs"), ("lr", "wd"), ("factors", "seed"))
-LABELS = {"bs": "batch", "patience": "patience"}
-MAY_BE_EMPTY = ("wd", "patience")
-FIELDS = (*(name for row in ROWS for name in row), "patience")
+# In the order of the rows; what only one kind of recipe has takes the place of what only the other has. The recipe's
+# own value stands in for an empty wd or burn_in, and an empty patience never runs out.
+FIELDS = ("epochs", "bs", "burn_in", "lr", "wd", "factors", "seed", "patience")
+LABELS = {"bs": "batch", "burn_in": "burn-in"}
+PLACEHOLDERS = {"patience": "off", "burn_in": "auto"}
+MAY_BE_EMPTY = ("wd", "patience", "burn_in")
+# As many as the recipe takes, until another number is typed.
+OF_RECIPE = ("epochs", "factors")
+FIRST = "model4"
+TICKS = {
+    "keep_best": ("best", "Keep the weights of the best epoch"),
+    "implicit": ("who rated what", "Learn from who rated what, whatever the rating"),
+    "side": ("side information", "Learn from genres, years, ages and the like, and from how many ratings there are"),
+}
+
+
+def _kind(name: str) -> str:
+    """The class that hides a field where the recipe does not have it."""
+    return "-gradient" if name in GRADIENT_ONLY else "-sampled" if name in SAMPLED_ONLY else ""
 
 
 class Tick(Checkbox):
@@ -37,15 +51,16 @@ class RecipeForm(Vertical):
 
     def compose(self) -> ComposeResult:
         recipes = [(name, name) for name in RECIPES]
-        yield Select(recipes, value="model4", allow_blank=False, compact=True, id="recipe")
+        yield Select(recipes, value=FIRST, allow_blank=False, compact=True, id="recipe")
         yield Static(id="about-recipe")
-        for row in ROWS:
+        for row in (("epochs", "bs", "burn_in"), ("lr", "wd", "implicit"), ("factors", "seed")):
             with Horizontal(classes="field"):
                 for name in row:
-                    yield from self._field(name)
+                    yield from self._tick(name) if name in TICKS else self._field(name)
         with Horizontal(classes="field"):
             yield from self._field("patience")
-            yield Tick("best", compact=True, id="keep-best", tooltip="Keep the weights of the best epoch")
+            yield from self._tick("keep_best")
+            yield from self._tick("side")
         with Horizontal(classes="field"):
             yield Label("split")
             yield Select([(s, s) for s in SPLITS], value="random", allow_blank=False, compact=True, id="split")
@@ -54,18 +69,32 @@ class RecipeForm(Vertical):
 
     @staticmethod
     def _field(name: str) -> ComposeResult:
-        yield Label(LABELS.get(name, name))
+        yield Label(LABELS.get(name, name), id=f"label-{name}", classes=_kind(name))
         value = getattr(Options(), name)
-        field = Input("" if value is None else f"{value:g}", compact=True, id=f"field-{name}")
+        field = Input("" if value is None else f"{value:g}", compact=True, id=f"field-{name}", classes=_kind(name))
+        field.placeholder = PLACEHOLDERS.get(name, "")
         field.cursor_blink = False
         yield field
 
+    @staticmethod
+    def _tick(name: str) -> ComposeResult:
+        label, tip = TICKS[name]
+        default = getattr(Options(), name)
+        yield Tick(label, default, compact=True, id=name.replace("_", "-"), tooltip=tip, classes=_kind(name))
+
     def on_mount(self) -> None:
         self.border_title = "recipe"
+        self._before = RECIPES[FIRST]
+        self._adapt(RECIPES[self.recipe])
 
     @property
     def recipe(self) -> str:
         return str(self.query_one("#recipe", Select).value)
+
+    @property
+    def sampled(self) -> bool:
+        """Whether the recipe chosen is fitted by a sampler, not by gradients."""
+        return RECIPES[self.recipe].sampled
 
     def set_value(self, name: str, text: str) -> None:
         self.query_one(f"#field-{name}", Input).value = text
@@ -78,12 +107,25 @@ class RecipeForm(Vertical):
 
     @on(Select.Changed, "#recipe")
     def _recipe_changed(self, event: Select.Changed) -> None:
-        recipe = RECIPES[str(event.value)]
+        self._adapt(RECIPES[str(event.value)])
+        self.options()
+        self.screen.refresh_bindings()
+
+    def _adapt(self, recipe: Recipe) -> None:
+        """Show what this recipe has, and nothing else."""
         about = Text(recipe.summary, style="dim", no_wrap=True, overflow="ellipsis")
         self.query_one("#about-recipe", Static).update(about)
         self.query_one("#field-wd", Input).placeholder = f"{recipe.weight_decay:g}"
-        self.query_one("#field-patience", Input).placeholder = "off"
         self.query_one("#field-factors", Input).disabled = not recipe.uses_factors
+        self.query_one("#label-epochs", Label).update("sweeps" if recipe.sampled else "epochs")
+        self.set_class(recipe.sampled, "-samples")
+        for kind, shown in (("-gradient", not recipe.sampled), ("-sampled", recipe.sampled)):
+            self.query(f".{kind}").set(disabled=not shown)
+        for name in OF_RECIPE:
+            field, now = self.query_one(f"#field-{name}", Input), getattr(recipe, name)
+            if field.value.strip() == f"{getattr(self._before, name)}":
+                field.value = f"{now}"
+        self._before = recipe
 
     @on(Input.Changed)
     def _field_changed(self) -> None:
@@ -98,19 +140,33 @@ class RecipeForm(Vertical):
         """The form as command-line options, or None with the reason shown beneath it."""
         arguments: list[str] = []
         problem = ""
-        for name in FIELDS:
+        sampled = self.sampled
+        for name in (name for name in FIELDS if name not in (GRADIENT_ONLY if sampled else SAMPLED_ONLY)):
             field = self.query_one(f"#field-{name}", Input)
             text, bad = field.value.strip(), ""
             if text or name not in MAY_BE_EMPTY:
                 try:
-                    arguments += [f"--{name}", str(OPTIONS[name].parse(text))]
+                    arguments += [f"--{name.replace('_', '-')}", str(OPTIONS[name].parse(text))]
                 except CftuiError as error:
-                    bad = str(error)
+                    bad = str(error).replace("epochs", "sweeps", 1) if sampled else str(error)
             field.set_class(bool(bad), "-invalid")
             problem = problem or bad
+        if sampled and not problem:
+            problem = self._burns_all()
         self.query_one("#form-error", Static).update(Text(problem))
         self.query_one("#form-error").display = bool(problem)
-        if self.query_one("#keep-best", Checkbox).value:
+        if sampled:
+            arguments += [f"--no-{name}" for name in ("implicit", "side") if not self._ticked(name)]
+        elif self._ticked("keep-best"):
             arguments.append("--keep-best")
         split = self.query_one("#split", Select).value
         return None if problem else [*arguments, "--split", str(split)]
+
+    def _ticked(self, name: str) -> bool:
+        return self.query_one(f"#{name}", Checkbox).value
+
+    def _burns_all(self) -> str:
+        """Nothing would be left of the chain; empty where something is."""
+        sweeps, burn = (self.query_one(f"#field-{name}", Input).value.strip() for name in ("epochs", "burn_in"))
+        all_gone = burn and OPTIONS["burn_in"].parse(burn) >= OPTIONS["epochs"].parse(sweeps)
+        return f"burn-in {burn}: of {sweeps} sweeps none is left" if all_gone else ""
