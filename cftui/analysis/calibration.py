@@ -2,7 +2,8 @@
 
 The ratings are sorted by the standard deviation predicted for them and cut into fifths, of which each has its mean
 predicted standard deviation, its root mean squared error, which should be the same, and its coverage: the share of
-ratings inside their 90 % intervals, which should be 90 %.
+ratings inside their 90 % intervals, which should be 90 %. Predictions are cut to the scale before their error is taken,
+as everywhere; intervals lie around what was predicted before that.
 """
 
 from __future__ import annotations
@@ -39,16 +40,23 @@ class Calibration:
         return asdict(self)
 
 
-def calibrate(mean: np.ndarray, sd: np.ndarray, rating: np.ndarray) -> Calibration | None:
-    """Of predictions ``mean [n]`` with standard deviations ``sd [n]`` for ``rating [n]``; None of none."""
+def calibrate(
+    centre: np.ndarray, sd: np.ndarray, rating: np.ndarray, scale: tuple[float, float] = (-math.inf, math.inf)
+) -> Calibration | None:
+    """Of predictions ``centre [n]``, not cut, with standard deviations ``sd [n]`` for ``rating [n]``; None of none.
+
+    Args:
+        scale: the lowest and the highest rating.
+    """
     if not len(rating):
         return None
-    error, sd = rating.astype(np.float64) - mean, sd.astype(np.float64)
+    centre, sd, rating = (column.astype(np.float64) for column in (centre, sd, rating))
+    square = np.square(rating - centre.clip(*scale))
+    inside = np.abs(rating - centre) <= NINETY * sd
 
     def summary(rows: np.ndarray) -> Bin:
-        inside = np.abs(error[rows]) <= NINETY * sd[rows]
-        rmse = math.sqrt(np.square(error[rows]).mean())
-        return Bin(len(rows), float(sd[rows].mean()), rmse, float(inside.mean()))
+        rmse = math.sqrt(square[rows].mean())
+        return Bin(len(rows), float(sd[rows].mean()), rmse, float(inside[rows].mean()))
 
     order = np.argsort(sd, kind="stable")
     fifths = [part for part in np.array_split(order, FIFTHS) if len(part)]

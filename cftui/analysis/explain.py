@@ -71,8 +71,8 @@ class Explanation:
     def grouped(self, n: int) -> tuple[Term, ...]:
         """At most ``n`` terms with the same sum, in the same order: the rest becomes one last term, ``44 more``.
 
-        The baseline and the biases always stay, however small, and what follows from sets and side information as long
-        as there is room; the others stay by ``|stars|``, largest first.
+        The baseline and the biases always stay, however small. What room is left goes first to what follows from sets
+        and side information, then to all others; of either to the largest by ``|stars|``.
 
         Raises:
             ValueError: ``n`` is below what always stays and one for the rest.
@@ -82,11 +82,11 @@ class Explanation:
             raise ValueError(f"{n} terms: at least {len(kept)} and the rest")
         if len(self.terms) <= n:
             return self.terms
-        known = {at for at, term in enumerate(self.terms) if term.kind in ("implicit", "side")}
-        if n > len(kept | known):
-            kept |= known
-        by_size = sorted(set(range(len(self.terms))) - kept, key=lambda at: -abs(self.terms[at].stars))
-        kept.update(by_size[: n - len(kept) - 1])
+
+        def rank(at: int) -> tuple[bool, float]:
+            return self.terms[at].kind not in ("implicit", "side"), -abs(self.terms[at].stars)
+
+        kept.update(sorted(set(range(len(self.terms))) - kept, key=rank)[: n - len(kept) - 1])
         rest = [term for at, term in enumerate(self.terms) if at not in kept]
         raw = [term.raw for term in rest if term.raw is not None]
         more = Term(

@@ -34,6 +34,7 @@ EXACT = 200
 JITTER = 1e-3
 # Mean squared error taken for granted where a run has none on record.
 NOISE = 1.0
+NOTHING = np.empty(0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +94,7 @@ def linearise(model: TrainedModel, row: np.ndarray, items: np.ndarray) -> tuple[
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A folded-in user, with what is needed to say what each rating did.
+    """A folded-in user, with what is needed to say what each rating did; of ``bayes``, which needs nothing, empty.
 
     Attributes:
         row: float32 ``[d]``.
@@ -120,9 +121,9 @@ def fold_in(model: TrainedModel, items: np.ndarray, ratings: np.ndarray, known: 
 
 def fit(model: TrainedModel, items: np.ndarray, ratings: np.ndarray, known: Prior | None = None) -> Fitted:
     """``fold_in``, with what the ratings did to the row."""
-    known = known or prior(model)
     if isinstance(model.module, BayesianFactors):
-        return _drawn(model, model.module, items, ratings, known)
+        return Fitted(model.module.new_user(*_tensors(items, ratings)).numpy(), NOTHING, NOTHING, NOTHING)
+    known = known or prior(model)
     row, target = known.mean.copy(), np.asarray(ratings, dtype=np.float64)
 
     def cost(predicted: np.ndarray, row: np.ndarray) -> float:
@@ -152,15 +153,6 @@ def fit(model: TrainedModel, items: np.ndarray, ratings: np.ndarray, known: Prio
     reach = gradient @ covariance_after(known, gradient)
     leverage = (reach * gradient).sum(axis=1)
     return Fitted(row.astype(np.float32), target - predicted, reach, leverage)
-
-
-def _drawn(
-    model: TrainedModel, module: BayesianFactors, items: np.ndarray, ratings: np.ndarray, known: Prior
-) -> Fitted:
-    row = module.new_user(*_tensors(items, ratings)).numpy()
-    predicted, gradient = linearise(model, row, items)
-    reach = gradient @ covariance_after(known, gradient)
-    return Fitted(row, np.asarray(ratings, dtype=np.float64) - predicted, reach, (reach * gradient).sum(axis=1))
 
 
 def _tensors(items: np.ndarray, ratings: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:

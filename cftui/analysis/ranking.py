@@ -232,4 +232,4 @@ def calibration(model: TrainedModel, ratings: Ratings) -> Calibration | None:
         return None
     rows = model.split(ratings).valid
     found = pair_intervals(model, ratings.user[rows], ratings.item[rows])
-    return calibrate(found.mean, found.sd, ratings.rating[rows])
+    return calibrate(found.centre, found.sd, ratings.rating[rows], found.scale)

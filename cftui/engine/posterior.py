@@ -241,9 +241,10 @@ class BayesianFactors(Architecture):
 
         The mean over draws of a dot product is itself one, of all draws' factors side by side.
         """
-        k = self.factors
-        x, y = self.users.index_select(0, users)[..., :k].flatten(1), self.items[..., :k].flatten(1)
-        return torch.addmm(self.items[..., k].mean(dim=1), x, y.T, alpha=1 / self.draws)
+        x = self.users.index_select(0, users)
+        # The user's own bias and noise give way to what the item's are worth, so that no copy of the items is made.
+        x[..., self.factors], x[..., self.factors + 1] = 1, 0
+        return x.flatten(1) @ self.items.flatten(1).T / self.draws
 
     def _condition(self, items: Tensor, rating: Tensor) -> Conditional:
         """What the draws say of somebody's row, given his ratings."""

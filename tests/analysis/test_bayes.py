@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import math
 
 import numpy as np
@@ -15,7 +17,7 @@ from cftui.analysis.explain import explain
 from cftui.analysis.folding import fold_in, prior, pulls, questions
 from cftui.analysis.intervals import check_intervals, intervals, pair_intervals
 from cftui.analysis.people import Person
-from cftui.analysis.ranking import recommend
+from cftui.analysis.ranking import calibration, recommend
 from cftui.analysis.trained import TrainedModel
 from cftui.data.ratings import Ratings
 from cftui.engine.recipes import recipe
@@ -196,6 +198,21 @@ def test_recommendations_are_ranked_by_what_is_asked_for(model: TrainedModel, ra
             assert found["uncertainty"] == pytest.approx(float(drawn[at].std(correction=0)), abs=1e-4)
 
 
+def test_intervals_lie_around_what_is_predicted_before_it_is_cut(model: TrainedModel, ratings: Ratings) -> None:
+    # Everything is liked so much that some of it is predicted beyond the scale.
+    model = dataclasses.replace(model, module=copy.deepcopy(model.module))
+    model.module.items[..., 3] += 0.5
+    valid = model.split(ratings).valid
+    found = calibration(model, ratings)
+    inside, squares = 0, []
+    for user, item, rating in zip(*(c[valid] for c in (ratings.user, ratings.item, ratings.rating)), strict=True):
+        one = intervals(model, model.user_rows[user], np.array([item]))
+        inside += abs(float(one.centre[0]) - rating) <= 1.6448536 * float(one.sd[0])
+        squares.append((float(model.rate(model.user_rows[user], np.array([item]))[0]) - rating) ** 2)
+    assert found.whole.coverage == inside / len(valid)
+    assert found.whole.rmse == pytest.approx(math.sqrt(np.mean(squares)), abs=1e-5)
+
+
 def test_pairs_and_rows_are_as_sure(model: TrainedModel) -> None:
     one = intervals(model, model.user_rows[6], np.array([3, 0, 3]))
     two = pair_intervals(model, np.array([6, 6, 6]), np.array([3, 0, 3]))
@@ -227,5 +244,9 @@ def test_calibration_is_a_plain_loop() -> None:
         assert part.rmse == pytest.approx(math.sqrt(sum((rating[row] - mean[row]) ** 2 for row in rows) / size))
         assert part.coverage == sum(abs(rating[row] - mean[row]) <= 1.6448536 * sd[row] for row in rows) / size
     assert found.whole.ratings == 53
+    # Of what is predicted beyond the scale the error is that of its end; the interval stays where it is.
+    cut = calibrate(np.array([5.5, 5.5, 3.0]), np.array([0.5, 0.2, 1.0]), np.array([5.0, 5.0, 3.5]), (1.0, 5.0))
+    assert cut.whole.rmse == pytest.approx(math.sqrt(0.25 / 3))
+    assert [part.coverage for part in cut.fifths] == [0, 1, 1]
     assert calibrate(mean[:0], sd[:0], rating[:0]) is None
     assert len(calibrate(mean[:3], sd[:3], rating[:3]).fifths) == 3

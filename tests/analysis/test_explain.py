@@ -124,10 +124,11 @@ def test_grouped_terms_sum_to_the_same(name: str, models) -> None:
     model = models[name]
     found = explain(model, model.user_rows[2], 3)
     least = [term for term in found.terms if term.kind in ("baseline", "user bias", "item bias")]
-    with_known = [term for term in found.terms if term in least or term.kind in ("implicit", "side")]
-    for n in sorted({len(least) + 1, len(least) + 2, 6, len(with_known) + 1, len(found.terms) - 1}):
+    known = sorted((t for t in found.terms if t.kind in ("implicit", "side")), key=lambda t: -abs(t.stars))
+    for n in sorted({len(least) + 1, len(least) + 2, 6, len(least) + len(known) + 1, len(found.terms) - 1}):
         short = found.grouped(n)
-        always = with_known if n > len(with_known) else least
+        # What follows from sets and side information goes before the factors, however small.
+        always = [term for term in found.terms if term in least or term in known[: n - 1 - len(least)]]
         assert len(short) == n
         assert math.fsum(term.stars for term in short) == pytest.approx(total(found), abs=1e-12)
         if found.raw is None:

@@ -71,13 +71,14 @@ def test_eval_says_whether_the_intervals_hold(home: Home, model: TrainedModel, c
 
 def test_folds_say_it_too(home: Home, cli) -> None:
     given = ("eval", "bayes", "--folds", 2, "--data", "tiny", "--sweeps", 6, "--factors", 2)
-    rows = [line for line in cli(home, *given, "--json").lines if line["event"] == "fold"]
+    *rows, end = cli(home, *given, "--json").lines
     assert all(0.5 < row["coverage"] <= 1 for row in rows)
+    assert end["mean"]["coverage"] == pytest.approx((rows[0]["coverage"] + rows[1]["coverage"]) / 2)
     shown = cli(home, *given)
     assert "6 sweeps, 2 factors," in shown.err
     lines = shown.out.splitlines()
     assert lines[0].endswith("in 90 %")
-    assert [line.split()[-1] for line in lines[1:3]] == [f"{row['coverage']:.1%}" for row in rows]
+    assert [line.split()[-1] for line in lines[1:4]] == [f"{row['coverage']:.1%}" for row in (*rows, end["mean"])]
     assert "coverage" not in cli(home, "eval", "model1", "--folds", 2, "--data", "tiny", "--bs", 16, "--json").lines[0]
 
 
