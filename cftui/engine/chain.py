@@ -10,7 +10,6 @@ import time
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from cftui.data.ratings import Ratings
 from cftui.data.splits import Split
@@ -24,7 +23,7 @@ from cftui.engine.kept_draws import KeptDraws
 from cftui.engine.posterior import BayesianFactors
 from cftui.engine.prior_features import known_features
 from cftui.engine.recipes import Options, Recipe
-from cftui.engine.trainer import Diverged, Hooks, Outcome, Weights
+from cftui.engine.trainer import Diverged, Hooks, Outcome, Weights, rows_on
 from cftui.engine.weights import SNAPSHOTS
 from cftui.errors import CftuiError
 
@@ -58,13 +57,8 @@ class Chain:
         self.elapsed = 0.0
         self.best: tuple[float, int] | None = None
 
-        def on_device(rows: Any) -> tuple[Tensor, Tensor, Tensor]:
-            columns = (ratings.user[rows], ratings.item[rows], ratings.rating[rows])
-            user, item, rating = (torch.from_numpy(column).to(self.device) for column in columns)
-            return user, item, rating
-
-        user, item, rating = on_device(split.train)
-        offset = rating.double().mean().item() if self.device.type != "mps" else rating.mean().item()
+        user, item, rating = rows_on(self.device, ratings, split.train)
+        offset = rating.double().mean().item()
         rating = rating - offset
         users, items, d = len(ratings.users), len(ratings.items), options.factors + 1
         # What draw_rows makes of each row: packed sums, and the same unpacked.
@@ -76,7 +70,7 @@ class Chain:
         self._sampler = Sampler(*sides, groups, options.factors, options.seed)
         shape = Shape(users, items, options.factors, y_range=None, levels=ratings.levels)
         self._offset, self._kept = offset, KeptDraws(shape, offset, ratings.rating_range, known)
-        self._valid, self._scale = on_device(split.valid), ratings.rating_range
+        self._valid, self._scale = rows_on(self.device, ratings, split.valid), ratings.rating_range
         # Over the sweeps since the burn-in, for each validation rating: its predictions' sum and sum of squares, and
         # the sum of the noise variances.
         self._sums = torch.zeros(3, len(split.valid), device=self.device)

@@ -19,11 +19,42 @@ BETA2, EPSILON = 0.99, 1e-5  # fastai's Adam
 PART = 8_192
 
 
+class Optimizer(Protocol):
+    """What a checkpoint needs of one."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None: ...
+
+
+class Moments:
+    """What AdamW remembers of one table, in the layout of ``torch.optim``.
+
+    ``torch.optim.AdamW`` would remember the same, but making one imports ``torch._dynamo``: a second at every start,
+    for a compiler that is not used.
+    """
+
+    def __init__(self, table: Tensor) -> None:
+        self.step = torch.zeros((), device=table.device)
+        self.exp_avg, self.exp_avg_sq = torch.zeros_like(table), torch.zeros_like(table)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"state": {0: vars(self)}}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Raises ValueError where the moments are of another table."""
+        for name, value in state_dict["state"].get(0, {}).items():
+            mine: Tensor = getattr(self, name)
+            if value.shape != mine.shape:
+                raise ValueError(f"{name} is {list(value.shape)}, not {list(mine.shape)}")
+            mine.copy_(value)
+
+
 class Step(Protocol):
     """Updates the model it was made for; ``optimizer`` holds what a checkpoint needs beside the weights."""
 
     @property
-    def optimizer(self) -> torch.optim.Optimizer: ...
+    def optimizer(self) -> Optimizer: ...
 
     def __call__(self, user: Tensor, item: Tensor, rating: Tensor, pace: Pace) -> Tensor:
         """Fit ``user, item, rating``, each ``[b]``; the batch's mean squared error before the update, on the device."""
@@ -72,14 +103,15 @@ class AutogradStep:
 
     def __init__(self, model: Architecture, decay: float, bias_decay: float | None = None) -> None:
         self._model = model
-        self.optimizer: torch.optim.Optimizer = _adam(parameter_groups(model, decay, bias_decay))
+        self._adam = _adam(parameter_groups(model, decay, bias_decay))
+        self.optimizer: Optimizer = self._adam
 
     def __call__(self, user: Tensor, item: Tensor, rating: Tensor, pace: Pace) -> Tensor:
-        _set_pace(self.optimizer, pace)
+        _set_pace(self._adam, pace)
         objective, squared = self._model.losses(user, item, rating)
-        self.optimizer.zero_grad(set_to_none=True)
+        self._adam.zero_grad(set_to_none=True)
         objective.backward()
-        self.optimizer.step()
+        self._adam.step()
         return squared.detach()
 
 
@@ -113,7 +145,8 @@ class PackedStep:
         for name, parameter in model.dot_parameters().items():
             parameter.data = views[name].view(parameter.shape)
         self._decay, self._bias_decay = decay, decay if bias_decay is None else bias_decay
-        self.optimizer: torch.optim.Optimizer = _adam([{"params": [self._table], "weight_decay": decay}])
+        self._moments = Moments(self._table.data)
+        self.optimizer: Optimizer = self._moments
 
     @torch.no_grad()
     def __call__(self, user: Tensor, item: Tensor, rating: Tensor, pace: Pace) -> Tensor:
@@ -161,21 +194,16 @@ class PackedStep:
 
     def _update(self, pace: Pace) -> None:
         """What ``self.optimizer.step()`` would do, without its bookkeeping, a quarter of a small step."""
-        # Looked up each time: loading a checkpoint replaces it.
-        state = self.optimizer.state[self._table]
-        if not state:
-            state["step"] = torch.zeros((), device=self._table.device)
-            state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(self._grad), torch.zeros_like(self._grad)
         if self._biased and self._bias_decay != self._decay:
             # The kernel shrinks the whole table alike: what the biases are to be shrunk by instead.
             self._table.data[:, self._k].mul_((1 - pace.lr * self._bias_decay) / (1 - pace.lr * self._decay))
         adamw(
             [self._table],
             [self._grad],
-            [state["exp_avg"]],
-            [state["exp_avg_sq"]],
+            [self._moments.exp_avg],
+            [self._moments.exp_avg_sq],
             [],
-            [state["step"]],
+            [self._moments.step],
             fused=True,
             amsgrad=False,
             maximize=False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import shutil
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 import textual._wait
@@ -14,7 +14,9 @@ from textual.pilot import Pilot
 from cftui.analysis.trained import TrainedModel
 from cftui.engine.runs import RunFolder
 from cftui.home import Home
+from cftui.tui import app as app_module
 from cftui.tui.app import CftuiApp, settle_memory
+from cftui.tui.screens import map_room
 from cftui.tui.workspace import OpenModel
 
 from .looking import SIZE as SIZE
@@ -26,12 +28,13 @@ Until = Callable[[Pilot, Callable[[], object]], Awaitable[None]]
 _PARSED: dict[tuple, list] = {}
 
 
-@pytest.fixture(autouse=True)
-def _no_slower_than_need_be(monkeypatch) -> None:
-    """An app is started for nearly every test, and a fifth of its processor time goes to what is always the same.
+@pytest.fixture(autouse=True, scope="session")
+def _no_slower_than_need_be() -> Iterator[None]:
+    """An app is started for nearly every test, and most of its processor time goes to what is always the same.
 
     Textual's style sheets are parsed once, not once for every app and again for every screen. The pilot looks for
-    idleness every 10 ms instead of 20, twice at every key: still longer than a frame.
+    idleness every 10 ms instead of 20, twice at every key: still longer than a frame. And the garbage collector is not
+    sent through the whole test process whenever a model is opened: more than half of the time of some files.
     """
     parse = Stylesheet._parse_rules
 
@@ -41,8 +44,12 @@ def _no_slower_than_need_be(monkeypatch) -> None:
             _PARSED[key] = parse(sheet, *args, **kwargs)
         return _PARSED[key]
 
-    monkeypatch.setattr(Stylesheet, "_parse_rules", parse_once)
-    monkeypatch.setattr(textual._wait, "SLEEP_GRANULARITY", 1 / 100)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Stylesheet, "_parse_rules", parse_once)
+        patch.setattr(textual._wait, "SLEEP_GRANULARITY", 1 / 100)
+        for module in (app_module, map_room):
+            patch.setattr(module, "settle_memory", lambda: None)
+        yield
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
-import textual._wait
 from rich.color import Color, ColorSystem
 from rich.color_triplet import ColorTriplet
 from rich.style import Style
@@ -102,9 +101,7 @@ def written(furnished) -> dict[str, dict[Pair, Seen]]:
                     if name not in seen.screens:
                         seen.screens.append(name)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(textual._wait, "SLEEP_GRANULARITY", 1 / 100)
-        asyncio.run(look())
+    asyncio.run(look())
     return found
 
 

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import textual._wait
 import torch
 from rich.segment import Segment
 from textual.app import App
@@ -741,16 +740,13 @@ def plain_walk(hostile_home, quick_finder) -> Walk:
     """On a terminal with neither colours nor box characters."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NO_COLOR", "1")
-        patch.setattr(textual._wait, "SLEEP_GRANULARITY", 1 / 100)
         return walk(hostile_home, SIZE, ascii=True)
 
 
 @pytest.fixture(scope="module")
 def large_walk(hostile_home, quick_finder) -> Walk:
     """On a terminal that can do everything."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(textual._wait, "SLEEP_GRANULARITY", 1 / 100)
-        return walk(hostile_home, (200, 60))
+    return walk(hostile_home, (200, 60))
 
 
 def lines_of(seen: Walk) -> Iterator[tuple[str, str]]:

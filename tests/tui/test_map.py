@@ -781,7 +781,7 @@ async def test_every_recipe_has_a_map(tiny_opened):
             await wait(pilot, lambda opened=opened: is_drawn(app, expected(opened, app.screen._only)))
             await press_all(pilot, ("right", "v", "["))
             assert len(rows(app, "#highest")) == (19 if opened.model.has_bias else 0)
-            assert re.search(r"trust \d+/\d+", said(app, "#where"))
+            await wait(pilot, lambda: re.search(r"trust \d+/\d+", said(app, "#where")))
 
 
 ODD = ("[REC] (2007)", "[/REC] (2008)", "[bold] x", "\x1b[31mred\x1b[0m")
