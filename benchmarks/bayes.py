@@ -51,8 +51,8 @@ PUBLISHED = (
 # Fifths of the validation ratings, by the standard deviation predicted for them.
 PARTS = 5
 
-Fitted = tuple[np.ndarray, np.ndarray | None, float]
-"""Predictions ``[n]`` of the validation ratings, their standard deviations, and seconds."""
+Fitted = tuple[np.ndarray, tuple[np.ndarray, np.ndarray] | None, float]
+"""Predictions ``[n]`` of the validation ratings; centre and standard deviation of their intervals; and seconds."""
 
 
 def main() -> None:
@@ -96,14 +96,15 @@ def measure(
     """A row of the table; and, of the official folds together, a table of calibration (empty without intervals)."""
     scores, covers, seconds, errors, sds = [], [], [], [], []
     for part, seed in splits:
-        predicted, sd, took = fit(ratings, part, seed)
+        predicted, interval, took = fit(ratings, part, seed)
         error = predicted - ratings.rating[part.valid]
         scores.append(float(np.square(error, dtype=np.float64).mean()))
         seconds.append(took)
-        if sd is not None:
-            covers.append(_covered(error, sd))
-            errors.append(error)
+        if interval is not None:
+            centre, sd = interval
+            errors.append(centre - ratings.rating[part.valid])
             sds.append(sd)
+            covers.append(_covered(errors[-1], sd))
         print(f"{title} {part.name}: RMSE {math.sqrt(scores[-1]):.4f} in {took:.1f} s", file=sys.stderr)
     official = [math.sqrt(score) for score in scores[:5]]
     row = [
@@ -141,7 +142,8 @@ def _ours(name: str, given: dict, ratings: Ratings, part: Split, where: torch.de
         return metrics.predict(model, user, item).numpy(), None, trainer.elapsed
     # What the run's folder holds, not what the chain saw: the draws that were kept.
     rows = trainer.model.user_rows(user)
-    return trainer.model.rate(rows, item).numpy(), trainer.model.moments(rows, item)[1].numpy(), trainer.elapsed
+    centre, sd, _ = trainer.model.moments(rows, item)
+    return trainer.model.rate(rows, item).numpy(), (centre.numpy(), sd.numpy()), trainer.elapsed
 
 
 def _quietly(one: Callable[[Ratings, Split], tuple[np.ndarray, float]]) -> Callable[[Ratings, Split, int], Fitted]:

@@ -19,7 +19,7 @@ import os
 import re
 import time
 import tomllib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
@@ -68,11 +68,18 @@ class Config:
     keys: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, path: Path | None = None, *, actions: Collection[str] = ()) -> Config:
+    def read(
+        cls,
+        path: Path | None = None,
+        *,
+        actions: Collection[str] = (),
+        is_key: Callable[[str], bool] = lambda name: True,
+    ) -> Config:
         """The defaults where there is no file.
 
         Args:
             actions: those that keys can be given to; not checked if left out.
+            is_key: whether there is a key of that name.
 
         Raises:
             CftuiError: unreadable, not TOML, or a name or value there is not, with the line.
@@ -103,6 +110,10 @@ class Config:
             if actions and action not in actions:
                 near = get_close_matches(action, actions, n=3) or ["? lists them"]
                 raise CftuiError(f"{path}, line {_line(text, action)}: no action {action!r}; {', '.join(near)}")
+            for key in keys.split(","):
+                if not is_key(key):
+                    examples = "such as f5, ctrl+g, question_mark or G"
+                    raise CftuiError(f"{path}, line {_line(text, action)}: no key {key.strip()!r}; {examples}")
         return cls(**found)
 
 

@@ -117,8 +117,9 @@ def facts(ratings: Ratings, code: int) -> dict[str, str]:
 def search_users(ratings: Ratings, query: str) -> np.ndarray:
     """Codes of the users that fit every word of the query, int64, those with the most ratings first.
 
-    A word is an id, or the beginning of an occupation or gender, or an age (``25``) or ages (``20-29``). A lone number
-    that is a user's id finds him first, then those of that age.
+    A word is an id, or the beginning of an occupation or gender, or an age (``25``) or ages (``20-29``); where the data
+    set has groups of ages, those that hold one of these. A lone number that is a user's id finds him first, then those
+    of that age.
     """
     table = ratings.user_table.iloc[1:]
     fits = np.ones(len(table), dtype=bool)
@@ -136,12 +137,28 @@ def search_users(ratings: Ratings, query: str) -> np.ndarray:
             if pd.api.types.is_numeric_dtype(column):
                 if span:
                     here |= column.between(int(span[1]), int(span[2] or span[1])).to_numpy()
+            elif span and name == "age":
+                asked = int(span[1]), int(span[2] or span[1])
+                here |= column.fillna("").astype(str).map(lambda group, asked=asked: _overlap(group, asked)).to_numpy()
             elif not span:
                 here |= column.fillna("").astype(str).str.casefold().str.startswith(word).to_numpy()
         fits &= here
     codes = 1 + np.flatnonzero(fits)
     order = np.lexsort((-table["ratings"].to_numpy()[codes - 1], ~first[codes - 1]))
     return codes[order]
+
+
+def _overlap(group: str, asked: tuple[int, int]) -> bool:
+    """Whether a group of ages (``25-34``, ``56+``, ``Under 18``) holds one from ``asked[0]`` to ``asked[1]``."""
+    numbers = [int(number) for number in re.findall(r"\d+", group)]
+    if not numbers:
+        return False
+    low, high = numbers[0], numbers[-1]
+    if group.endswith("+"):
+        high = max(high, asked[1])
+    elif group.casefold().startswith("under"):
+        low, high = 0, low - 1
+    return low <= asked[1] and asked[0] <= high
 
 
 def pulls(

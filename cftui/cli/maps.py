@@ -102,7 +102,12 @@ def pca(
     if picture is not None:
         _draw(model, shown, corners["code"].tolist(), picture, colour)
     if csv_file is not None:
-        write_csv(csv_file, shown.table[["0", "1", "2", "3", "title", "ratings"]], model.nouns)
+        columns = ["0", "1", "2", "3", "title", "ratings"]
+        table = shown.table
+        if model.options.item_key == "id":  # of which several may have one title
+            table = table.assign(item=[model.items.classes[code] for code in table["code"]])
+            columns.append("item")
+        write_csv(csv_file, table[columns], model.nouns)
     if csv_file is not None or picture is not None:
         return
     facts["axes"] = list(whole.axes)

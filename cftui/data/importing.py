@@ -186,8 +186,8 @@ def _places(table: Table, asked: Asked, say: Say) -> dict[str, int]:
     for role in ("user", "item", "rating", "time"):
         given = getattr(asked, role)
         column = given if given is not None else guessing.role_of(role, table.columns, asked.noun)
-        if column is None and role == "time":
-            continue
+        if role == "time" and not column:
+            continue  # none there is, or none that is wanted
         if column is None:
             there = ", ".join(table.columns[:20])
             raise CftuiError(f"{table.path}: which column is the {role}? Say --{role} COLUMN; there is: {there}")

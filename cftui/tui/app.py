@@ -31,7 +31,7 @@ from cftui.home import Home
 from cftui.settings import Config, State
 from cftui.tui.clipboard import osc52
 from cftui.tui.filters import Ascii, NoControl
-from cftui.tui.keys import bindings, ids, keymap
+from cftui.tui.keys import bindings, ids, is_key, keymap
 from cftui.tui.notices import Notice
 from cftui.tui.run_keeper import DEFAULT_DATA, DEFAULT_RECIPE, RunKeeper
 from cftui.tui.workspace import OpenData, OpenModel
@@ -385,7 +385,7 @@ def run(home: Home, *, ascii_only: bool = False) -> int:
     Raises:
         CftuiError: the configuration file is wrong.
     """
-    config = Config.read(actions=ids())
+    config = Config.read(actions=ids(), is_key=is_key)
     if ascii_only:
         config = replace(config, ascii=True)
     app = CftuiApp(home, config, remember=True)

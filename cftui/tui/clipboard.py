@@ -6,6 +6,9 @@ import base64
 import os
 from collections.abc import Mapping
 
+# GNU screen's limit of a string to be passed through is 768 in older versions.
+SCREEN_PIECE = 512
+
 
 def osc52(text: str, environment: Mapping[str, str] | None = None) -> str:
     """The sequence that puts a text into the terminal's clipboard.
@@ -19,5 +22,7 @@ def osc52(text: str, environment: Mapping[str, str] | None = None) -> str:
         # Both ways: unwrapped for set-clipboard, wrapped for the terminal outside.
         return plain + "\x1bPtmux;" + plain.replace("\x1b", "\x1b\x1b") + "\x1b\\"
     if environment.get("TERM", "").startswith("screen"):
-        return f"\x1bP{plain}\x1b\\"
+        # It hands on no more than so many characters at a time; the terminal outside puts them together again.
+        pieces = [plain[at : at + SCREEN_PIECE] for at in range(0, len(plain), SCREEN_PIECE)]
+        return "".join(f"\x1bP{piece}\x1b\\" for piece in pieces)
     return plain

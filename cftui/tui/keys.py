@@ -6,11 +6,16 @@ to ids. A group belongs to one screen or widget, which takes ``bindings(group)``
 
 from __future__ import annotations
 
+import unicodedata
 from typing import NamedTuple
 
 from textual.binding import Binding, BindingType
+from textual.keys import KEY_TO_UNICODE_NAME, REPLACED_KEYS, Keys
 
 from cftui.errors import CftuiError, suggestion
+
+MODIFIERS = {"ctrl", "shift", "alt", "meta", "super", "hyper"}
+NAMED_KEYS = {key.value.rpartition("+")[2] for key in Keys}
 
 
 class Key(NamedTuple):
@@ -250,6 +255,19 @@ def bindings(group: str) -> list[BindingType]:
 
 def ids() -> list[str]:
     return [f"{group}.{key.name}" for group, keys in ACTIONS.items() for key in keys]
+
+
+def is_key(name: str) -> bool:
+    """Whether a key has this name in Textual: ``a``, ``A``, ``?``, ``question_mark``, ``f5``, ``ctrl+shift+left``."""
+    *modifiers, key = name.strip().split("+")
+    if not set(modifiers) <= MODIFIERS:
+        return False
+    if len(key) == 1 or key in NAMED_KEYS or key in REPLACED_KEYS or key in KEY_TO_UNICODE_NAME:
+        return True
+    try:
+        return bool(unicodedata.lookup(key.replace("_", " ")))
+    except KeyError:
+        return False
 
 
 def keymap(asked: dict[str, str]) -> dict[str, str]:

@@ -182,3 +182,25 @@ def test_the_ratings_that_pull_most_come_first_and_keep_their_numbers(name: str,
     assert sorted(zip(table["code"], table["rating"], table["pull"], strict=True)) == wanted
     assert (np.diff(table["pull"].abs()) <= 0).all()
     assert table["title"].tolist() == [model.titles[code] for code in table["code"]]
+
+
+@pytest.mark.parametrize(
+    ("query", "groups"),
+    [
+        ("25", {"25-34"}),
+        ("30-40", {"25-34", "35-44"}),
+        ("60", {"56+"}),
+        ("17", {"Under 18"}),
+        ("18", {"18-24"}),
+        ("10-99", {"Under 18", "18-24", "25-34", "35-44", "56+"}),
+        ("40-30", set()),
+    ],
+)
+def test_an_age_is_found_in_its_group(query: str, groups: set[str], tiny: Ratings) -> None:
+    """As MovieLens 1M has them."""
+    known = ["Under 18", "18-24", "25-34", "35-44", "56+", None]
+    table = tiny.user_table.assign(age=[known[code % len(known)] for code in range(len(tiny.user_table))])
+    others = dataclasses.replace(tiny, user_table=table)
+    codes = [code for code in people.search_users(others, query) if str(tiny.users.classes[code]) != query]
+    wanted = [code for code in range(1, len(table)) if table["age"][code] in groups]
+    assert sorted(codes) == [code for code in wanted if str(tiny.users.classes[code]) != query]

@@ -132,3 +132,13 @@ def test_a_mistake_is_one_line_and_leaves_nothing(
     assert complaint in outcome.err.splitlines()[-1]
     assert "internal error" not in outcome.err
     assert not home.data.exists() or list(home.data.iterdir()) == []
+
+
+def test_a_guessed_time_can_be_left_out(cli, home: Home, tmp_path: Path) -> None:
+    file = tmp_path / "dated.csv"
+    file.write_text("user,item,rating,timestamp\n" + "".join(f"u{n},b{n % 5},{1 + n % 5},{n}x\n" for n in range(20)))
+    refused = cli(home, "data", "import", file, "--name", "dated")
+    assert refused.status != 0
+    assert "timestamp" in refused.err
+    assert cli(home, "data", "import", file, "--name", "dated", "--time", "").status == 0
+    assert cli(home, "data", "stats", "dated").status == 0

@@ -238,3 +238,15 @@ def test_titles_cannot_send_escape_sequences(capsys) -> None:
 def test_json_has_null_for_what_is_no_number(capsys) -> None:
     print_json({"a": float("nan"), "b": [float("inf"), 1.0]})
     assert capsys.readouterr().out == '{"a": null, "b": [null, 1.0]}\n'
+
+
+def test_pca_by_id_writes_the_ids(tiny_home: Home, tmp_path: Path, cli) -> None:
+    """Two ids share a title: only the id tells them apart."""
+    given = ("--data", "tiny", "--item-key", "id", "--epochs", 1, "--bs", 16, "--name", "ids")
+    assert cli(tiny_home, "train", "model4", *given).status == 0
+    file = tmp_path / "map.csv"
+    assert cli(tiny_home, "pca", "ids", "--csv", file).status == 0
+    table = pd.read_csv(file)
+    assert sorted(table["item"]) == list(range(1, 21))
+    assert len(set(table.loc[table["title"] == "Chasing Amy (1997)", "item"])) == 2
+    assert cli(tiny_home, "pca", "ids", "--from", file).status == 0

@@ -302,7 +302,9 @@ class SearchScreen(ModelRoom):
             return
         table = pulls(opened.model, who, self.item, opened.prior, opened.fitted(who)).head(PULLS)
         rows = list(zip(table["code"], table["title"], table["rating"], table["pull"], strict=True))
-        room = len(found.terms) if self._all_terms else max(pane.content_size.height - BELOW_TERMS, FEWEST_TERMS)
+        # One more of a sampler: what follows from sets and side information is to be seen with the rest as one.
+        fewest = FEWEST_TERMS + opened.sure
+        room = len(found.terms) if self._all_terms else max(pane.content_size.height - BELOW_TERMS, fewest)
         self._why = WhyRows(found, rows, room)
         pane.show(len(self._why), self._why.render)
         pane.border_title = Content(f"why {found.prediction:.2f} for {_called(who)}")
