@@ -2,8 +2,9 @@
 
     python benchmarks/pictures.py [--out DIR] [NAME ...]
 
-MovieLens 100K must be there; ``model4`` is trained on it with seed 0 in a home of its own, so that what is shown
-depends on nothing else. Two runs give the same files, but for Train, which shows how long the epochs took.
+MovieLens 100K must be there; ``model4`` and ``bayes`` are trained on it with seed 0, each in a home of its own, so that
+what is shown depends on nothing else. Two runs give the same files, but for Train, which shows how long the epochs
+took.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ from cftui.home import Home
 from cftui.tui.app import CftuiApp
 
 OUT = Path(__file__).resolve().parent.parent / "docs" / "pictures"
-RUN = "model4"
 # Rich asks a CDN for its font. Readers' own will do, and a picture should ask for nothing.
 FACES = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 FONT = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
@@ -38,11 +38,13 @@ class Picture:
     title: str
     keys: tuple[str, ...]
     size: tuple[int, int] = (120, 36)
+    recipe: str = "model4"
 
 
 PICTURES = {
     "search": Picture("cftui: search", ("3", "text:silence of the lam"), (120, 44)),
-    "me": Picture("cftui: become a user", ("3", "escape", "m", "5", "4", "2", "5", "3")),
+    "me": Picture("cftui: become a user", ("3", "escape", "m", "5", "4", "2", "5", "3"), recipe="bayes"),
+    "sure": Picture("cftui: how sure is it?", ("3", "text:raising arizona"), (120, 36), "bayes"),
     "map": Picture("cftui: map", ("4", "rest", "slash", "text:fargo", "enter"), (150, 40)),
     "train": Picture("cftui: train", ("2",)),
     "dataset": Picture("cftui: dataset", ("1",)),
@@ -85,12 +87,12 @@ def tidy(svg: str, name: str) -> str:
     return IDS.sub(f"cftui-{name}", svg)
 
 
-def prepare(home: Home) -> None:
+def prepare(home: Home, recipe: str) -> None:
     """Link the data set, and train the model."""
     home.data.mkdir(parents=True)
     (home.data / "ml-100k").symlink_to(Home.find().data / "ml-100k")
     environment = {**os.environ, "CFTUI_HOME": str(home.root)}
-    command = [sys.executable, "-m", "cftui", "train", "model4", "--seed", "0", "--device", "cpu", "--name", RUN]
+    command = [sys.executable, "-m", "cftui", "train", recipe, "--seed", "0", "--device", "cpu", "--name", recipe]
     subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
@@ -101,10 +103,13 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
-        home = Home(Path(scratch).resolve())
-        prepare(home)
+        homes: dict[str, Home] = {}
         for name in arguments.names or PICTURES:
-            svg = tidy(asyncio.run(take(home, PICTURES[name])), name)
+            picture = PICTURES[name]
+            if picture.recipe not in homes:
+                homes[picture.recipe] = Home(Path(scratch).resolve() / picture.recipe)
+                prepare(homes[picture.recipe], picture.recipe)
+            svg = tidy(asyncio.run(take(homes[picture.recipe], picture)), name)
             path = arguments.out / f"{name}.svg"
             path.write_text(svg, encoding="utf-8")
             print(f"{path} ({len(svg) / 1000:.0f} kB)")
