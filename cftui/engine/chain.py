@@ -43,12 +43,9 @@ class Chain:
     steps_per_epoch = 1
 
     def __init__(self, recipe: Recipe, options: Options, ratings: Ratings, split: Split, device: torch.device) -> None:
+        self.recipe, self.options = recipe, options
         # MPS has neither float64 nor sparse products.
-        self.recipe, self.options, self.device = (
-            recipe,
-            options,
-            torch.device("cpu") if device.type == "mps" else device,
-        )
+        self.device = torch.device("cpu") if device.type == "mps" else device
         if options.burn >= options.epochs:
             raise CftuiError(f"burn-in {options.burn}: of {options.epochs} sweeps none is left")
         if not len(split.train):
@@ -126,10 +123,13 @@ class Chain:
                 self.elapsed = clock.elapsed()
                 return "stopped"
             clock.start_epoch()
-            self._sampler.step()
+            try:
+                self._sampler.step()
+            except (ValueError, torch.linalg.LinAlgError) as error:  # of NaN, or a matrix that is none of a variance
+                raise Diverged(f"sweep {self.step} drew what is no number ({str(error).splitlines()[0]})") from None
             swept = clock.epoch()
             event = self._score()
-            if event["valid_loss"] is not None and not math.isfinite(event["valid_loss"] + event["train_loss"]):
+            if not math.isfinite(event["train_loss"] + (event["valid_loss"] if len(self._valid[2]) else 0.0)):
                 raise Diverged(f"sweep {self.step - 1} drew what is no number")
             self.elapsed = clock.elapsed()
             if time.monotonic() - looked > 1:

@@ -1,11 +1,15 @@
 """The event log of a run: one JSON object a line, appended by the trainer, only ever read by everyone else.
 
-    start   {run, recipe, steps, steps_per_epoch, epochs, pid, process_started, host, device}
+    start   {run, recipe, steps, steps_per_epoch, epochs, unit, pid, process_started, host, device}
     baselines {global_mean, bias_only, item_knn}                  what a loss is worth on this split
     window  {step, epoch, loss, mean, min, max, lr, elapsed}      batch losses since the last window, aggregated
     epoch   {epoch, step, train_loss, valid_loss, rmse, mae, seconds, elapsed, ratings_per_second}
     resume  {step, epochs, steps, pid, ...}                       what was logged beyond ``step`` happened in vain
     stopped {step, ...}     done {run, valid_loss, seconds, ...}     failed {reason, ...}
+
+Of a sampler a step is a sweep, which is an epoch (``unit`` says "sweep"); ``lr`` is null, and an epoch has besides
+{noise, coverage, draws}: a typical standard deviation of ratings, the share of them inside their 90 % intervals, and
+the draws kept.
 
 ``step`` counts batches from the beginning of the run; ``elapsed`` counts seconds of fitting, validation included.
 A torn last line (the writer was killed, or is writing) is not an event yet.

@@ -105,7 +105,7 @@ class Sampler:
         users, items: the ratings from either side, both of the same ones; centred, since m is drawn towards 0.
         features: for users and for items, the groups ``[n, f]``.
         factors: k.
-        generator: of the first rows, on the CPU.
+        seed: of the first rows and, with the sweep, of all that is drawn.
 
     Attributes:
         sweep: how many were made.

@@ -17,7 +17,7 @@ from cftui.data.splits import split
 from cftui.engine import kept_draws, metrics, training
 from cftui.engine.chain import Chain
 from cftui.engine.recipes import Options, recipe
-from cftui.engine.trainer import Hooks
+from cftui.engine.trainer import Diverged, Hooks
 from cftui.errors import CftuiError
 from cftui.home import Home
 
@@ -263,6 +263,22 @@ def test_only_training_ratings_are_learned_from(make: Make, tiny: Ratings) -> No
         chain.fit()
     one, two = (chain.model.state_dict() for chain in chains)
     assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_without_validation_ratings_it_samples_all_the_same(tiny: Ratings) -> None:
+    parts = split(tiny, "random", 0)
+    nobody = dataclasses.replace(parts, valid=parts.valid[:0])
+    chain = Chain(BAYES, BAYES.options(epochs=4, factors=3), tiny, nobody, CPU)
+    assert chain.fit() == "finished"
+    assert chain.model.draws == 3
+
+
+def test_a_draw_that_is_no_number_ends_it(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    chain = make()
+    until(chain, 2)
+    chain._sampler.users.noise[:] = float("nan")
+    with pytest.raises(Diverged, match="sweep 2 drew what is no number"):
+        chain.fit()
 
 
 def test_options_it_cannot_use_are_refused(tiny: Ratings) -> None:
