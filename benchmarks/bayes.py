@@ -45,7 +45,7 @@ OURS = (
 PUBLISHED = (
     ("GC-MC with side information", "0.905", "van den Berg, Kipf and Welling 2017, arXiv:1706.02263"),
     ("GLocal-K", "0.8889", "Han et al. 2021, arXiv:2108.12184"),
-    ("GHRS", "0.887", "Darban and Valipour 2022, arXiv:2111.03655"),
+    ("GHRS", "0.887", "Darban and Valipour 2022, arXiv:2111.11293"),
     ("myFM with side information", "0.8808", "myFM's MovieLens 100K notebook"),
 )
 # Fifths of the validation ratings, by the standard deviation predicted for them.
