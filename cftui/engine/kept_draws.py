@@ -16,6 +16,8 @@ from cftui.engine.prior_features import Known
 MOST = 160
 LEAST = 16
 BUDGET = 128_000_000
+# Of the items alone: all of them are rated at every key press, which takes 40 ms for so many floats.
+BUDGET_OF_ITEMS = 36_000_000
 
 Draw = dict[str, Tensor]
 
@@ -38,8 +40,9 @@ class KeptDraws:
         for prior, side in zip(("user_prior", "item_prior"), known, strict=True):
             for name in ("implicit", "directions", "side", "counts"):
                 self._fixed[f"{prior}.{name}"] = getattr(side, name).cpu()
-        per_draw = (shape.users + shape.items) * (shape.factors + 2)
-        self.capacity = min(MOST, max(LEAST, BUDGET // per_draw // 2 * 2))
+        width = shape.factors + 2
+        fitting = min(BUDGET // ((shape.users + shape.items) * width), BUDGET_OF_ITEMS // (shape.items * width))
+        self.capacity = min(MOST, max(LEAST, fitting // 2 * 2))
         self.stride = 1
         self.draws: list[Draw] = []
 
