@@ -189,14 +189,14 @@ class Chain:
         user, item, rating = self._valid
         return metrics.score(metrics.predict(self.model, user.cpu(), item.cpu()), rating.cpu())
 
-    def coverage(self) -> float:
-        """The share of validation ratings inside their 90 % intervals, by the draws that were kept."""
+    def coverage(self) -> float | None:
+        """The share of validation ratings inside their 90 % intervals, by the draws that were kept; None of none."""
         columns = [column.cpu().split(metrics.CHUNK) for column in self._valid]
         inside = 0
         for u, i, given in zip(*columns, strict=True):
             mean, sd, _ = self.model.moments(self.model.user_rows(u), i)
             inside += int(((mean - given).abs() <= metrics.NINETY * sd).sum())
-        return inside / len(self._valid[2])
+        return inside / len(self._valid[2]) if len(self._valid[2]) else None
 
     def largest_batch(self, size: int) -> int:
         """None: there are no batches to make smaller."""

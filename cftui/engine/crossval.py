@@ -9,7 +9,6 @@ import torch
 
 from cftui.data.ratings import Ratings
 from cftui.data.splits import Split
-from cftui.engine.chain import Chain
 from cftui.engine.device import describe
 from cftui.engine.interrupts import StopRequested
 from cftui.engine.metrics import Score
@@ -64,8 +63,7 @@ def cross_validate(
             on_start(part)
             outcome = trainer.fit(Hooks(should_stop=should_stop))
             # The last epoch's score is not it where an earlier epoch's weights were kept.
-            sure = trainer.coverage() if isinstance(trainer, Chain) and len(part.valid) else None
-            found = FoldScore(part.name, trainer.validate(), trainer.elapsed, sure)
+            found = FoldScore(part.name, trainer.validate(), trainer.elapsed, trainer.coverage())
         except Diverged as error:
             raise Diverged(f"{part.name}: {error}") from None
         except torch.OutOfMemoryError:

@@ -13,7 +13,8 @@ from cftui.data.features import Features, item_features, user_features
 from cftui.data.ratings import Ratings
 from cftui.engine.incidence import Incidence, implicit_basis, scale_of
 
-# Implicit sets are told apart in so many directions: of MovieLens 100K's, nothing is lost.
+# Implicit sets are told apart in so many directions. All there are on MovieLens 100K (u1 to u3) move the RMSE by -0.001
+# to 0.0002, and take twice the time.
 RANK = 128
 # Of more names than these the most frequent are used: the weights' basis takes the cube of their number.
 MOST_NAMES = 256

@@ -277,6 +277,10 @@ class Trainer:
         user, item, rating = self._valid
         return metrics.score(metrics.predict(self.model, user, item), rating)
 
+    def coverage(self) -> float | None:
+        """None: what is trained by gradients does not know how sure it is."""
+        return None
+
     def largest_batch(self, size: int) -> int:
         """The largest power of two up to ``size`` whose step the device has the memory for; 0 if none has.
 
