@@ -28,7 +28,9 @@ class Known:
     """A data set that is published, that can be made here, or that the user imported.
 
     Attributes:
-        url, sha256: the official archive; empty if it is made here.
+        url: the official archive; empty if it is made here.
+        checksum: of that archive, ``sha256:`` (as TensorFlow Datasets has it) or ``md5:`` (as GroupLens publishes it)
+            and the digest; empty if the archive may change.
         members: the files of the official layout that are kept; the rest of the archive is left out.
         required: those among ``members`` that a source cannot lack.
         fingerprint: of the content, the same from every source (``Tables.fingerprint``); empty if it depends on how
@@ -45,7 +47,7 @@ class Known:
     name: str
     label: str
     url: str
-    sha256: str
+    checksum: str
     members: tuple[str, ...]
     required: tuple[str, ...]
     fingerprint: str
@@ -76,9 +78,9 @@ _LICENCE = "GroupLens, University of Minnesota: research use, no redistribution;
 
 
 def _movielens(
-    name: str, label: str, members: str, required: str, licence: str = _LICENCE, folder: str = "", gigabytes: int = 1
+    name: str, label: str, members: str, required: str, checksum: str, folder: str = "", gigabytes: int = 1
 ) -> Known:
-    """One of the larger MovieLens sets. Their SHA-256 was never at hand: the archive is checked by GroupLens' MD5."""
+    """One of the larger MovieLens sets."""
 
     def read(folder: Path) -> Tables:
         from cftui.data.movielens_sets import read_tables
@@ -94,11 +96,11 @@ def _movielens(
         name=name,
         label=label,
         url=f"https://files.grouplens.org/datasets/movielens/{name}.zip",
-        sha256="",
+        checksum=checksum,
         members=tuple(members.split()),
         required=tuple(required.split()),
         fingerprint="",
-        licence=licence,
+        licence=_LICENCE,
         read=read,
         read_ratings=read_ratings,
         folder=folder,
@@ -116,27 +118,53 @@ KNOWN = {
             name="ml-100k",
             label="MovieLens 100K",
             url="https://files.grouplens.org/datasets/movielens/ml-100k.zip",
-            sha256="50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229",
+            checksum="sha256:50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229",
             members=("u.data", "u.item", "u.user", "u.genre", "u.info", "u.occupation", "README"),
             required=("u.data", "u.item", "u.user"),
             fingerprint="2accfcfd0ac62478",
             licence=_LICENCE,
             read=_read_ml_100k,
         ),
-        _movielens("ml-latest-small", "MovieLens latest small", _CSV_FILES, _CSV_REQUIRED),
+        # "These datasets will change over time": GroupLens.
+        _movielens("ml-latest-small", "MovieLens latest small", _CSV_FILES, _CSV_REQUIRED, checksum=""),
         _movielens(
-            "ml-1m", "MovieLens 1M", "ratings.dat movies.dat users.dat README", "ratings.dat movies.dat users.dat"
+            "ml-1m",
+            "MovieLens 1M",
+            "ratings.dat movies.dat users.dat README",
+            "ratings.dat movies.dat users.dat",
+            checksum="sha256:a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20",
         ),
         _movielens(
             "ml-10m",
             "MovieLens 10M",
             "ratings.dat movies.dat tags.dat README.html",
             "ratings.dat movies.dat",
+            checksum="md5:ce571fd55effeba0271552578f2648bd",
             folder="ml-10M100K",
         ),
-        _movielens("ml-20m", "MovieLens 20M", _CSV_FILES, _CSV_REQUIRED),
-        _movielens("ml-25m", "MovieLens 25M", _CSV_FILES, _CSV_REQUIRED, gigabytes=2),
-        _movielens("ml-32m", "MovieLens 32M", _CSV_FILES, _CSV_REQUIRED, gigabytes=2),
+        _movielens(
+            "ml-20m",
+            "MovieLens 20M",
+            _CSV_FILES,
+            _CSV_REQUIRED,
+            checksum="sha256:96f243c338a8665f6bcc89c53edf6ee39162a846940de6b7c8c48aeada765ff3",
+        ),
+        _movielens(
+            "ml-25m",
+            "MovieLens 25M",
+            _CSV_FILES,
+            _CSV_REQUIRED,
+            checksum="sha256:8b21cfb7eb1706b4ec0aac894368d90acf26ebdfb6aced3ebd4ad5bd1eb9c6aa",
+            gigabytes=2,
+        ),
+        _movielens(
+            "ml-32m",
+            "MovieLens 32M",
+            _CSV_FILES,
+            _CSV_REQUIRED,
+            checksum="md5:d472be332d4daa821edc399621853b57",
+            gigabytes=2,
+        ),
     )
 }
 
@@ -160,7 +188,7 @@ def _synth(name: str) -> Known:
         name=name,
         label=f"synthetic ratings in the shape of {shape.name}",
         url="",
-        sha256="",
+        checksum="",
         members=(),
         required=(),
         fingerprint="",
@@ -210,7 +238,7 @@ def _imported(name: str, home: Home) -> Known:
         name=name,
         label=str(facts.get("label", name)),
         url="",
-        sha256="",
+        checksum="",
         members=(),
         required=(),
         fingerprint="",

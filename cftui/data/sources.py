@@ -160,7 +160,7 @@ def _official(data_set: Known, building: Path, progressbar: Any) -> str:
         try:
             archive = pooch.retrieve(
                 data_set.url,
-                known_hash=f"sha256:{data_set.sha256}" if data_set.sha256 else None,
+                known_hash=data_set.checksum or None,
                 fname="archive.zip",
                 path=scratch,
                 downloader=downloader,
@@ -170,8 +170,8 @@ def _official(data_set: Known, building: Path, progressbar: Any) -> str:
         except ValueError as error:
             if "hash" not in str(error):
                 raise
-            raise CftuiError(f"{data_set.url} sent an altered or truncated file (its SHA-256 differs)") from None
-        origin = data_set.url if data_set.sha256 else f"{data_set.url}, {_check_md5(data_set, Path(archive))}"
+            raise CftuiError(f"{data_set.url} sent an altered or truncated file (its checksum differs)") from None
+        origin = data_set.url if data_set.checksum else f"{data_set.url}, {_check_md5(data_set, Path(archive))}"
         _unzip(data_set, Path(archive), data_set.url, building)
     return origin
 

@@ -6,6 +6,7 @@ import hashlib
 import os
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -266,20 +267,20 @@ class Answer:
 
 @pytest.fixture
 def official(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """``files.grouplens.org`` serves ml-1m; returns the archive."""
+    """``files.grouplens.org`` serves ml-latest-small; returns the archive."""
     import pooch
 
-    archive = pack("ml-1m", tmp_path)
+    archive = pack("ml-latest-small", tmp_path)
 
     def serve(self: object, url: str, output_file: str, *args: object, **kwargs: object) -> None:
-        assert url == "https://files.grouplens.org/datasets/movielens/ml-1m.zip"
+        assert url == "https://files.grouplens.org/datasets/movielens/ml-latest-small.zip"
         Path(output_file).write_bytes(archive.read_bytes())
 
     monkeypatch.setattr(pooch.HTTPDownloader, "__call__", serve)
     return archive
 
 
-@pytest.mark.parametrize("form", ["{md5}  ml-1m.zip\n", "MD5 (ml-1m.zip) = {md5}\n"])
+@pytest.mark.parametrize("form", ["{md5}  ml-latest-small.zip\n", "MD5 (ml-latest-small.zip) = {md5}\n"])
 def test_the_archive_is_checked_by_the_md5_beside_it(form: str, official: Path, home: Home, monkeypatch) -> None:
     asked: list[str] = []
     digest = hashlib.md5(official.read_bytes()).hexdigest()
@@ -290,15 +291,36 @@ def test_the_archive_is_checked_by_the_md5_beside_it(form: str, official: Path, 
 
     monkeypatch.setattr("requests.get", answer)
     said: list[str] = []
-    sources.get("ml-1m", home, say=said.append)
-    assert asked == ["https://files.grouplens.org/datasets/movielens/ml-1m.zip.md5"]
+    sources.get("ml-latest-small", home, say=said.append)
+    assert asked == ["https://files.grouplens.org/datasets/movielens/ml-latest-small.zip.md5"]
     assert any("its MD5 as published" in line for line in said)
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name != "ml-latest-small"])
+def test_an_archive_that_is_not_the_one_published_is_refused(
+    name: str, home: Home, tmp_path: Path, monkeypatch
+) -> None:
+    import pooch
+
+    archive = pack(name, tmp_path)
+
+    def serve(self: object, url: str, output_file: str, *args: object, **kwargs: object) -> None:
+        Path(output_file).write_bytes(archive.read_bytes())
+
+    monkeypatch.setattr(pooch.HTTPDownloader, "__call__", serve)
+    with pytest.raises(CftuiError, match="its checksum differs"):
+        sources.get(name, home)
+    assert list(home.data.iterdir()) == []
+    # As it would be were it the one: what is refused is the checksum and nothing else.
+    digest = hashlib.file_digest(archive.open("rb"), "sha256").hexdigest()
+    monkeypatch.setitem(catalog.KNOWN, name, replace(catalog.KNOWN[name], checksum=f"sha256:{digest}"))
+    assert sources.get(name, home) == home.data / name
 
 
 def test_an_altered_archive_is_refused(official: Path, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("requests.get", lambda url, **kwargs: Answer("0" * 32))
     with pytest.raises(CftuiError, match="its MD5 differs"):
-        sources.get("ml-1m", home)
+        sources.get("ml-latest-small", home)
     assert list(home.data.iterdir()) == []
 
 
@@ -315,5 +337,5 @@ def test_an_archive_that_could_not_be_checked_is_said_to_be_so(
 
     monkeypatch.setattr("requests.get", answer)
     said: list[str] = []
-    sources.get("ml-1m", home, say=said.append)
+    sources.get("ml-latest-small", home, say=said.append)
     assert any("the archive could not be checked" in line for line in said)
