@@ -160,6 +160,7 @@ class About:
     Attributes:
         mean: of its ratings, NaN where it has none.
         histogram: how often each rating value was given: ``value``, ``ratings``, ``share``.
+        tags: those that most people gave it first; none where the data set has no tags.
         bias, rank: its bias and the bias's place from the highest, None where the recipe has none.
     """
 
@@ -167,6 +168,7 @@ class About:
     title: str
     year: int
     genres: tuple[str, ...]
+    tags: tuple[str, ...]
     ratings: int
     mean: float
     histogram: pd.DataFrame
@@ -186,6 +188,7 @@ def about(model: TrainedModel, ratings: Ratings, item: int) -> About:
         title=str(row["title"]),
         year=int(row["year"]),
         genres=tuple(filter(None, row["genres"].split("|"))),
+        tags=tuple(filter(None, row.get("tags", "").split("|"))),
         ratings=len(given),
         mean=float(given.mean()) if len(given) else float("nan"),
         histogram=pd.DataFrame({"value": values, "ratings": counts, "share": counts / max(len(given), 1)}),

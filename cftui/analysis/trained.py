@@ -32,7 +32,8 @@ class TrainedModel:
         run: where it came from.
         noun: what the data set calls an item.
         rating_range: the ends of the scale.
-        item_table: per item code: ``title``, ``year``, ``genres`` and ``ratings`` (row 0 is the unknown).
+        item_table: per item code: ``title``, ``year``, ``genres``, ``ratings`` and, where the data set has
+            them, ``tags`` (row 0 is the unknown).
         epoch: where the items are as they were after that epoch (``at_epoch``), else None.
     """
 
@@ -63,7 +64,8 @@ class TrainedModel:
             raise CftuiError(f"{run.config_file}: damaged, or of another version of cftui ({error})") from None
         try:
             users, items = Vocabulary(tuple(vocabulary["users"])), Vocabulary(tuple(vocabulary["items"]))
-            table = pd.DataFrame(vocabulary["item_table"])[["title", "year", "genres", "ratings"]]
+            table = pd.DataFrame(vocabulary["item_table"])
+            table = table[["title", "year", "genres", "ratings", *table.columns.intersection(["tags"])]]
             if len(table) != len(items):
                 raise ValueError(f"{len(table)} rows for {len(items)} items")
         except (KeyError, TypeError, ValueError) as error:

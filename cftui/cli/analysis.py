@@ -109,7 +109,7 @@ def similar(
 @run_option
 @pass_session
 def about(session: Session, title: str, run_name: str) -> None:
-    """What there is to know of TITLE: genres, ratings and how they are spread, bias and its rank."""
+    """What there is to know of TITLE: genres and tags, ratings and how they are spread, bias and its rank."""
     from cftui.analysis import ranking
 
     model = load(session, run_name)
@@ -118,6 +118,7 @@ def about(session: Session, title: str, run_name: str) -> None:
         "title": found.title,
         "year": found.year or None,
         "genres": list(found.genres),
+        "tags": list(found.tags),
         "ratings": found.ratings,
         "mean": found.mean,
         "bias": found.bias,
@@ -127,7 +128,8 @@ def about(session: Session, title: str, run_name: str) -> None:
         print_json({**model.facts(), **facts, "histogram": records(found.histogram)})
         return
     liked = "" if found.bias is None else f"{found.bias:+.3f}, no. {found.rank:,} of {len(model.items) - 1:,}"
-    shown = {**facts, "year": found.year or "", "genres": " ".join(found.genres), "mean": f"{found.mean:.2f}"}
+    shown = {**facts, "year": found.year or "", "mean": f"{found.mean:.2f}"}
+    shown |= {"genres": " ".join(found.genres), "tags": ", ".join(found.tags)}
     print_facts({key: value for key, value in {**shown, "bias": liked}.items() if key != "bias_rank" and value != ""})
     print()
     print_table(records(found.histogram), {"value": "g", "ratings": ",", "share": ".1%"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +13,8 @@ import pandas as pd
 from cftui.data.movielens_sets import AGES
 from cftui.data.ratings import Ratings
 
-# Of an item with more genres than this the most frequent stand for all: each costs every row of the table a column.
-MOST = 16
+# Of an item with more features than this the most frequent stand for all: each costs every row of the table a column.
+MOST = 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,11 +32,13 @@ class Features:
 
 
 def item_features(ratings: Ratings) -> Features:
-    """Genres, and the decade of the release where the year is known."""
+    """Genres, the decade of the release where the year is known, and the tags of a data set that has them."""
     table = ratings.item_table
-    genres = ([f"genre {name}" for name in dict.fromkeys(text.split("|")) if name] for text in table["genres"])
     decades = ([f"{year // 10 * 10}s"] if year else [] for year in table["year"].tolist())
-    return _encoded(one + other for one, other in zip(genres, decades, strict=True))
+    parts = [_listed("genre", table["genres"]), decades]
+    if "tags" in table:
+        parts.append(_listed("tag", table["tags"]))
+    return _encoded(list(itertools.chain.from_iterable(row)) for row in zip(*parts, strict=True))
 
 
 def user_features(ratings: Ratings) -> Features:
@@ -62,6 +64,11 @@ def _encoded(rows: Iterable[Sequence[str]]) -> Features:
     for row, found in zip(codes, kept, strict=True):
         row[: len(found)] = sorted(code_of[name] for name in found)
     return Features(codes, names)
+
+
+def _listed(kind: str, column: pd.Series) -> Iterator[list[str]]:
+    """Per row ``genre Drama`` and so on, each once, of what stands there joined by ``|``."""
+    return ([f"{kind} {name}" for name in dict.fromkeys(text.split("|")) if name] for text in column)
 
 
 def _words(column: pd.Series) -> list[str]:

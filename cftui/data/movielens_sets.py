@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,10 @@ from cftui.files import new_folder
 NOUN = "movie"
 CACHE = "columns"
 NO_GENRES = "(no genres listed)"
+# A tag given to fewer movies says nothing of another, and what more people gave a movie says more of it. Both were
+# chosen on the training ratings of ml-latest-small, on which little depends on them.
+TAGGED = 3
+TAGS = 8
 # As the README of ML-1M has them.
 AGES = {1: "Under 18", 18: "18-24", 25: "25-34", 35: "35-44", 45: "45-49", 50: "50-55", 56: "56+"}
 OCCUPATIONS = (
@@ -63,6 +68,7 @@ class Layout:
 
     Attributes:
         ratings, movies, users: its files; ``users`` is empty where nothing is known of them.
+        tags: the file of tags, which a copy may lack; empty where the set has none.
         low: the lowest rating of the scale, which is also its step.
     """
 
@@ -71,6 +77,7 @@ class Layout:
     ratings: str
     movies: str
     users: str
+    tags: str
     low: float
 
     @property
@@ -83,15 +90,15 @@ class Layout:
 
 
 def _csv(name: str, label: str) -> Layout:
-    return Layout(name, label, "ratings.csv", "movies.csv", "", 0.5)
+    return Layout(name, label, "ratings.csv", "movies.csv", "", "tags.csv", 0.5)
 
 
 LAYOUTS = {
     layout.name: layout
     for layout in (
         _csv("ml-latest-small", "MovieLens latest small"),
-        Layout("ml-1m", "MovieLens 1M", "ratings.dat", "movies.dat", "users.dat", 1.0),
-        Layout("ml-10m", "MovieLens 10M", "ratings.dat", "movies.dat", "", 0.5),
+        Layout("ml-1m", "MovieLens 1M", "ratings.dat", "movies.dat", "users.dat", "", 1.0),
+        Layout("ml-10m", "MovieLens 10M", "ratings.dat", "movies.dat", "", "tags.dat", 0.5),
         _csv("ml-20m", "MovieLens 20M"),
         _csv("ml-25m", "MovieLens 25M"),
         _csv("ml-32m", "MovieLens 32M"),
@@ -121,7 +128,7 @@ def _remedy(name: str) -> str:
 def _stamp(layout: Layout, folder: Path) -> dict[str, list[int]]:
     """Size and time of change of every file: a cache is as good as the files are the same."""
     found = {}
-    for name in layout.files:
+    for name in (*layout.files, *filter(lambda name: (folder / name).is_file(), [layout.tags])):
         try:
             facts = (folder / name).stat()
         except OSError:
@@ -163,6 +170,9 @@ def _whole(cache: Path) -> bool:
 
 def _read(layout: Layout, folder: Path) -> columns.Content:
     items = _read_movies(layout, folder / layout.movies)
+    if (folder / layout.tags).is_file():
+        tags = _read_tags(layout, folder / layout.tags)
+        items["tags"] = [tags.get(item, "") for item in items["item"].tolist()]
     frame = _read_ratings(layout, folder / layout.ratings)
     user, user_ids = pd.factorize(frame["user"].to_numpy(), sort=True)
     place = items["item"].searchsorted(frame["item"].to_numpy())
@@ -268,11 +278,11 @@ def _diagnosis(layout: Layout, path: Path) -> CftuiError:
     return CftuiError(f"{path}: {rows if faults.count else 'cannot be read as ratings'}; {_remedy(layout.name)}")
 
 
-# Movies and users
+# Movies, tags and users
 
 
-def _rows(path: Path, dat: bool) -> Iterator[tuple[int, list[str]]]:
-    """Line number and cells: of a .dat the first, what lies between, and the last, for titles hold colons."""
+def _rows(path: Path, dat: bool, strict: bool = True) -> Iterator[tuple[int, list[str]]]:
+    """Line number and cells; ``strict`` about quotes."""
     content = path.read_bytes()
     try:
         text = content.decode("utf-8-sig")
@@ -280,7 +290,7 @@ def _rows(path: Path, dat: bool) -> Iterator[tuple[int, list[str]]]:
         # 1M is latin-1, the others UTF-8.
         text = content.decode("latin-1")
     if not dat:
-        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        reader = csv.reader(io.StringIO(text, newline=""), strict=strict)
         line = 1
         try:
             for cells in reader:
@@ -314,6 +324,29 @@ def _read_movies(layout: Layout, path: Path) -> pd.DataFrame:
         raise CftuiError(f"{path}: nothing in it")
     rows = [(key, *found[key]) for key in sorted(found)]
     return pd.DataFrame(rows, columns=["item", "title", "year", "genres"])
+
+
+def _read_tags(layout: Layout, path: Path) -> dict[int, str]:
+    """By movie its tags, joined by ``|``: the ``TAGS`` that most people gave it, of those ``TAGGED`` movies bear.
+
+    They are free text: capitals and blanks make no difference.
+    """
+    users, movies, tags = array("q"), array("q"), array("q")
+    texts: dict[str, int] = {}
+    for line, cells in _rows(path, layout.dat, strict=False):
+        if len(cells) != 4 and not (layout.dat and len(cells) > 4):
+            raise CftuiError(f"{path}:{line}: {len(cells)} columns where 4 belong (user, movie, tag, timestamp)")
+        text = " ".join("::".join(cells[2:-1]).casefold().replace("|", "/").split())
+        if text:
+            users.append(_id(path, line, "user", cells[0]))
+            movies.append(_id(path, line, "movie", cells[1]))
+            tags.append(texts.setdefault(text, len(texts)))
+    given = pd.DataFrame({"user": users, "item": movies, "tag": tags}).drop_duplicates()
+    people = given.groupby(["item", "tag"]).size().reset_index(name="people")
+    people = people[people.groupby("tag")["item"].transform("size") >= TAGGED]
+    people["text"] = np.array([*texts, ""], dtype=object)[people["tag"]]
+    best = people.sort_values(["people", "text"], ascending=[False, True]).groupby("item").head(TAGS)
+    return best.groupby("item")["text"].agg("|".join).to_dict()
 
 
 def _read_users(path: Path) -> pd.DataFrame:

@@ -83,7 +83,7 @@ class Ratings:
         timestamp: int64 seconds ``[n]``.
         users, items: the vocabularies the codes point into.
         user_table, item_table: one row per code, row 0 for the unknown. ``item_table`` has ``title``, ``year``,
-            ``genres`` and ``ratings`` (how many there are).
+            ``genres``, ``ratings`` (how many there are) and, where the data set has them, ``tags``.
         item_key: what tells items apart. ``title`` (the chapter's choice) merges ids that share one.
     """
 
@@ -179,8 +179,9 @@ class Ratings:
         column = "title" if item_key == "title" else "item"
         item_table = tables.items.drop_duplicates(column).set_index(column, drop=False).reindex(list(items))
         item_table["ratings"] = np.bincount(item, minlength=len(items))
-        item_table = item_table.reset_index(drop=True)[["title", "year", "genres", "ratings"]]
-        item_table = item_table.fillna({"title": UNKNOWN, "year": 0, "genres": ""}).astype({"year": int})
+        kept = [name for name in ("title", "year", "genres", "ratings", "tags") if name in item_table]
+        item_table = item_table.reset_index(drop=True)[kept]
+        item_table = item_table.fillna({"title": UNKNOWN, "year": 0, "genres": "", "tags": ""}).astype({"year": int})
         user_table = tables.users.set_index("user", drop=False).reindex(list(users)).reset_index(drop=True)
         user_table["ratings"] = np.bincount(user, minlength=len(users))
         return cls(

@@ -19,7 +19,8 @@ class Tables:
         label: what a person calls it.
         noun: what one item is called on screen (``movie``), singular.
         ratings: columns ``user``, ``item``, ``rating``, ``timestamp`` (seconds since 1970, UTC), in file order.
-        items: columns ``item``, ``title``, ``year`` (0 where unknown), ``genres`` (joined by ``|``).
+        items: columns ``item``, ``title``, ``year`` (0 where unknown), ``genres`` (joined by ``|``)
+            and, where there are any, ``tags`` (likewise, those that most people gave first).
         users: columns ``user``, then whatever is known of them (``age``, ``gender``, ``occupation``).
         rating_range: the lowest and highest rating the scale allows.
         known_splits: names of the published splits that go with the row order (``u1`` ...).

@@ -149,8 +149,8 @@ def test_10m_has_half_stars_and_titles_with_colons(fetched: Callable, home: Home
 def test_csv_with_quoted_titles(fetched: Callable, home: Home) -> None:
     fetched("ml-latest-small")
     tables = catalog.open_tables("ml-latest-small", home)
-    assert tables.items.iloc[1].tolist() == [3, 'Misérables, Les ("Wretched") (1998)', 1998, "Drama"]
-    assert tables.items.iloc[3].tolist() == [193609, "Andrew Dice Clay: Dice Rules", 0, ""]
+    assert tables.items.iloc[1].tolist() == [3, 'Misérables, Les ("Wretched") (1998)', 1998, "Drama", ""]
+    assert tables.items.iloc[3].tolist() == [193609, "Andrew Dice Clay: Dice Rules", 0, "", ""]
     assert tables.ratings["item"].tolist() == [1, 3, 193609]
     assert tables.ratings["rating"].dtype == np.float32
 
@@ -167,6 +167,78 @@ def test_the_short_way_reads_what_the_long_way_encodes(name: str, item_key: Any,
         assert getattr(short, field) == getattr(long, field), field
     pd.testing.assert_frame_equal(short.item_table, long.item_table)
     pd.testing.assert_frame_equal(short.user_table, long.user_table)
+
+
+# Tags
+
+TAGS = [
+    (1, 1, "Funny"),
+    (2, 1, "toys"),
+    (3, 1, " TOYS "),
+    (3, 1, "toys"),  # again: one person is one person
+    (1, 3, "funny"),
+    (1, 3, "a, b"),
+    (2, 5, "FUNNY"),
+    (1, 5, "toys"),
+    (9, 193609, "toys"),
+    (9, 5, "on two only"),
+    (9, 3, "on two only"),
+    (9, 5, ""),
+    (9, 60756, "of no movie"),
+]
+
+
+def tagged(name: str, where: Path) -> Path:
+    folder = publish(name, where)
+    if LAYOUTS[name].dat:
+        text = "".join(f"{user}::{movie}::{tag}::1445714994\n" for user, movie, tag in TAGS)
+    else:
+        rows = pd.DataFrame(TAGS, columns=["userId", "movieId", "tag"]).assign(timestamp=1445714994)
+        text = rows.to_csv(index=False)
+    (folder / LAYOUTS[name].tags).write_text(text)
+    return folder
+
+
+def test_tags_by_how_many_people_gave_them(home: Home, tmp_path: Path) -> None:
+    sources.get("ml-32m", home, source=tagged("ml-32m", tmp_path))
+    tables = catalog.open_tables("ml-32m", home)
+    # "a, b" and "on two only" stand on too few movies.
+    assert tables.items["tags"].tolist() == ["toys|funny", "funny", "funny|toys", "toys"]
+    table = catalog.open_ratings("ml-32m", home).item_table
+    assert dict(zip(table["title"], table["tags"], strict=True))["Toy Story (1995)"] == "toys|funny"
+    assert table["tags"][0] == ""
+
+
+def test_tags_of_a_dat_may_hold_colons_and_bars(home: Home, tmp_path: Path) -> None:
+    folder = publish("ml-10m", tmp_path)
+    movies = "".join(f"{n}::Film {n} (1990)::Drama\n" for n in range(1, 5))
+    with (folder / "movies.dat").open("a") as file:
+        file.write(movies)
+    (folder / "tags.dat").write_text("".join(f"7::{n}::a::b|c::1445714994\n" for n in range(1, 4)))
+    sources.get("ml-10m", home, source=folder)
+    assert catalog.open_tables("ml-10m", home).items["tags"].tolist() == ["a::b/c"] * 3 + [""] * 3
+
+
+def test_the_eight_that_most_people_gave(home: Home, tmp_path: Path) -> None:
+    folder = publish("ml-25m", tmp_path)
+    rows = [(u, m, f"tag{t}") for t in range(10) for m in (1, 3, 5) for u in range(1, (t + 2 if m == 1 else 2))]
+    (folder / "tags.csv").write_text("userId,movieId,tag,timestamp\n" + "".join(f"{u},{m},{t},0\n" for u, m, t in rows))
+    sources.get("ml-25m", home, source=folder)
+    toy_story, other = catalog.open_tables("ml-25m", home).items["tags"].tolist()[:2]
+    assert toy_story.split("|") == [f"tag{t}" for t in range(9, 1, -1)]
+    assert other.split("|") == [f"tag{t}" for t in range(8)], "equals in the order of the alphabet"
+
+
+def test_a_set_without_its_tags_is_read_and_read_again_once_they_are_there(home: Home, tmp_path: Path) -> None:
+    folder = tagged("ml-latest-small", tmp_path)
+    (folder / "tags.csv").rename(tmp_path / "tags.csv")
+    there = sources.get("ml-latest-small", home, source=folder)
+    before = catalog.open_ratings("ml-latest-small", home)
+    assert "tags" not in before.item_table
+    (tmp_path / "tags.csv").rename(there / "tags.csv")
+    after = catalog.open_ratings("ml-latest-small", home)
+    assert (after.item_table["tags"] != "").sum() == 3, "of the movies that are rated"
+    assert after.fingerprint != before.fingerprint
 
 
 # The cache
@@ -227,6 +299,9 @@ def test_damaged_columns_are_made_again(damage: str, fetched: Callable, home: Ho
         ("ml-25m", "ratings.csv", b"1,3,0.5", b"1,x,0.5", "line 3: movie 'x' is not a whole number"),
         ("ml-25m", "ratings.csv", b"1,3,0.5", b"1,4,0.5", "ratings.csv:3: movie 4 is not in movies.csv"),
         ("ml-25m", "ratings.csv", CSV["ratings.csv"][32:], b"", "ratings.csv: no ratings in it"),
+        ("ml-25m", "tags.csv", b",funny", b"", "tags.csv:2: 3 columns where 4 belong (user, movie, tag, timestamp)"),
+        ("ml-25m", "tags.csv", b"60756", b"sixty", "tags.csv:2: movie 'sixty' is not a whole number"),
+        ("ml-10m", "tags.dat", b"excellent!::", b"", "tags.dat:1: 3 columns where 4 belong"),
         ("ml-25m", "movies.csv", b'"Mis', b'Mis"', "movies.csv:3: "),
         ("ml-25m", "movies.csv", b'Wretched"") (1998)"', b'Wretched"") (1998)', "movies.csv:3: quoting"),
     ],

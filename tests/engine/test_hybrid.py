@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from cftui.analysis import ranking
 from cftui.analysis.trained import TrainedModel
 from cftui.data.catalog import open_ratings
 from cftui.data.features import MOST, Features, item_features, user_features
@@ -166,6 +167,44 @@ def test_features_of_a_set_that_is_read_as_arrays(tmp_path: Path) -> None:
     assert named(items, ratings.item_code("Heat (1987)")) == {"genre Action", "1980s"}
     assert named(users, 1) == {"age Under 18", "gender F", "occupation K-12 student"}
     assert named(users, 2) == {"age 56+", "gender M", "occupation self-employed"}
+
+
+@pytest.fixture
+def tagged(tmp_path: Path) -> Home:
+    """MovieLens latest small in its layout: 30 users who rate each of 12 films, of which the even ones are ``Slow``."""
+    folder = tmp_path / "data" / "ml-latest-small"
+    folder.mkdir(parents=True)
+    pairs = [(user, film) for user in range(1, 31) for film in range(1, 13)]
+    ratings = "".join(f"{user},{film},{4.5 if film % 2 else 1.5},0\n" for user, film in pairs)
+    (folder / "ratings.csv").write_text(f"userId,movieId,rating,timestamp\n{ratings}")
+    films = "".join(f"{film},Film {film:02} (1995),(no genres listed)\n" for film in range(1, 13))
+    (folder / "movies.csv").write_text(f"movieId,title,genres\n{films}")
+    tags = "".join(f"7,{film},{tag},0\n" for film in range(2, 13, 2) for tag in ("Slow", f"only {film}"))
+    (folder / "tags.csv").write_text(f"userId,movieId,tag,timestamp\n{tags}")
+    return Home(tmp_path)
+
+
+def test_tags_are_features(tagged: Home) -> None:
+    ratings = open_ratings("ml-latest-small", tagged)
+    found = item_features(ratings)
+    assert named(found, ratings.item_code("Film 02 (1995)")) == {"1990s", "tag slow"}
+    assert named(found, ratings.item_code("Film 03 (1995)")) == {"1990s"}
+    cold = [ratings.item_code(f"Film {film:02} (1995)") for film in (11, 12)]
+    unseen = np.isin(ratings.item, cold)
+    parts = Split("cold", train=np.flatnonzero(~unseen), valid=np.flatnonzero(unseen))
+    trainer = Trainer(HYBRID, Options(epochs=20, bs=16, factors=4), ratings, parts, CPU)
+    fit(trainer)
+    liked, slow = predicted(trainer, [1, 2, 3], cold).T
+    assert (liked > slow + 1).all()
+
+
+def test_a_run_knows_the_tags_of_its_items(tagged: Home) -> None:
+    run = train(tagged, HYBRID, Options(epochs=1, bs=16, factors=4), data="ml-latest-small", device=CPU)
+    shutil.rmtree(tagged.data / "ml-latest-small" / "columns")
+    model = TrainedModel.load(run)
+    ratings = open_ratings("ml-latest-small", tagged)
+    about_slow, about_other = (ranking.about(model, ratings, model.item_code(f"Film {n} (1995)")) for n in ("12", "11"))
+    assert (about_slow.tags, about_other.tags) == (("slow",), ())
 
 
 def test_ages_in_years_fall_into_groups() -> None:

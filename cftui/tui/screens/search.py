@@ -280,7 +280,7 @@ class SearchScreen(ModelRoom):
         lines = [
             first,
             Text(plain(about.title), style="bold"),
-            Text(" ".join(about.genres) or "no genre"),
+            Text.assemble(" ".join(about.genres) or "no genre", (f"  {', '.join(about.tags)}", "dim")),
             Text(f"{about.ratings:,} ratings, mean {about.mean:.2f}"),
             Text("no bias" if about.bias is None else f"bias {about.bias:+.2f}, {rank}"),
             histogram(about, width),
