@@ -25,9 +25,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cftui.analysis.trained import TrainedModel
 from cftui.data.ratings import Ratings
 from cftui.data.splits import Split
+from cftui.engine import metrics
+from cftui.engine.architectures import Architecture
 from cftui.engine.posterior import BayesianFactors
 from cftui.errors import CftuiError
 
@@ -87,15 +88,15 @@ def threshold(ratings: Ratings) -> float:
     return next((level for level in ratings.levels if level >= foot), foot)
 
 
-def check_threshold(ratings: Ratings, split: Split, relevant: float) -> None:
-    """Raises CftuiError where no validation rating reaches the threshold."""
-    if not len(_liked(ratings, split, relevant)):
+def check_threshold(ratings: Ratings, rows: np.ndarray, relevant: float) -> None:
+    """Raises CftuiError where none of these rows, which validate, reaches the threshold."""
+    if not len(_liked(ratings, rows, relevant)):
         low, high = ratings.rating_range
         raise CftuiError(f"no validation rating of {relevant:g} or more; {ratings.name} is rated {low:g} to {high:g}")
 
 
-def _liked(ratings: Ratings, split: Split, relevant: float) -> np.ndarray:
-    return split.valid[ratings.rating[split.valid] >= relevant]
+def _liked(ratings: Ratings, rows: np.ndarray, relevant: float) -> np.ndarray:
+    return rows[ratings.rating[rows] >= relevant]
 
 
 def top(scores: Tensor, allowed: Tensor, k: int) -> Tensor:
@@ -157,7 +158,7 @@ def evaluate_rankings(
         progress: told how many users are done, of how many.
     """
     relevant = threshold(ratings) if relevant is None else relevant
-    liked = _liked(ratings, split, relevant)
+    liked = _liked(ratings, split.valid, relevant)
     # What a user did with an item: 0 nothing, else the row is one to leave out or one to find.
     kind = np.zeros(len(ratings), np.int8)
     kind[split.train], kind[liked] = 1, 2
@@ -210,14 +211,14 @@ def popularity(ratings: Ratings, split: Split) -> Scorer:
     return lambda users: scores.expand(len(users), -1)
 
 
-def predicted(model: TrainedModel) -> Scorer:
-    """Items by the rating the model predicts.
+def predicted(model: Architecture) -> Scorer:
+    """Items by the rating the trained model, on the CPU, predicts.
 
     Where that is a dot product and biases, by what goes into the sigmoid range, which keeps the order: one matrix
     product for all users of a chunk, many times quicker than pair by pair.
     """
-    if model.module.is_dot:
-        learned = model.learned
+    if model.is_dot:
+        learned = model.learned()
         items = learned.item_factors.T  # [k, items]
 
         def scores(users: np.ndarray) -> Tensor:
@@ -226,7 +227,7 @@ def predicted(model: TrainedModel) -> Scorer:
             return found if learned.item_bias is None else found + learned.item_bias
 
         return scores
-    if isinstance(model.module, BayesianFactors):
-        module = model.module
-        return lambda users: module.scores(torch.from_numpy(users))
-    return lambda users: torch.stack([torch.from_numpy(model.rate(model.user_rows[user])) for user in users])
+    if isinstance(model, BayesianFactors):
+        return lambda users: model.scores(torch.from_numpy(users))
+    codes = torch.arange(len(model.learned().item_factors))
+    return lambda users: torch.stack([metrics.predict(model, torch.full_like(codes, user), codes) for user in users])

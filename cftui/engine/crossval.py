@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import torch
 
 from cftui.data.ratings import Ratings
 from cftui.data.splits import Split
+from cftui.engine.architectures import Architecture
 from cftui.engine.device import describe
 from cftui.engine.interrupts import StopRequested
 from cftui.engine.metrics import Score
@@ -17,9 +19,11 @@ from cftui.engine.trainer import Diverged, Hooks
 from cftui.engine.training import trainer_for
 from cftui.errors import CftuiError
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
-class FoldScore:
+class FoldScore(Generic[T]):
     """What one fold gave.
 
     Attributes:
@@ -27,12 +31,14 @@ class FoldScore:
         score: of the model as training left it, on the fold's validation ratings.
         seconds: of fitting, the validation after every epoch included.
         coverage: the share of validation ratings inside their 90 % intervals, None where the model has none.
+        judged: what ``judge`` of ``cross_validate`` gave, None where there is none.
     """
 
     name: str
     score: Score
     seconds: float
     coverage: float | None = None
+    judged: T | None = None
 
 
 def cross_validate(
@@ -43,13 +49,15 @@ def cross_validate(
     device: torch.device,
     should_stop: StopRequested = lambda: False,
     on_start: Callable[[Split], None] = lambda fold: None,
-) -> Iterator[FoldScore]:
+    judge: Callable[[Split, Architecture], T] | None = None,
+) -> Iterator[FoldScore[T]]:
     """Train ``recipe`` afresh on each fold and yield its score as it ends; weights and order are of ``options.seed``.
 
     Args:
         folds: ``splits.folds`` or ``splits.official_folds``; ``options.split`` is not looked at.
         should_stop: asked before every batch. Once it says so, the fold in hand is dropped and nothing more comes.
         on_start: called when a fold's training begins, with all that it needs in place.
+        judge: given the fold and its trained model, on the CPU; for what else there is to know of it.
 
     Raises:
         CftuiError: an option does not suit the data, or the device's memory is too small.
@@ -63,7 +71,7 @@ def cross_validate(
             on_start(part)
             outcome = trainer.fit(Hooks(should_stop=should_stop))
             # The last epoch's score is not it where an earlier epoch's weights were kept.
-            found = FoldScore(part.name, trainer.validate(), trainer.elapsed, trainer.coverage())
+            score, seconds, coverage = trainer.validate(), trainer.elapsed, trainer.coverage()
         except Diverged as error:
             raise Diverged(f"{part.name}: {error}") from None
         except torch.OutOfMemoryError:
@@ -72,4 +80,5 @@ def cross_validate(
             ) from None
         if outcome == "stopped":
             return
-        yield found
+        judged = judge(part, trainer.model.to("cpu")) if judge else None
+        yield FoldScore(part.name, score, seconds, coverage, judged)

@@ -173,7 +173,7 @@ def test_every_recipe_is_ranked_as_the_plain_loop_ranks_it(name: str, k: int, re
     ratings = model.ratings(home)
     split = model.split(ratings)
     predicted = {user: uncut(model, user) for user in range(len(model.users))}
-    scorers = {"model": evaluation.predicted(model), "popularity": evaluation.popularity(ratings, split)}
+    scorers = {"model": evaluation.predicted(model.module), "popularity": evaluation.popularity(ratings, split)}
     found = evaluate_rankings(ratings, split, scorers, k=k, relevant=relevant)
     users, wanted = loop(ratings, split, lambda user, item: predicted[user][item], k, relevant)
     assert found.users == users > 15
@@ -201,7 +201,7 @@ def test_the_size_of_a_chunk_changes_nothing(tiny_runs, monkeypatch: pytest.Monk
     home, runs = tiny_runs
     model = TrainedModel.load(runs["collab-nn"])
     ratings = model.ratings(home)
-    scorer, split = evaluation.predicted(model), model.split(ratings)
+    scorer, split = evaluation.predicted(model.module), model.split(ratings)
     whole = evaluate_rankings(ratings, split, {"model": scorer})
     asked: list[int] = []
     told: list[tuple[int, int]] = []
@@ -223,7 +223,7 @@ def test_a_sample_is_the_same_users_every_time(tiny_runs) -> None:
     home, runs = tiny_runs
     model = TrainedModel.load(runs["model4"])
     ratings = model.ratings(home)
-    scorers, split = {"model": evaluation.predicted(model)}, model.split(ratings)
+    scorers, split = {"model": evaluation.predicted(model.module)}, model.split(ratings)
     whole = evaluate_rankings(ratings, split, scorers)
     some = [evaluate_rankings(ratings, split, scorers, sample=9) for _ in range(2)]
     assert some[0] == some[1] != whole
@@ -275,8 +275,8 @@ def test_nothing_relevant_is_no_number_and_is_said_where_it_was_asked_for() -> N
     assert found.users == 0
     assert all(math.isnan(value) for value in found.rankings["made"].as_json().values())
     with pytest.raises(CftuiError, match=r"no validation rating of 4.5 or more; made is rated 1 to 5"):
-        check_threshold(ratings, split, 4.5)
-    check_threshold(ratings, split, 3)
+        check_threshold(ratings, split.valid, 4.5)
+    check_threshold(ratings, split.valid, 3)
 
 
 def test_the_protocol_says_what_was_done() -> None:

@@ -43,7 +43,7 @@ def test_a_run_is_scored_by_error_and_by_ranking(home: Home, tiny: Ratings, cli)
         wanted = {"ratings": score.n, "mse": score.mse, "rmse": score.rmse, "mae": score.mae}
         assert found[part] == pytest.approx(wanted)
     parts = model.split(tiny)
-    scorers = {"model": evaluation.predicted(model), "popularity": evaluation.popularity(tiny, parts)}
+    scorers = {"model": evaluation.predicted(model.module), "popularity": evaluation.popularity(tiny, parts)}
     wanted = evaluation.evaluate_rankings(tiny, parts, scorers)
     about = ("k", "relevant", "users", "protocol")
     assert list(found["ranking"]) == [*about, "model", "popularity"]
@@ -119,9 +119,11 @@ WRONG = {
     "one fold": (("model4", "--folds", "1"), 2, "'1': must be a whole number from 2, or official"),
     "some folds": (("model4", "--folds", "some"), 2, "'some': must be a whole number from 2, or official"),
     "more folds than ratings": (("model4", "--folds", "9999", *SMALL), 1, "9999 folds: must be a number from 2 to"),
-    "folds with k": (("model4", "--folds", "3", "-k", "5"), 2, "-k goes with a run; folds are scored by their errors"),
-    "folds with a threshold": (("model4", "--folds", "3", "--relevant", "5"), 2, "--relevant goes with a run"),
-    "folds with a sample": (("model4", "--folds", "3", "--users", "5"), 2, "--users goes with a run"),
+    "folds that nobody liked": (
+        ("model4", "--folds", "3", "--relevant", "9", *SMALL),
+        1,
+        "no validation rating of 9 or",
+    ),
     "a run with training": (("model4.run", "--lr", "0.1"), 2, "--lr goes with RECIPE --folds"),
     "the latest with training": (("--fast",), 2, "--fast goes with RECIPE --folds"),
     "a default given": (("model4.run", "--epochs", "5"), 2, "--epochs goes with RECIPE --folds"),
@@ -242,6 +244,41 @@ def test_a_fold_can_be_trained_by_its_name(home: Home, cli) -> None:
     scores = cli(home, "eval", "--run", "second", "--json").json
     assert scores["split"] == "fold2of3"
     assert scores["valid"]["mse"] == pytest.approx(rows[1]["mse"], rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["model4", "collab-nn", "bayes"])
+def test_the_lists_of_a_fold_are_those_of_a_run_on_it(name: str, home: Home, cli) -> None:
+    settings = ("--data", "tiny", "--sweeps", 5) if name == "bayes" else SMALL
+    asked = ("-k", 3, "--relevant", 3.5)
+    arguments = ("eval", name, "--folds", 3, *settings, *asked)
+    *rows, end = cli(home, *arguments, "--json").lines
+    lists = []
+    for row in rows:
+        cli(home, "train", name, "--split", row["fold"], *settings, "--name", f"{name}-{row['fold']}")
+        lists.append(cli(home, "eval", f"{name}-{row['fold']}", *asked, "--json").json["ranking"])
+        for scorer in ("model", "popularity"):
+            assert row["ranking"][scorer] == pytest.approx(lists[-1][scorer])
+    assert end["ranking"]["protocol"] == lists[0]["protocol"]
+    text = cli(home, *arguments).out
+    table = rows_of(text)
+    assert table["ranked"] == ["by", *(f"{metric}@3" for metric in METRICS)]
+    for scorer in ("model", "popularity"):
+        means = [statistics.fmean(one[scorer][metric] for one in lists) for metric in METRICS]
+        assert list(end["ranking"][scorer].values()) == pytest.approx(means)
+        assert table[scorer] == [f"{mean:.4f}" for mean in means]
+    assert text.splitlines()[-1] == f"mean of the folds; {lists[0]['protocol']}"
+
+
+def test_folds_without_anything_liked_have_no_lists(home: Home, cli, tmp_path) -> None:
+    source = tmp_path / "low.csv"
+    # A single 5, which validates in one fold: the other two have nothing to find.
+    pairs = [(u, i) for u in range(9) for i in range(9)]
+    source.write_text("user,item,rating\n" + "".join(f"{u},{i},{5 if u == i == 4 else 1 + i % 2}\n" for u, i in pairs))
+    assert program(home, "data", "import", source, "--name", "low").returncode == 0
+    arguments = ("eval", "model4", "--folds", 3, "--data", "low", "--epochs", 1, "--bs", 8, "-k", 2)
+    *rows, end = cli(home, *arguments, "--json").lines
+    (one,) = [row for row in rows if "ranking" in row]
+    assert end["ranking"]["model"] == one["ranking"]["model"]
 
 
 def test_a_data_set_without_official_folds_says_so(home: Home, fails, tmp_path) -> None:

@@ -1,0 +1,180 @@
+"""``cftui eval RECIPE --folds``: how good a recipe is, fold by fold."""
+
+from __future__ import annotations
+
+import statistics
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cftui.cli.output import narrate, print_json, print_table
+from cftui.cli.verb import Session
+from cftui.engine.interrupts import StopRequested
+from cftui.engine.recipes import Options, Recipe
+
+if TYPE_CHECKING:
+    from cftui.analysis.evaluation import Evaluation
+    from cftui.data.splits import Split
+    from cftui.engine.architectures import Architecture
+    from cftui.engine.crossval import FoldScore
+
+OFFICIAL = "official"
+SCORES = ("mse", "rmse", "mae", "seconds")
+COVERAGE = "in 90 %"
+# Width and format of each score, and of the coverage.
+CELLS = (*((11, ".6f"),) * 3, (9, ".2f"), (9, ".1%"))
+# As a shell has it for a command that Ctrl+C ended: what was printed is not the whole.
+INTERRUPTED = 130
+
+
+class Folds(click.ParamType):
+    """A number of random folds, or ``official``."""
+
+    name = "folds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        if value == OFFICIAL:
+            return OFFICIAL
+        try:
+            number = int(value)
+        except ValueError:
+            number = 0
+        if number < 2:
+            self.fail(f"{value!r}: must be a whole number from 2, or {OFFICIAL}", param, ctx)
+        return number
+
+
+def evaluate_folds(
+    session: Session,
+    chosen: Recipe,
+    options: Options,
+    folds: int | str,
+    data: str,
+    device: str,
+    ranking: dict[str, Any] | None,
+    stop_requested: StopRequested,
+) -> None:
+    """Train and score ``chosen`` on each fold, print a row as each ends, then what they come to.
+
+    Args:
+        folds: how many random ones, or ``official``.
+        ranking: options of ``evaluate_rankings``, None not to judge any lists.
+    """
+    import numpy as np
+
+    from cftui.analysis import evaluation
+    from cftui.data import splits
+    from cftui.engine import device as devices
+    from cftui.engine.crossval import cross_validate
+    from cftui.engine.training import open_ratings
+
+    where = devices.choose(device)
+    ratings = open_ratings(session.home, data, options.item_key)
+    if isinstance(folds, int):
+        parts, count, kind = splits.folds(ratings, folds, options.seed), folds, "random"
+    else:
+        parts, count, kind = splits.official_folds(ratings), len(ratings.known_splits), OFFICIAL
+    if ranking is not None and ranking["relevant"] is not None:
+        # Each rating validates in one of them.
+        evaluation.check_threshold(ratings, np.arange(len(ratings)), ranking["relevant"])
+    facts = {"recipe": chosen.name, "data": data, "kind": kind, "folds": count}
+    headed = False
+
+    def head(fold: Split) -> None:
+        """Above the first row, once nothing can be wrong with the options any more."""
+        nonlocal headed
+        if not headed and not session.json:
+            work = f"{options.epochs} epochs of batches of {options.bs:,}"
+            if chosen.sampled:
+                work = f"{options.epochs} sweeps, {options.factors} factors,"
+            narrate(
+                f"{chosen.name} on {data}: {count} {kind} folds, {work} "
+                f"on {devices.describe(where)}, seed {options.seed}"
+            )
+            print(_row("fold", "ratings", *SCORES, *([COVERAGE] if chosen.sampled else [])), flush=True)
+        headed = True
+
+    def rank(fold: Split, model: Architecture) -> Evaluation:
+        scorers = {"model": evaluation.predicted(model), "popularity": evaluation.popularity(ratings, fold)}
+        return evaluation.evaluate_rankings(ratings, fold, scorers, **(ranking or {}))
+
+    found = []
+    judge = rank if ranking is not None else None
+    for fold in cross_validate(chosen, options, ratings, parts, where, stop_requested, head, judge):
+        found.append(fold)
+        numbers = _numbers(fold)
+        if session.json:
+            ranked: dict[str, Any] = {"ranking": _rankings(lists)} if (lists := _lists([fold])) else {}
+            print_json({"event": "fold", "fold": fold.name, "ratings": fold.score.n, **numbers, **ranked})
+        else:
+            print(_row(fold.name, f"{fold.score.n:,}", *numbers.values()), flush=True)
+    mean, sd = _summary(found)
+    whole = len(found) == count
+    lists = _lists(found)
+    if session.json:
+        ended = "done" if whole else "stopped"
+        ranked = {"ranking": {"protocol": lists[0].protocol, **_rankings(lists)}} if lists else {}
+        print_json({"event": ended, **facts, "finished": len(found), "mean": mean, "sd": sd, **ranked})
+    elif whole:
+        print(_row("mean", "", *mean.values()))
+        print(_row("sd", "", *sd.values()))
+        if lists:
+            print()
+            print_rankings(_rankings(lists), lists[0].k)
+            print(f"\nmean of the folds; {lists[0].protocol}")
+    if not whole:
+        narrate(f"cftui: stopped after {len(found)} of {count} folds{_in_words(mean, sd)}")
+        raise click.exceptions.Exit(INTERRUPTED)
+
+
+def _lists(found: list[FoldScore[Evaluation]]) -> list[Evaluation]:
+    """What there is to say of the folds' lists: nothing of a fold without anything relevant."""
+    return [fold.judged for fold in found if fold.judged and fold.judged.users]
+
+
+def _rankings(found: list[Evaluation]) -> dict[str, dict[str, float]]:
+    """By scorer, each metric's mean over the folds."""
+    metrics = {name: [one.rankings[name].as_json() for one in found] for name in found[0].rankings}
+    return {
+        name: {metric: statistics.fmean(one[metric] for one in ones) for metric in ones[0]}
+        for name, ones in metrics.items()
+    }
+
+
+def _numbers(fold: FoldScore) -> dict[str, float]:
+    score = fold.score
+    numbers = dict(zip(SCORES, (score.mse, score.rmse, score.mae, fold.seconds), strict=True))
+    return numbers if fold.coverage is None else {**numbers, "coverage": fold.coverage}
+
+
+def _summary(found: list[FoldScore]) -> tuple[dict[str, float], dict[str, float]]:
+    """Mean and standard deviation (n - 1) of each score; NaN where there are too few folds for it."""
+    columns = {name: [_numbers(fold)[name] for fold in found] for name in (_numbers(found[0]) if found else SCORES)}
+    mean = {name: statistics.fmean(values) if found else float("nan") for name, values in columns.items()}
+    sd = {name: statistics.stdev(values) if len(found) > 1 else float("nan") for name, values in columns.items()}
+    return mean, sd
+
+
+def _row(name: str, ratings: str, *scores: float | str) -> str:
+    """Of the fold called ``name``: the numbers of ``_numbers``, or what these are called."""
+    cells = [
+        f"{score if isinstance(score, str) else format(score, spec):>{width}}"
+        for score, (width, spec) in zip(scores, CELLS, strict=False)
+    ]
+    return f"{name:<12}{ratings:>11}" + "".join(cells)
+
+
+def _in_words(mean: dict[str, float], sd: dict[str, float]) -> str:
+    if mean["mse"] != mean["mse"]:
+        return ""
+    spread = f" (sd {sd['mse']:.4f})" if sd["mse"] == sd["mse"] else ""
+    return f": mean MSE {mean['mse']:.4f}{spread}, RMSE {mean['rmse']:.4f}, MAE {mean['mae']:.4f}"
+
+
+def print_rankings(by_scorer: dict[str, dict[str, float]], k: int) -> None:
+    """The metrics of each scorer, a row each."""
+    table = [
+        {"ranked by": name, **{f"{metric}@{k}": value for metric, value in one.items()}}
+        for name, one in by_scorer.items()
+    ]
+    print_table(table, {f"{metric}@{k}": ".4f" for metric in by_scorer["model"]})
