@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 README = Path(__file__).resolve().parent.parent / "README.md"
+DOCS = README.parent / "docs"
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

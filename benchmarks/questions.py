@@ -12,10 +12,9 @@ import argparse
 import statistics
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
-from markdown import put, table
+from markdown import DOCS, put, table
 from torch import Tensor
 
 from cftui.data.ratings import Ratings
@@ -26,7 +25,6 @@ from cftui.engine.trainer import Trainer
 from cftui.engine.training import open_ratings
 from cftui.home import Home
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
 CPU = torch.device("cpu")
 Change = Callable[[Architecture], object]
 Measures = dict[str, float]
