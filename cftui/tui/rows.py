@@ -53,19 +53,27 @@ def gauge(value: float, low: float, high: float, width: int = 20) -> str:
 
 
 def histogram(about: About, width: int) -> Text:
-    """``1▁ 2▁ 3▃ 4▇ 5█``: how often each rating value was given, the most frequent full height."""
-    shares = about.histogram["share"].to_list()
+    """``1▁ 2▁ 3▃ 4▇ 5█``: how often each rating value was given, the most frequent full height.
+
+    With room for it with percentages; without room for the values ``0.5 ▁▁▁▁▂▃▆█▇▆ 5``, several to a bar if need be.
+    """
+    values, shares = [f"{value:g}" for value in about.histogram["value"]], about.histogram["share"].to_list()
+    if sum(len(value) + 2 for value in values) - 1 <= width:
+        percent = sum(len(value) + 6 for value in values) <= width
+        text = Text()
+        for value, bar, share in zip(values, _heights(shares), shares, strict=True):
+            text.append(value, style="dim").append(bar).append(f"{share:.0%} " if percent else " ", style="dim")
+        return text
+    low, high = values[0], values[-1]
+    of = -(-len(shares) // max(width - len(low) - len(high) - 2, 1))
+    bars = _heights([sum(shares[at : at + of]) for at in range(0, len(shares), of)])
+    return Text.assemble((f"{low} ", "dim"), bars, (f" {high}", "dim"))
+
+
+def _heights(shares: list[float]) -> str:
+    """A bar to each; what is there at all is seen."""
     top = max([*shares, 1e-9])
-    cells = []
-    for value, share in zip(about.histogram["value"], shares, strict=True):
-        # A value that was given at all is seen.
-        eighth = max(1, round(share / top * 8)) if share else 0
-        cells.append((f"{value:g}", _EIGHTHS[eighth], share))
-    percent = sum(len(value) + 6 for value, _, _ in cells) <= width
-    text = Text()
-    for value, bar, share in cells:
-        text.append(f"{value}", style="dim").append(bar).append(f"{share:.0%} " if percent else " ", style="dim")
-    return text
+    return "".join(_EIGHTHS[max(1, round(share / top * 8)) if share else 0] for share in shares)
 
 
 def signed_bar(value: float, largest: float, half: int) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -14,6 +16,7 @@ from cftui.analysis import people, ranking
 from cftui.analysis.anatomy import anatomy, describe
 from cftui.analysis.explain import explain
 from cftui.engine.recipes import RECIPES
+from cftui.tui import rows as rows_module
 from cftui.tui.screens.anatomy import AnatomyScreen
 from cftui.tui.screens.biases import BiasScreen
 from cftui.tui.screens.me import MeScreen
@@ -229,6 +232,38 @@ async def test_the_prediction_stands_beside_what_was_given_and_the_facts_of_the_
             shares = [f"{share:.0%}" for share in about.histogram["share"]]
             assert re.findall(r"\d+%", said(quick, "#prediction").splitlines()[-1]) == shares
         assert title(quick, "#prediction") == "user 196 would give"
+
+
+@pytest.mark.parametrize(
+    ("values", "width", "shown"),
+    [
+        ([1, 2, 3, 4, 5], 60, "1▂10% 2▂10% 3▄20% 4▄20% 5█40% "),
+        ([1, 2, 3, 4, 5], 14, "1▂ 2▂ 3▄ 4▄ 5█ "),
+        ([1, 2, 3, 4, 5], 13, "1 ▂▂▄▄█ 5"),
+        ([1, 2, 3, 4, 5], 7, "1 ▄██ 5"),
+        ([0.5, 1, 1.5, 2, 2.5], 18, "0.5 ▂▂▄▄█ 2.5"),
+        ([1, 2, 3, 4, 5], 0, "1 █ 5"),
+    ],
+)
+def test_a_histogram_has_every_rating_value_however_narrow(values, width, shown):
+    shares = [0.1, 0.1, 0.2, 0.2, 0.4]
+    about = SimpleNamespace(histogram=pd.DataFrame({"value": values, "share": shares}))
+    assert rows_module.histogram(about, width).plain == shown
+
+
+async def test_tags_have_a_line_of_their_own_where_there_is_room(opened):
+    table = opened.model.item_table.assign(tags="dark comedy|quirky")
+    opened.model = replace(opened.model, item_table=table)
+    genres = "Crime Drama Thriller"
+    for size, line in ((SIZE, f"{genres}  dark comedy, "), (WIDE, genres)):
+        app = app_with(opened)
+        async with searching(app, size) as pilot:
+            await to(pilot, FARGO)
+            lines = said(app, "#prediction").splitlines()
+            assert lines[2].startswith(line)
+            assert (lines[3] == "dark comedy, quirky") == (size == WIDE)
+            assert "%" in lines[-1]
+            assert len(lines) <= app.screen.query_one("#prediction").content_size.height
 
 
 async def test_the_histogram_says_the_shares_of_the_very_first_movie_too(quick, opened):

@@ -35,6 +35,8 @@ TRACK_IN_LIST = 13
 LIST_WITH_BARS = 46
 RECOMMENDED = 100
 PULLS = 10
+# What is said of an item; its tags have a line of their own only where there is room for one more.
+LINES_ABOUT = 6
 FEWEST_TERMS = 7
 # Rows for the sum, the last step, the error, a heading and the first ratings that pull.
 BELOW_TERMS = 9
@@ -111,6 +113,7 @@ class SearchScreen(ModelRoom):
 
         self.item = None
         self._who = self._person(opened)
+        self.set_class("tags" in opened.model.item_table, "-tagged")
         # A genre the new data set may not have would leave nothing to show.
         self._only = Filter(min_ratings=self._only.min_ratings if self._only else 0)
         self._find(self.query_one("#query", Input).value)
@@ -277,10 +280,12 @@ class SearchScreen(ModelRoom):
         assert opened is not None
         width = pane.content_size.width
         rank = "" if about.rank is None else f"no. {about.rank:,} of {len(opened.model.items) - 1:,}"
+        genres, tags = Text(" ".join(about.genres) or "no genre"), Text(", ".join(about.tags), style="dim")
+        roomy = pane.content_size.height > LINES_ABOUT
         lines = [
             first,
             Text(plain(about.title), style="bold"),
-            Text.assemble(" ".join(about.genres) or "no genre", (f"  {', '.join(about.tags)}", "dim")),
+            *([genres, tags] if tags and roomy else [Text.assemble(genres, "  ", tags)]),
             Text(f"{about.ratings:,} ratings, mean {about.mean:.2f}"),
             Text("no bias" if about.bias is None else f"bias {about.bias:+.2f}, {rank}"),
             histogram(about, width),
