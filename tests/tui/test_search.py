@@ -234,6 +234,19 @@ async def test_the_prediction_stands_beside_what_was_given_and_the_facts_of_the_
         assert title(quick, "#prediction") == "user 196 would give"
 
 
+async def test_a_prediction_on_a_scale_of_halves_is_not_cut_off(opened):
+    opened.model = replace(opened.model, rating_range=(0.5, 5.0))
+    user = opened.person("196")
+    app = app_with(opened)
+    async with searching(app) as pilot:
+        for item in (int(user.items[0]), int(np.setdiff1d(np.arange(1, 100), user.items)[0])):
+            await to(pilot, opened.model.titles[item])
+            first, pane = said(app, "#prediction").splitlines()[0], app.screen.query_one("#prediction")
+            assert "0.5 |" in first
+            assert first.endswith(("unseen", "gave 5", "gave 4", "gave 3", "gave 2", "gave 1"))
+            assert len(first) <= pane.content_size.width
+
+
 @pytest.mark.parametrize(
     ("values", "width", "shown"),
     [

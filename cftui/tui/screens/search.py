@@ -246,11 +246,11 @@ class SearchScreen(ModelRoom):
         if opened.sure:
             first = self._interval(opened, who, given, width)
         else:
-            first = Text.assemble(
-                (f"{predicted:.2f} ", "bold"),
-                gauge(predicted, *model.rating_range, width=min(max(width - 20, 5), 24)),
-                f"  gave {given:g}" if given is not None else "  unseen",
-            )
+            words, said = f"{predicted:.2f} ", f"  gave {given:g}" if given is not None else "  unseen"
+            low, high = model.rating_range
+            # The one cell of the shortest gauge stands for a column of air before the frame.
+            room = width - len(words) - len(said) - len(gauge(predicted, low, high, 1))
+            first = Text.assemble((words, "bold"), gauge(predicted, low, high, min(max(room, 5), 24)), said)
             pane.border_subtitle = ""
         self._about(about, first)
 
