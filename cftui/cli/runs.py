@@ -44,7 +44,7 @@ def _list(session: Session) -> None:
 @pass_session
 def show(session: Session, run_name: str) -> None:
     """One run: its settings and its epoch table."""
-    from cftui.engine.runs import find
+    from cftui.engine.runs import find, settings
 
     run = find(session.home, run_name)
     config, history = run.config(), run.history()
@@ -52,6 +52,8 @@ def show(session: Session, run_name: str) -> None:
     if session.json:
         print_json({**config, "status": status, "epochs": history.epochs, "ending": history.ending})
         return
+    unit = history.unit
+    options = {unit + "s" if name == "epochs" else name: value for name, value in settings(config).items()}
     versions = ", ".join(f"{name} {version}" for name, version in config["versions"].items())
     print_facts(
         {
@@ -59,7 +61,7 @@ def show(session: Session, run_name: str) -> None:
             "status": status,
             "recipe": f"{config['recipe']['name']}: {config['recipe']['summary']}",
             "data": f"{config['data']['name']} ({config['data']['fingerprint']})",
-            "options": ", ".join(f"{name} {value}" for name, value in config["options"].items()),
+            "options": ", ".join(f"{name} {value}" for name, value in options.items()),
             "device": config["device"],
             "versions": versions,
             "created": config["created"],
@@ -71,7 +73,7 @@ def show(session: Session, run_name: str) -> None:
         for line in run.log_tail():
             print(f"  | {line}")
     if history.epochs:
-        print("\nepoch  train_loss  valid_loss    rmse   time")
+        print(f"\n{unit}  train_loss  valid_loss    rmse   time")
         for event in history.epochs:
             print(epoch_row(event))
 

@@ -117,6 +117,11 @@ class History:
                 self.ending = event
 
     @property
+    def unit(self) -> str:
+        """What the run counts: an epoch, or a sweep of a sampler."""
+        return str((self.start or {}).get("unit", "epoch"))
+
+    @property
     def best(self) -> Event | None:
         """The epoch with the lowest validation loss."""
         scored = [e for e in self.epochs if e.get("valid_loss") is not None]

@@ -31,6 +31,7 @@ from typing import Any
 import psutil
 
 from cftui.engine.events import Event, History, read_history
+from cftui.engine.recipes import GRADIENT_ONLY, SAMPLED_ONLY
 from cftui.errors import CftuiError, suggestion
 from cftui.files import write_json
 from cftui.home import Home
@@ -326,20 +327,33 @@ def rename(home: Home, run: RunFolder, name: str) -> RunFolder:
     return renamed
 
 
+def settings(config: dict[str, Any]) -> dict[str, Any]:
+    """The options in ``run.json``, less those that the run's recipe does not have."""
+    others = GRADIENT_ONLY if config["recipe"].get("sampled") else SAMPLED_ONLY
+    return {name: value for name, value in config["options"].items() if name not in others}
+
+
 def differences(first: RunFolder, second: RunFolder) -> list[dict[str, Any]]:
-    """One row per setting or result in which two runs differ: ``what`` and a column per run."""
+    """One row per setting or result in which two runs differ: ``what`` and a column per run, None where it has none.
+
+    Losses have the digits of the epoch table.
+    """
 
     def facts(run: RunFolder) -> dict[str, Any]:
         config, history = run.config(), run.history()
-        nested = {group: config[group] for group in ("recipe", "options", "data", "versions") if group in config}
-        flat = {f"{group}.{name}": value for group, values in nested.items() for name, value in values.items()}
+        nested = {group: config[group] for group in ("data", "versions") if group in config}
         best, last = history.best or {}, history.last or {}
-        return {
-            **flat,
-            "device": config.get("device"),
-            "epochs done": len(history.epochs),
+        losses = {
             "valid_loss": (history.ending or last).get("valid_loss"),
             "best valid_loss": best.get("valid_loss"),
+        }
+        return {
+            "recipe": config["recipe"]["name"],
+            **{name: settings(config).get(name) for name in config["options"]},
+            **{f"{group}.{name}": value for group, values in nested.items() for name, value in values.items()},
+            "device": config.get("device"),
+            "epochs done": len(history.epochs),
+            **{name: loss if loss is None else round(loss, 6) for name, loss in losses.items()},
             "best epoch": best.get("epoch"),
             "seconds": round(history.elapsed, 1),
         }

@@ -14,11 +14,6 @@ from cftui.home import Home
 MEMORY = "; was memory short?"
 
 
-def unit(history: History) -> str:
-    """What a run counts: an epoch, or a sweep of a sampler."""
-    return str((history.start or {}).get("unit", "epoch"))
-
-
 def start_detached(home: Home, name: str, arguments: list[str]) -> subprocess.Popen[bytes]:
     """Start ``cftui`` in a session of its own, so that neither quitting nor a dropped terminal reaches it.
 

@@ -56,6 +56,18 @@ def test_recommendations_by_either_end(by: str, home: Home, model: TrainedModel,
     assert folded[0].keys() == rows[0].keys()
 
 
+def test_a_run_is_shown_in_its_own_words(home: Home, cli) -> None:
+    text = cli(home, "runs", "show", "bayes.run").out
+    (options,) = [line for line in text.splitlines() if line.startswith("options")]
+    assert "sweeps " in options
+    assert "implicit True" in options
+    assert not any(word in options for word in ("epochs", "lr", "wd", "bs", "patience", "keep_best"))
+    assert "\nsweep  train_loss" in text
+    plain = cli(home, "runs", "show", "model4.run").out
+    assert "\nepoch  train_loss" in plain
+    assert "burn_in" not in plain
+
+
 def test_eval_says_whether_the_intervals_hold(home: Home, model: TrainedModel, cli) -> None:
     wanted = ranking.calibration(model, model.ratings(home)).as_json()
     found = cli(home, "eval", "--json", *RUN).json

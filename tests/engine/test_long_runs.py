@@ -240,8 +240,21 @@ def test_runs_can_be_renamed_and_compared(tiny_home: Home) -> None:
     with pytest.raises(CftuiError, match="there is a run second already"):
         rename(tiny_home, renamed, "second")
     found = {row["what"]: (row["other"], row["second"]) for row in differences(renamed, second)}
-    assert found["options.lr"] == (0.005, 0.01)
-    assert "recipe.name" not in found
+    assert found["lr"] == (0.005, 0.01)
+    assert "recipe" not in found
+    assert "bs" not in found
+
+
+def test_a_chain_is_compared_by_what_it_has(tiny_home: Home) -> None:
+    first = fit(tiny_home, "gradients")
+    options = recipe("bayes").options(epochs=4)
+    chain = training.train(tiny_home, recipe("bayes"), options, data="tiny", device=CPU, name="chain")
+    found = {row["what"]: (row["gradients"], row["chain"]) for row in differences(first, chain)}
+    assert found["recipe"] == (first.config()["recipe"]["name"], "bayes")
+    assert found["lr"][1] is found["bs"][1] is found["wd"][1] is None
+    assert found["lr"][0] is not None
+    assert found["implicit"] == (None, True)
+    assert found["epochs done"][1] == 4
 
 
 # What a loss is worth

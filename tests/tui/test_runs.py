@@ -119,8 +119,8 @@ async def test_two_runs_are_compared_by_what_differs(two_runs, until):
         rows = {
             str(table.get_row_at(at)[0]): [str(c) for c in table.get_row_at(at)[1:]] for at in range(table.row_count)
         }
-        assert rows["options.lr"] == ["0.01", "0.005"]
-        assert "options.bs" not in rows
+        assert rows["lr"] == ["0.01", "0.005"]
+        assert "bs" not in rows
 
 
 async def test_results_show_validation_ratings_beside_predictions(two_runs, until):

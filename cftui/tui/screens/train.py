@@ -14,7 +14,7 @@ from cftui.engine.events import History, read_history
 from cftui.engine.recipes import OPTIONS
 from cftui.engine.runs import RunFolder
 from cftui.errors import CftuiError
-from cftui.tui.following import Followed, unit
+from cftui.tui.following import Followed
 from cftui.tui.keys import bindings
 from cftui.tui.screens.prompt import Confirm, Prompt
 from cftui.tui.screens.room import Room
@@ -96,7 +96,7 @@ class TrainScreen(Room):
         if run.status() != "done":
             self.cftui.resume_training(name)
             return
-        one = unit(run.history())
+        one = run.history().unit
 
         def check(text: str) -> str:
             try:
@@ -235,7 +235,7 @@ class TrainScreen(Room):
     def action_x_axis(self) -> None:
         chart, followed = self.query_one(LossChart), self.cftui.followed
         # A sweep is a step.
-        known = [axis for axis in X_AXES if axis != "step" or followed is None or unit(followed.history) != "sweep"]
+        known = [axis for axis in X_AXES if axis != "step" or followed is None or followed.history.unit != "sweep"]
         at = known.index(chart.x_axis) if chart.x_axis in known else 0
         chart.x_axis = known[(at + 1) % len(known)]
         self._redraw()
@@ -289,7 +289,7 @@ class TrainScreen(Room):
         chart.show(history, urgent=self._shown != followed.name or not followed.live)
         self._shown = followed.name
         # More is said of a sweep than of an epoch: more room where the table stands beside the chart.
-        self.set_class(unit(history) == "sweep", "-sweeps")
+        self.set_class(history.unit == "sweep", "-sweeps")
         table.show(followed.name, history)
         status.update(_status_text(followed, status.size.width))
         if not followed.live:

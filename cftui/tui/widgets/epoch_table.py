@@ -5,7 +5,6 @@ from __future__ import annotations
 from rich.text import Text
 
 from cftui.engine.events import Event, History
-from cftui.tui.following import unit
 from cftui.tui.widgets.table import Table
 
 # Table measures every cell: of a long run the last epochs are shown.
@@ -54,7 +53,7 @@ class EpochTable(Table):
         return self.cursor_row >= self.row_count - 1
 
     def _fitting(self, history: History | None) -> dict[str, int]:
-        if history is None or unit(history) == "epoch":
+        if history is None or history.unit == "epoch":
             return EPOCHS
         return SWEEPS_WIDE if self.size.width > sum(SWEEPS_WIDE.values()) else SWEEPS
 
@@ -67,7 +66,7 @@ class EpochTable(Table):
         if history is None:
             self.border_title, self.border_subtitle = "epochs", ""
             return
-        one, best, last = unit(history), history.best, history.last
+        one, best, last = history.unit, history.best, history.last
         self.border_title = f"{one}s"
         if one == "sweep" and last:
             draws = last.get("draws") or 0

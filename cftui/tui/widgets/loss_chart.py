@@ -13,7 +13,6 @@ from textual_plotext import PlotextPlot
 
 from cftui.engine.events import Event, History
 from cftui.tui.colours import RGB, Colours, colours
-from cftui.tui.following import unit
 
 # A line of raw points is slow to draw: no more per column than can be seen.
 POINTS_PER_COLUMN = 2
@@ -108,7 +107,7 @@ class LossChart(PlotextPlot):
     @property
     def _banded(self) -> bool:
         """A sweep goes over all ratings at once: there are no batches to differ."""
-        return self.band and (self.history is None or unit(self.history) != "sweep")
+        return self.band and (self.history is None or self.history.unit != "sweep")
 
     def render(self) -> RenderResult:
         self._draw()
