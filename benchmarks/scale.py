@@ -123,6 +123,16 @@ def measure(shape: str) -> list[list[str]]:
         return rows
 
 
+def importing() -> float:
+    """Seconds that a process takes to come as far as PyTorch, the median of five: what the machine is worth today."""
+    seconds = []
+    for _ in range(5):
+        begun = time.perf_counter()
+        subprocess.run([sys.executable, "-c", "import torch"], check=True)
+        seconds.append(time.perf_counter() - begun)
+    return statistics.median(seconds)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("shapes", nargs="*", default=list(SHAPES))
@@ -132,7 +142,7 @@ def main() -> None:
     for shape in arguments.shapes:
         rows += measure(shape)
     header = ["ratings", "CSV", "read by", "reading it", "CSV to first batch, cold", "the same, warm", "peak memory"]
-    text = table(header, rows)
+    text = f"{table(header, rows)}\n\nFor comparison, `import torch` alone: {importing():.1f} s."
     print(text)
     if arguments.write:
         put("scale", text)
