@@ -109,22 +109,22 @@ def epoch_map(earlier: TrainedModel, found: Components) -> ItemMap:
 
 @dataclass(frozen=True, eq=False)
 class Pole:
-    """One end of a named axis: an item, or the items of a genre. ``codes`` are int64."""
+    """One end of a named axis: an item, or the items of a genre or a tag. ``codes`` are int64."""
 
     name: str
     codes: np.ndarray
 
 
 def pole(model: TrainedModel, text: str) -> Pole:
-    """A genre by its name, else an item by its title.
+    """A genre or tag by its name, else an item by its title.
 
     Raises:
         CftuiError: neither, or several items.
     """
     wanted = text.strip().casefold()
-    for name, flags in model.genres.items():
+    for name, codes in model.kinds.items():
         if name.casefold() == wanted:
-            return Pole(name, np.flatnonzero(flags))
+            return Pole(name, codes)
     code = model.item_code(text.strip())
     return Pole(model.titles[code], np.array([code]))
 

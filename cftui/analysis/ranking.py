@@ -50,7 +50,7 @@ class Filter:
 
     Attributes:
         min_ratings: those with fewer are left out.
-        genre: those that are not of it are left out; empty for all.
+        genre: those that are not of it are left out; empty for all. It may be a tag.
     """
 
     min_ratings: int = 0
@@ -58,21 +58,15 @@ class Filter:
 
     @classmethod
     def parse(cls, text: str, model: TrainedModel) -> Filter:
-        """``comedy 20`` or ``20`` or ``sci-fi``: a genre, in full or its beginning, and a least number of ratings.
+        """``comedy 20`` or ``20`` or ``sci-fi``: a genre or tag or its beginning, and a least number of ratings.
 
         Raises:
-            CftuiError: a word is neither.
+            CftuiError: what is no number is neither.
         """
-        least, genre = 0, ""
-        for word in text.split():
-            if word.isdecimal():
-                least = int(word)
-                continue
-            fits = [name for name in model.genres if name.casefold().startswith(word.casefold())]
-            if not fits:
-                raise CftuiError(f"no genre {word!r}; {suggestion(word.title(), list(model.genres))}")
-            genre = fits[0]
-        return cls(least, genre)
+        words = text.split()
+        least = [int(word) for word in words if word.isdecimal()]
+        wanted = " ".join(word for word in words if not word.isdecimal())
+        return cls(least[-1] if least else 0, _kind(model, wanted) if wanted else "")
 
     def __str__(self) -> str:
         return " ".join(filter(None, (self.genre, f"{self.min_ratings}+ ratings" if self.min_ratings else "")))
@@ -81,9 +75,24 @@ class Filter:
         """bool ``[items]``; the unknown is never allowed."""
         allowed = model.counts >= self.min_ratings
         if self.genre:
-            allowed &= model.genres[self.genre]
+            of_kind = np.zeros(len(allowed), dtype=bool)
+            of_kind[model.kinds[self.genre]] = True
+            allowed &= of_kind
         allowed[0] = False
         return allowed
+
+
+def _kind(model: TrainedModel, wanted: str) -> str:
+    """The genre or tag that a person means: in full, else the first that begins so."""
+    begin = [name for name in model.kinds if name.casefold().startswith(wanted.casefold())]
+    if not begin:
+        tags = [name for name in model.kinds if name not in model.genres]
+        genre_hint = suggestion(wanted.title(), list(model.genres))
+        # There may be thousands of tags: only a near miss is told.
+        tag_hint = suggestion(wanted.casefold(), tags)
+        hint = tag_hint if tag_hint.startswith("did") and not genre_hint.startswith("did") else genre_hint
+        raise CftuiError(f"no genre {'or tag ' if tags else ''}{wanted!r}; {hint}")
+    return next((name for name in begin if name.casefold() == wanted.casefold()), begin[0])
 
 
 ANY = Filter()

@@ -163,6 +163,16 @@ class TrainedModel:
         return {str(name): flags[name].to_numpy(dtype=bool) for name in sorted(flags.columns)}
 
     @cached_property
+    def kinds(self) -> dict[str, np.ndarray]:
+        """The items of each genre and of each tag, int64 codes ascending: genres, then tags, both sorted."""
+        found = {name: np.flatnonzero(flags) for name, flags in self.genres.items()}
+        if "tags" in self.item_table:
+            each = self.item_table["tags"].str.split("|").explode()
+            tags = each.index.to_series().groupby(each.to_numpy(), sort=True)
+            found |= {str(tag): codes.to_numpy() for tag, codes in tags if tag and tag not in found}
+        return found
+
+    @cached_property
     def counts(self) -> np.ndarray:
         """Ratings per item code, int64 ``[items]``."""
         return self.item_table["ratings"].to_numpy(np.int64)

@@ -27,7 +27,9 @@ POLES = click.Tuple([str, str])
     "--part", type=click.Choice(["M", "L", "S"]), default="M", show_default=True, help="Robust PCA: M = L + S."
 )
 @click.option("--solver", type=click.Choice(["ialm", "book"]), default="ialm", show_default=True, help="For L and S.")
-@click.option("--x", "x_axis", type=POLES, metavar="A B", help="The x axis from A to B instead: titles or genres.")
+@click.option(
+    "--x", "x_axis", type=POLES, metavar="A B", help="The x axis from A to B instead: titles, genres or tags."
+)
 @click.option("--y", "y_axis", type=POLES, metavar="C D", help="The y axis from C to D instead.")
 @EPOCH
 @click.option("--from", "source", type=click.Path(path_type=Path), help="Coordinates from a CSV that --csv wrote.")

@@ -41,7 +41,7 @@ def filter_options(function: Decorated) -> Decorated:
         show_default=True,
         help="Leave out items with fewer ratings.",
     )
-    genre = click.option("--genre", default="", help="Only items of that genre, or of one that begins so.")
+    genre = click.option("--genre", default="", help="Only items of that genre or tag, or of one that begins so.")
     decorate: Callable[[Decorated], Decorated] = lambda f: least(genre(f))  # noqa: E731
     return decorate(function)
 

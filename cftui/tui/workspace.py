@@ -125,4 +125,4 @@ class OpenModel:
     def prepare(self) -> None:
         """Find what the first key press would otherwise have to wait for; for a thread."""
         _ = self.ratings.by_item, self.ratings.by_user, self.ratings.levels, self.model.unit_factors, self.biases
-        _ = self.model.genres, self.model.index, self.prior, self.average, self.epochs
+        _ = self.model.kinds, self.model.index, self.prior, self.average, self.epochs

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cftui.analysis import ranking
+from cftui.analysis import maps, ranking
 from cftui.analysis.ranking import Filter
 from cftui.analysis.trained import TrainedModel
 from cftui.data.ratings import Ratings
@@ -53,6 +55,60 @@ def test_a_word_that_is_neither_is_named_with_what_was_meant(typed: str, complai
     with pytest.raises(CftuiError) as caught:
         Filter.parse(typed, model)
     assert str(caught.value).startswith(complaint)
+
+
+# Tags
+
+TAGS = {
+    "Fargo (1996)": "dark comedy|quirky",
+    "Clerks (1994)": "dark comedy",
+    "Star Wars (1977)": "sci-fi|darkness|music",
+}
+
+
+@pytest.fixture(scope="module")
+def tagged(model: TrainedModel) -> TrainedModel:
+    return replace(model, item_table=model.item_table.assign(tags=model.item_table["title"].map(TAGS).fillna("")))
+
+
+@pytest.mark.parametrize(
+    ("typed", "wanted"),
+    [
+        ("Dark  Comedy 20", Filter(20, "dark comedy")),
+        ("darkn", Filter(0, "darkness")),
+        ("dark", Filter(0, "dark comedy")),
+        ("d", Filter(0, "Documentary")),  # a genre before a tag
+        ("sci-fi", Filter(0, "Sci-Fi")),
+        ("music", Filter(0, "music")),  # in full before the beginning of Musical
+    ],
+)
+def test_a_filter_may_be_a_tag(typed: str, wanted: Filter, tagged: TrainedModel) -> None:
+    assert Filter.parse(typed, tagged) == wanted
+
+
+def test_a_tag_allows_what_bears_it(tagged: TrainedModel) -> None:
+    codes = [tagged.item_code(title) for title in ("Clerks (1994)", "Fargo (1996)")]
+    assert np.flatnonzero(Filter(0, "dark comedy").allows(tagged)).tolist() == sorted(codes)
+    assert np.flatnonzero(Filter(300, "dark comedy").allows(tagged)).tolist() == codes[1:]
+    assert {*tagged.kinds} - {*tagged.genres} == {"dark comedy", "quirky", "sci-fi", "darkness", "music"}
+    for name, flags in tagged.genres.items():
+        assert np.array_equal(tagged.kinds[name], np.flatnonzero(flags))
+    assert np.array_equal(maps.pole(tagged, "Dark Comedy").codes, sorted(codes))
+
+
+@pytest.mark.parametrize(
+    ("typed", "complaint"),
+    [
+        ("dark comdey", "no genre or tag 'dark comdey'; did you mean dark comedy"),
+        ("wetsern", "no genre or tag 'wetsern'; did you mean Western?"),
+        ("qqq", "no genre or tag 'qqq'; there is: Action, Adventure"),
+    ],
+)
+def test_what_is_no_tag_either_is_said(typed: str, complaint: str, tagged: TrainedModel) -> None:
+    with pytest.raises(CftuiError) as caught:
+        Filter.parse(typed, tagged)
+    assert str(caught.value).startswith(complaint)
+    assert "quirky" not in str(caught.value)
 
 
 @given(least=st.integers(0, 700), data=st.data())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import threading
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -374,6 +375,31 @@ async def test_axes_are_named_by_their_poles_which_lie_at_minus_one_and_one(quic
         await pilot.press("a", "escape")
         await wait(pilot, lambda: is_drawn(quick, expected(opened, Filter())))
         assert title(quick, "#points").startswith("PC1 ")
+
+
+async def test_a_tag_is_a_pole_and_a_filter_where_there_are_tags(opened):
+    titles = opened.model.item_table["title"]
+    tags = np.where(titles.isin(["Fargo (1996)", "Clerks (1994)"]), "dark comedy", "")
+    tags[titles == "Star Wars (1977)"] = "\x1b[31mepic"
+    opened.model = replace(opened.model, item_table=opened.model.item_table.assign(tags=tags))
+    app = app_with(opened)
+    async with mapping(app, WIDE) as pilot:
+        await pilot.press("a")
+        await wait(pilot, lambda: isinstance(app.screen, TitlePicker))
+        assert "tag" not in page(app).split("a title or a genre or tag")[1], "nothing is typed yet"
+        await pilot.press(*"dark")
+        await wait(pilot, lambda: "tag  dark comedy" in page(app))
+        await pilot.press("enter")
+        for text in ("toy", "horror", "musical"):
+            await choose(pilot, text)
+        x = maps.pole(opened.model, "dark comedy"), maps.pole(opened.model, "Toy Story (1995)")
+        y = maps.pole(opened.model, "Horror"), maps.pole(opened.model, "Musical")
+        assert title(app, "#points") == "dark comedy → Toy Story (1995)   Horror → Musical"
+        await filtered(pilot, "dark comedy")
+        shown = app.screen._shown.table
+        assert sorted(shown["title"]) == ["Clerks (1994)", "Fargo (1996)"]
+        whole = maps.named_map(opened.model, x, y).table
+        assert shown["0"].tolist() == pytest.approx(whole["0"][whole["title"].isin(shown["title"])].tolist())
 
 
 async def test_an_axis_with_one_place_for_both_poles_is_told_and_the_map_stays(quick, opened):

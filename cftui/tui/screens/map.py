@@ -91,7 +91,7 @@ class MapScreen(MapRoom):
         self._found = []
         if self._only is None:
             self._only, self._tolerance = Filter(min_ratings=WELL_KNOWN), components.NEAR
-        elif self._only.genre and self._only.genre not in opened.model.genres:
+        elif self._only.genre and self._only.genre not in opened.model.kinds:
             self._only = Filter(self._only.min_ratings)
         if not opened.model.has_bias and self.colouring == "bias":
             self.colouring = "quadrant"

@@ -90,7 +90,7 @@ class MapRoom(ModelRoom):
                     self._to_part("M")
                 return
             if choice.code is None:
-                poles.append(maps.pole(opened.model, choice.genre))
+                poles.append(maps.pole(opened.model, choice.kind))
             else:
                 poles.append(maps.Pole(opened.model.titles[choice.code], np.array([choice.code])))
             if len(poles) < len(questions):
@@ -105,7 +105,7 @@ class MapRoom(ModelRoom):
 
         def ask() -> None:
             so_far = f" ({plain(poles[-1].name)} ...)" if len(poles) % 2 else ""
-            self.app.push_screen(TitlePicker(opened, questions[len(poles)] + so_far, genres=True), take)
+            self.app.push_screen(TitlePicker(opened, questions[len(poles)] + so_far, kinds=True), take)
 
         ask()
 

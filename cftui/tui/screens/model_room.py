@@ -103,7 +103,8 @@ class ModelRoom(Room):
 
         asked = now or Filter()
         value = " ".join(filter(None, (asked.genre, str(asked.min_ratings or ""))))
-        hint = "a genre, a least number of ratings, or both: comedy 20; empty: everything"
+        genre = "a genre or tag" if len(model.kinds) > len(model.genres) else "a genre"
+        hint = f"{genre}, a least number of ratings, or both: comedy 20; empty: everything"
 
         def done(answer: str) -> None:
             use(Filter.parse(answer, model))
