@@ -21,6 +21,8 @@ from cftui.errors import CftuiError, suggestion
 METRICS = ("cosine", "euclidean")
 # Ratings at which a similarity is trusted by half, where shrinkage is asked for and no number is given.
 SHRINK = 50
+# How alike what was typed and a tag must be, of 100, for the tag to be what was meant.
+NEAR_TAG = 70
 
 
 def _items(model: TrainedModel, codes: np.ndarray) -> pd.DataFrame:
@@ -86,11 +88,14 @@ def _kind(model: TrainedModel, wanted: str) -> str:
     """The genre or tag that a person means: in full, else the first that begins so."""
     begin = [name for name in model.kinds if name.casefold().startswith(wanted.casefold())]
     if not begin:
+        from rapidfuzz import fuzz, process
+
         tags = [name for name in model.kinds if name not in model.genres]
-        genre_hint = suggestion(wanted.title(), list(model.genres))
-        # There may be thousands of tags: only a near miss is told.
-        tag_hint = suggestion(wanted.casefold(), tags)
-        hint = tag_hint if tag_hint.startswith("did") and not genre_hint.startswith("did") else genre_hint
+        hint = suggestion(wanted.title(), list(model.genres))
+        # There may be thousands of tags: only the nearest is told, and found between two key presses.
+        near = process.extractOne(wanted.casefold(), tags, scorer=fuzz.ratio, score_cutoff=NEAR_TAG)
+        if near and not hint.startswith("did"):
+            hint = f"did you mean {near[0]}?"
         raise CftuiError(f"no genre {'or tag ' if tags else ''}{wanted!r}; {hint}")
     return next((name for name in begin if name.casefold() == wanted.casefold()), begin[0])
 

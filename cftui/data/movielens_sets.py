@@ -344,7 +344,7 @@ def _read_tags(layout: Layout, path: Path) -> dict[int, str]:
     given = pd.DataFrame({"user": users, "item": movies, "tag": tags}).drop_duplicates()
     people = given.groupby(["item", "tag"]).size().reset_index(name="people")
     people = people[people.groupby("tag")["item"].transform("size") >= TAGGED]
-    people["text"] = np.array([*texts, ""], dtype=object)[people["tag"]]
+    people["text"] = np.array([*texts], dtype=object)[people["tag"]]
     best = people.sort_values(["people", "text"], ascending=[False, True]).groupby("item").head(TAGS)
     return best.groupby("item")["text"].agg("|".join).to_dict()
 

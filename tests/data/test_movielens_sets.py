@@ -229,6 +229,14 @@ def test_the_eight_that_most_people_gave(home: Home, tmp_path: Path) -> None:
     assert other.split("|") == [f"tag{t}" for t in range(8)], "equals in the order of the alphabet"
 
 
+@pytest.mark.parametrize("rows", ["", "1,1,funny,0\n", "1,1, ,0\n"])
+def test_a_file_without_a_tag_that_counts(rows: str, home: Home, tmp_path: Path) -> None:
+    folder = publish("ml-20m", tmp_path)
+    (folder / "tags.csv").write_text(f"userId,movieId,tag,timestamp\n{rows}")
+    sources.get("ml-20m", home, source=folder)
+    assert not catalog.open_ratings("ml-20m", home).item_table["tags"].any()
+
+
 def test_a_set_without_its_tags_is_read_and_read_again_once_they_are_there(home: Home, tmp_path: Path) -> None:
     folder = tagged("ml-latest-small", tmp_path)
     (folder / "tags.csv").rename(tmp_path / "tags.csv")
