@@ -90,8 +90,8 @@ def _kind(model: TrainedModel, wanted: str) -> str:
     if not begin:
         from rapidfuzz import fuzz, process
 
-        tags = [name for name in model.kinds if name not in model.genres]
-        hint = suggestion(wanted.title(), list(model.genres))
+        genres, tags = list(model.genres), [name for name in model.kinds if name not in model.genres]
+        hint = suggestion(wanted.title(), genres) if genres or not tags else f"there are {len(tags):,} tags"
         # There may be thousands of tags: only the nearest is told, and found between two key presses.
         near = process.extractOne(wanted.casefold(), tags, scorer=fuzz.ratio, score_cutoff=NEAR_TAG)
         if near and not hint.startswith("did"):
