@@ -65,10 +65,13 @@ class Filter:
         Raises:
             CftuiError: what is no number is neither.
         """
-        words = text.split()
-        least = [int(word) for word in words if word.isdecimal()]
-        wanted = " ".join(word for word in words if not word.isdecimal())
-        return cls(least[-1] if least else 0, _kind(model, wanted) if wanted else "")
+        words, least = text.split(), 0
+        # "agent 007" is a tag.
+        if " ".join(words).casefold() not in map(str.casefold, model.kinds):
+            for end in (-1, 0):
+                if words and not least and words[end].isdecimal():
+                    least = int(words.pop(end))
+        return cls(least, _kind(model, " ".join(words)) if words else "")
 
     def __str__(self) -> str:
         return " ".join(filter(None, (self.genre, f"{self.min_ratings}+ ratings" if self.min_ratings else "")))
