@@ -66,8 +66,8 @@ class Filter:
             CftuiError: what is no number is neither.
         """
         words, least = text.split(), 0
-        # "agent 007" is a tag.
-        if " ".join(words).casefold() not in map(str.casefold, model.kinds):
+        # "agent 007" is a tag, and so may be "20", but that is a number first.
+        if len(words) == 1 or " ".join(words).casefold() not in map(str.casefold, model.kinds):
             for end in (-1, 0):
                 if words and not least and words[end].isdecimal():
                     least = int(words.pop(end))

@@ -61,7 +61,7 @@ def test_a_word_that_is_neither_is_named_with_what_was_meant(typed: str, complai
 
 TAGS = {
     "Fargo (1996)": "dark comedy|quirky",
-    "Clerks (1994)": "dark comedy",
+    "Clerks (1994)": "dark comedy|agent 007|20",
     "Star Wars (1977)": "sci-fi|darkness|music",
 }
 
@@ -79,6 +79,10 @@ def tagged(model: TrainedModel) -> TrainedModel:
         ("dark", Filter(0, "dark comedy")),
         ("d", Filter(0, "Documentary")),  # a genre before a tag
         ("sci-fi", Filter(0, "Sci-Fi")),
+        ("agent 007", Filter(0, "agent 007")),
+        ("Agent 007 20", Filter(20, "agent 007")),
+        ("20 agent", Filter(20, "agent 007")),
+        ("20", Filter(20)),
         ("music", Filter(0, "music")),  # in full before the beginning of Musical
     ],
 )
@@ -90,7 +94,15 @@ def test_a_tag_allows_what_bears_it(tagged: TrainedModel) -> None:
     codes = [tagged.item_code(title) for title in ("Clerks (1994)", "Fargo (1996)")]
     assert np.flatnonzero(Filter(0, "dark comedy").allows(tagged)).tolist() == sorted(codes)
     assert np.flatnonzero(Filter(300, "dark comedy").allows(tagged)).tolist() == codes[1:]
-    assert {*tagged.kinds} - {*tagged.genres} == {"dark comedy", "quirky", "sci-fi", "darkness", "music"}
+    assert {*tagged.kinds} - {*tagged.genres} == {
+        "dark comedy",
+        "quirky",
+        "sci-fi",
+        "darkness",
+        "music",
+        "agent 007",
+        "20",
+    }
     for name, flags in tagged.genres.items():
         assert np.array_equal(tagged.kinds[name], np.flatnonzero(flags))
     assert np.array_equal(maps.pole(tagged, "Dark Comedy").codes, sorted(codes))
