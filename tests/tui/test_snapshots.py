@@ -285,7 +285,7 @@ async def settled(pilot: Pilot, there: Callable[[], object]) -> None:
     await wait(pilot, there)
     before, same = "", 0
     # Several times the same: on a busy machine a table's new widths are drawn a while after they were measured.
-    while same < 4:
+    while same < 3:
         now = page(app)
         busy = any(worker.is_running for worker in app.workers) or unmeasured(app)
         same = same + 1 if now == before and not busy else 0
