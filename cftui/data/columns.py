@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +25,8 @@ from cftui.files import write_json
 
 COLUMNS = {"user": np.int32, "item": np.int32, "rating": np.float32, "timestamp": np.int64}
 FORMAT = 1
+# Rows handled at a time.
+BLOCK = 1_000_000
 FACTS = "dataset.json"
 
 
@@ -145,7 +148,7 @@ def read_ratings(folder: Path, item_key: ItemKey, remedy: str) -> Ratings:
     facts = read_facts(folder, remedy)
     columns = _columns(folder, facts, remedy)
     users, items = (_side(folder, name, facts, remedy) for name in ("users", "items"))
-    rated = np.flatnonzero(np.bincount(columns["item"], minlength=len(items)))
+    rated = np.flatnonzero(sum(np.bincount(rows, minlength=len(items)) for rows in _blocks(columns["item"])))
     code_of = np.zeros(len(items), dtype=np.int64)
     which, keys = pd.factorize(items["title" if item_key == "title" else "item"].iloc[rated], sort=True)
     code_of[rated] = which + 1
@@ -154,13 +157,26 @@ def read_ratings(folder: Path, item_key: ItemKey, remedy: str) -> Ratings:
     return Ratings.assemble(
         tables,
         item_key,
-        user=columns["user"].astype(np.int64) + 1,
+        user=np.add(columns["user"], 1, dtype=np.int64),
         user_ids=users["user"].tolist(),
-        item=code_of[columns["item"]],
+        item=_taken(code_of, columns["item"]),
         item_ids=keys.tolist(),
         rating=columns["rating"],
         timestamp=columns["timestamp"],
     )
+
+
+def _blocks(rows: np.ndarray) -> Iterator[np.ndarray]:
+    """What numpy indexes or counts by it first copies as int64: of tens of millions that takes longer than the rest."""
+    return (rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK))
+
+
+def _taken(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """``values[rows]``."""
+    found = np.empty(len(rows), values.dtype)
+    for block, out in zip(_blocks(rows), _blocks(found), strict=True):
+        values.take(block, out=out, mode="clip")  # in bounds: ``_columns`` made sure
+    return found
 
 
 def _tables(
