@@ -11,7 +11,7 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -35,6 +35,8 @@ from cftui.errors import CftuiError
 
 # Ratings put into an epoch's order at a time.
 BLOCK = 1_000_000
+# Of more ratings than these the first epoch's order is drawn while everything else begins: it takes most of a second.
+AHEAD = 2_000_000
 # A run logs about this many windows of batch losses, however long it is.
 WINDOWS = 400
 CUDA_WINDOW = 16
@@ -148,6 +150,9 @@ class Trainer:
         if not self.steps_per_epoch:
             raise CftuiError(f"batch size {options.bs}: more than the {len(split.train):,} training ratings")
         self.cycle = (0, self.steps_per_epoch * options.epochs)
+        self._ahead: Future[Tensor] | None = None
+        if device.type == "cpu" and len(split.train) > AHEAD:
+            self._ahead = ThreadPoolExecutor(1).submit(self._order, 0, len(split.train))
         self.step = 0
         self.elapsed = 0.0
         self.best: tuple[float, int] | None = None
@@ -326,13 +331,18 @@ class Trainer:
     def _batches(self, epoch: int, skip: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """The batches of one epoch in its order, the last partial one dropped, the first ``skip`` passed over."""
         size = self.options.bs
-        # On CUDA drawn there: shuffling tens of millions on the host would outlast the epoch.
-        where = self.device if self.device.type == "cuda" else torch.device("cpu")
-        generator = torch.Generator(where).manual_seed((self.options.seed << 24) + epoch + 1)
-        order = torch.randperm(len(self._train[2]), generator=generator, device=where).to(self.device)
+        ahead, self._ahead = self._ahead, None
+        order = ahead.result() if ahead and epoch == 0 else self._order(epoch, self.train_size)
         # Gathered several batches at a time: quick for small ones, and never a second copy of a large data set.
         for rows in order[skip * size : self.steps_per_epoch * size].split(max(1, BLOCK // size) * size):
             yield from zip(*(column.index_select(0, rows).split(size) for column in self._train), strict=True)
+
+    def _order(self, epoch: int, n: int) -> Tensor:
+        """In which the ``n`` training ratings come, int64 ``[n]`` on the device."""
+        # On CUDA drawn there: shuffling tens of millions on the host would outlast the epoch.
+        where = self.device if self.device.type == "cuda" else torch.device("cpu")
+        generator = torch.Generator(where).manual_seed((self.options.seed << 24) + epoch + 1)
+        return torch.randperm(n, generator=generator, device=where).to(self.device)
 
     def endless_batches(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Epoch after epoch, for trying things out."""

@@ -323,3 +323,31 @@ def test_the_learning_rate_finder_suggests_what_trains(ratings) -> None:
     assert 5e-4 < found.suggestion < 3e-2
     assert found.lr == sorted(found.lr)
     assert found.loss[-1] > 1.3 * min(found.loss)
+
+
+# Many ratings
+
+
+def test_an_order_drawn_ahead_is_the_order(tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a large set the first epoch's order is drawn in another thread; training goes on as it would have."""
+    plain = trainer_of(tiny)
+    plain.fit()
+    monkeypatch.setattr(trainer_module, "AHEAD", 0)
+    ahead = trainer_of(tiny)
+    assert ahead._ahead is not None
+    ahead.fit()
+    assert plain._ahead is None
+    for name, value in plain.model.state_dict().items():
+        assert torch.equal(ahead.model.state_dict()[name], value), name
+
+
+def test_a_run_that_is_resumed_has_no_use_for_the_first_order(tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, first = trainer_of(tiny), trainer_of(tiny)
+    whole.fit()
+    first.fit(Hooks(should_stop=lambda: first.epoch == 2))
+    monkeypatch.setattr(trainer_module, "AHEAD", 0)
+    second = trainer_of(tiny)
+    second.load_state(first.state())
+    second.fit()
+    for name, value in whole.model.state_dict().items():
+        assert torch.equal(second.model.state_dict()[name], value), name
