@@ -57,7 +57,7 @@ def cross_validate(
         folds: ``splits.folds`` or ``splits.official_folds``; ``options.split`` is not looked at.
         should_stop: asked before every batch. Once it says so, the fold in hand is dropped and nothing more comes.
         on_start: called when a fold's training begins, with all that it needs in place.
-        judge: given the fold and its trained model, on the CPU; for what else there is to know of it.
+        judge: given the fold and its trained model, on the CPU and frozen; for what else there is to know of it.
 
     Raises:
         CftuiError: an option does not suit the data, or the device's memory is too small.
@@ -80,5 +80,5 @@ def cross_validate(
             ) from None
         if outcome == "stopped":
             return
-        judged = judge(part, trainer.model.to("cpu")) if judge else None
+        judged = judge(part, trainer.model.to("cpu").eval().requires_grad_(False)) if judge else None
         yield FoldScore(part.name, score, seconds, coverage, judged)

@@ -246,7 +246,7 @@ def test_a_fold_can_be_trained_by_its_name(home: Home, cli) -> None:
     assert scores["valid"]["mse"] == pytest.approx(rows[1]["mse"], rel=1e-6)
 
 
-@pytest.mark.parametrize("name", ["model4", "collab-nn", "bayes"])
+@pytest.mark.parametrize("name", ["model4", "collab-nn", "embedding-nn", "bayes"])
 def test_the_lists_of_a_fold_are_those_of_a_run_on_it(name: str, home: Home, cli) -> None:
     settings = ("--data", "tiny", "--sweeps", 5) if name == "bayes" else SMALL
     asked = ("-k", 3, "--relevant", 3.5)
