@@ -18,7 +18,7 @@ from markdown import put, table
 
 from cftui.data.splits import split
 from cftui.engine import device
-from cftui.engine.recipes import RECIPES
+from cftui.engine.models.recipes import RECIPES
 from cftui.engine.training import open_ratings, trainer_for
 from cftui.home import Home
 

@@ -27,8 +27,8 @@ from peers import peers
 from cftui.data.ratings import Ratings
 from cftui.data.splits import Split, official_folds, split
 from cftui.engine import device, metrics
-from cftui.engine.chain import Chain
-from cftui.engine.recipes import recipe
+from cftui.engine.bayes.chain import Chain
+from cftui.engine.models.recipes import recipe
 from cftui.engine.training import open_ratings, trainer_for
 from cftui.home import Home
 

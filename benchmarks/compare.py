@@ -52,9 +52,9 @@ from markdown import put, table
 
 from cftui.data.ratings import Ratings
 from cftui.data.splits import Split, split
+from cftui.engine.gradient.trainer import Trainer
 from cftui.engine.metrics import predict
-from cftui.engine.recipes import RECIPES, Options
-from cftui.engine.trainer import Trainer
+from cftui.engine.models.recipes import RECIPES, Options
 from cftui.engine.training import open_ratings
 from cftui.home import Home
 

@@ -19,7 +19,7 @@ from markdown import put, table
 from cftui.data.splits import official_folds
 from cftui.engine import device
 from cftui.engine.crossval import cross_validate
-from cftui.engine.recipes import RECIPES
+from cftui.engine.models.recipes import RECIPES
 from cftui.engine.training import open_ratings
 from cftui.home import Home
 

@@ -27,9 +27,9 @@ from markdown import DOCS, put, table
 from cftui.data.ratings import Ratings
 from cftui.data.splits import Split, split
 from cftui.engine import device, metrics
-from cftui.engine.chain import Chain
-from cftui.engine.recipes import recipe
-from cftui.engine.trainer import Trainer
+from cftui.engine.bayes.chain import Chain
+from cftui.engine.gradient.trainer import Trainer
+from cftui.engine.models.recipes import recipe
 from cftui.engine.training import open_ratings, trainer_for
 from cftui.home import Home
 

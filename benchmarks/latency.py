@@ -29,7 +29,9 @@ import numpy as np
 from markdown import put, table
 from pty_app import Terminal
 
-from cftui.data import catalog, shapes, synth
+from cftui.data.store import catalog
+from cftui.data.synth import making as synth
+from cftui.data.synth import shapes
 from cftui.home import Home
 
 RUN = "model4-synth"
@@ -110,12 +112,15 @@ def functions(home: Home) -> list[list[str]]:
     """Rows: what, median, p95."""
     from textual.geometry import Size
 
-    from cftui.analysis import explain, folding, maps, people, ranking
+    from cftui.analysis import ranking
+    from cftui.analysis.explain import explaining as explain
+    from cftui.analysis.maps import mapping as maps
     from cftui.analysis.search import TitleIndex
     from cftui.analysis.trained import TrainedModel
-    from cftui.engine.runs import find
-    from cftui.tui.widgets.point_map import PointMap
-    from cftui.tui.workspace import OpenModel
+    from cftui.analysis.users import folding, people
+    from cftui.engine.runs.folder import find
+    from cftui.tui.map.point_map import PointMap
+    from cftui.tui.session.workspace import OpenModel
 
     model = TrainedModel.load(find(home, RUN))
     rows = []

@@ -16,12 +16,12 @@ from pathlib import Path
 from markdown import table
 from textual.widgets import DataTable
 
-from cftui.engine.events import EventWriter, read_history
-from cftui.engine.runs import RunFolder, create, process_identity
-from cftui.engine.trainer import WINDOWS
+from cftui.engine.gradient.trainer import WINDOWS
+from cftui.engine.runs.events import EventWriter, read_history
+from cftui.engine.runs.folder import RunFolder, create, process_identity
 from cftui.home import Home
 from cftui.tui.app import CftuiApp
-from cftui.tui.widgets.loss_chart import LossChart
+from cftui.tui.train.loss_chart import LossChart
 
 
 def write_log(run: RunFolder, epochs: int, batches: int) -> None:

@@ -13,8 +13,8 @@ import torch
 
 from cftui.data.ratings import Ratings
 from cftui.data.splits import Split
-from cftui.engine.incidence import Incidence
-from cftui.engine.prior_features import known_features
+from cftui.engine.bayes.incidence import Incidence
+from cftui.engine.bayes.prior_features import known_features
 
 Fitted = tuple[np.ndarray, float]
 """Predictions of the validation ratings ``[n]``, and the seconds it took to fit and make them."""

@@ -19,9 +19,9 @@ from torch import Tensor
 
 from cftui.data.ratings import Ratings
 from cftui.data.splits import split
-from cftui.engine.architectures import Architecture
-from cftui.engine.recipes import RECIPES, Options
-from cftui.engine.trainer import Trainer
+from cftui.engine.gradient.trainer import Trainer
+from cftui.engine.models.architectures import Architecture
+from cftui.engine.models.recipes import RECIPES, Options
 from cftui.engine.training import open_ratings
 from cftui.home import Home
 

@@ -22,9 +22,9 @@ from markdown import put, table
 
 from cftui.data.splits import split
 from cftui.engine import device
-from cftui.engine.recipes import RECIPES, Options
+from cftui.engine.gradient.trainer import Trainer
+from cftui.engine.models.recipes import RECIPES, Options
 from cftui.engine.sweep import as_words
-from cftui.engine.trainer import Trainer
 from cftui.engine.training import open_ratings
 from cftui.home import Home
 

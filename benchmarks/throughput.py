@@ -23,7 +23,8 @@ from typing import Any
 
 from markdown import put, table
 
-from cftui.data import catalog, shapes
+from cftui.data.store import catalog
+from cftui.data.synth import shapes
 from cftui.home import Home
 
 BATCHES = (8_192, 32_768, 131_072)
@@ -74,9 +75,9 @@ def train(data: str, settings: dict[str, Any]) -> Line:
     import torch
 
     from cftui.data.splits import split
-    from cftui.data.synth import read_facts
-    from cftui.engine.recipes import Options, recipe
-    from cftui.engine.trainer import Hooks, Trainer
+    from cftui.data.synth.making import read_facts
+    from cftui.engine.gradient.trainer import Hooks, Trainer
+    from cftui.engine.models.recipes import Options, recipe
     from cftui.engine.training import open_ratings
 
     home, options = Home.find(), Options(**settings)
@@ -122,7 +123,7 @@ def main() -> None:
 
     home = Home.find()
     if not catalog.is_present(arguments.data, home):
-        from cftui.data import synth
+        from cftui.data.synth import making as synth
 
         synth.make(arguments.data.removeprefix(shapes.PREFIX), home, say=lambda line: print(line, file=sys.stderr))
     chosen = {name: getattr(arguments, name) for name in ACCURACY if name != "bs"}

@@ -21,9 +21,9 @@ os.environ["CFTUI_STATE_DIR"] = tempfile.mkdtemp(prefix="cftui-test-")
 import numpy as np
 import pytest
 
-from cftui.data import catalog
-from cftui.data.catalog import KNOWN
 from cftui.data.ratings import Ratings
+from cftui.data.store import catalog
+from cftui.data.store.catalog import KNOWN
 from cftui.data.tables import Tables
 from cftui.home import Home
 
@@ -86,7 +86,7 @@ def write_tiny(folder: Path, users: int = 30) -> Path:
 
 
 def read_tiny(folder: Path) -> Tables:
-    from cftui.data.movielens import read_tables
+    from cftui.data.formats.movielens import read_tables
 
     return dataclasses.replace(read_tables(folder), name=TINY, label="Tiny")
 
@@ -94,7 +94,7 @@ def read_tiny(folder: Path) -> Tables:
 @pytest.fixture(scope="session")
 def ml_100k_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A home that holds the real data set and nothing else."""
-    from cftui.data import sources
+    from cftui.data.store import sources
 
     home = Home(tmp_path_factory.mktemp("ml-100k-home"))
     named = os.environ.get("CFTUI_ML_100K")
@@ -133,7 +133,7 @@ def trained(ml_100k_home: Home, tmp_path_factory: pytest.TempPathFactory):
     import torch
 
     from cftui.analysis.trained import TrainedModel
-    from cftui.engine.recipes import Options, recipe
+    from cftui.engine.models.recipes import Options, recipe
     from cftui.engine.training import train
 
     home = Home(tmp_path_factory.mktemp("trained-home"))
@@ -182,7 +182,7 @@ def tiny_runs(tmp_path_factory: pytest.TempPathFactory, tiny_known: str):
     """``(home, {recipe: run})``: every recipe trained for two epochs on the tiny data; not to be altered."""
     import torch
 
-    from cftui.engine.recipes import RECIPES, Options
+    from cftui.engine.models.recipes import RECIPES, Options
     from cftui.engine.training import train
 
     home = Home(tmp_path_factory.mktemp("tiny-runs"))

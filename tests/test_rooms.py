@@ -85,5 +85,8 @@ def test_version_prints_the_version() -> None:
 
 
 def test_an_error_can_be_imported_without_anything_heavy() -> None:
-    loaded = loaded_by("import cftui.errors, cftui.home, cftui.data.catalog, cftui.engine.recipes, cftui.engine.events")
+    loaded = loaded_by(
+        "import cftui.errors, cftui.home, cftui.data.store.catalog, cftui.engine.models.recipes\n"
+        "import cftui.engine.runs.events"
+    )
     assert loaded.isdisjoint({"torch", "pandas", "numpy", *SCREEN})

@@ -13,7 +13,7 @@ from cftui.cli.main import main
 from cftui.errors import CftuiError
 from cftui.home import Home
 from cftui.settings import Config, State, read_state, write_state
-from cftui.tui.keys import keymap
+from cftui.tui.shell.keys import keymap
 
 
 @pytest.fixture
@@ -224,8 +224,8 @@ def test_platform_folders_are_used_where_none_is_named(monkeypatch: pytest.Monke
 @pytest.fixture
 def located(config: Path, kept: Path, tiny_runs, tmp_path: Path) -> tuple[Home, dict[str, Path]]:
     """A home in which everything the program keeps has been written by what writes it; and where it came to be."""
-    from cftui.analysis import profiles
     from cftui.analysis.trained import TrainedModel
+    from cftui.analysis.users import profiles
 
     _, runs = tiny_runs
     home = Home(tmp_path / "home")

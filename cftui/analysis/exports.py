@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cftui.analysis.components import QUADRANTS, quadrant
+from cftui.analysis.maps.components import QUADRANTS, quadrant
 from cftui.analysis.trained import TrainedModel
 from cftui.errors import CftuiError, suggestion
 from cftui.files import write_atomic

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cftui.analysis.calibration import Calibration, calibrate
-from cftui.analysis.intervals import By, check_intervals, has_intervals, intervals, pair_intervals
-from cftui.analysis.people import Person
+from cftui.analysis.evaluation.calibration import Calibration, calibrate
+from cftui.analysis.evaluation.intervals import By, check_intervals, has_intervals, intervals, pair_intervals
 from cftui.analysis.trained import TrainedModel
+from cftui.analysis.users.people import Person
 from cftui.data.ratings import Ratings
 from cftui.engine import metrics
 from cftui.errors import CftuiError, suggestion

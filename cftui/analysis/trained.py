@@ -14,12 +14,12 @@ from cftui.analysis.search import TitleIndex
 from cftui.data.ratings import Ratings, Vocabulary
 from cftui.data.splits import Split, split
 from cftui.engine import metrics
-from cftui.engine.architectures import Architecture, Learned, Shape
-from cftui.engine.recipes import Options, Recipe
-from cftui.engine.runs import RunFolder, read_json
-from cftui.engine.trainer import build, kept_features, y_range
+from cftui.engine.gradient.trainer import build, kept_features, y_range
+from cftui.engine.models.architectures import Architecture, Learned, Shape
+from cftui.engine.models.recipes import Options, Recipe
+from cftui.engine.runs.folder import RunFolder, read_json
+from cftui.engine.runs.weights import load_snapshot, load_weights
 from cftui.engine.training import open_ratings
-from cftui.engine.weights import load_snapshot, load_weights
 from cftui.errors import CftuiError
 from cftui.home import Home
 

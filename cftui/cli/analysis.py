@@ -142,8 +142,8 @@ def about(session: Session, title: str, run_name: str) -> None:
 @pass_session
 def anatomy(session: Session, run_name: str, rows: int, seed: int) -> None:
     """One batch step by step: vectors, dot product, sigmoid range, squared error, gradient."""
-    from cftui.analysis.anatomy import anatomy as take_apart
-    from cftui.analysis.anatomy import describe
+    from cftui.analysis.explain.anatomy import anatomy as take_apart
+    from cftui.analysis.explain.anatomy import describe
 
     model = load(session, run_name)
     parts = take_apart(model, model.ratings(session.home), rows, seed)

@@ -10,8 +10,8 @@ import click
 
 from cftui.cli.output import narrate, print_facts, print_json, print_table, records
 from cftui.cli.verb import HyperParameter, Session, Verbs, pass_session, rows_option
-from cftui.data import catalog
-from cftui.data.shapes import SHAPES
+from cftui.data.store import catalog
+from cftui.data.synth.shapes import SHAPES
 from cftui.errors import CftuiError
 
 NAME = click.argument("name", default="ml-100k")
@@ -48,7 +48,7 @@ def list_(session: Session) -> None:
 def get(session: Session, name: str, source: Path | None) -> None:
     """Fetch a data set, unless it is there already."""
     from cftui.cli.progress import DownloadBar
-    from cftui.data import sources
+    from cftui.data.store import sources
 
     known = catalog.known(name, session.home)
     if not known.url:
@@ -88,7 +88,7 @@ def import_(session: Session, file: Path, name: str, **asked: Any) -> None:
 
     Delimiter, encoding and columns are guessed from the header and the first rows, and said; an option overrides each.
     """
-    from cftui.data.importing import Asked, import_ratings
+    from cftui.data.formats.importing import Asked, import_ratings
 
     facts = import_ratings(file, name, session.home, Asked(**asked), say=narrate)
     folder = catalog.folder(name, session.home)
@@ -118,7 +118,7 @@ def synth(session: Session, shape: str, seed: int, scale: float) -> None:
     They have long tails, planted biases and factors, and noise, so that the lowest RMSE that a model can reach is
     known. The data set is called synth- and the shape; another seed or scale replaces it.
     """
-    from cftui.data import synth as making
+    from cftui.data.synth import making
 
     folder = making.make(shape, session.home, seed=seed, scale=scale, say=narrate)
     if not session.json:

@@ -16,11 +16,11 @@ from cftui.cli.reading import load
 from cftui.cli.train import options_of, training_options
 from cftui.cli.verb import Session, Verb, pass_session
 from cftui.engine.interrupts import stop_requests
-from cftui.engine.recipes import RECIPES, recipe
+from cftui.engine.models.recipes import RECIPES, recipe
 from cftui.errors import CftuiError
 
 if TYPE_CHECKING:
-    from cftui.analysis.calibration import Calibration
+    from cftui.analysis.evaluation.calibration import Calibration
 
 OF_RANKING = ("k", "relevant", "users")
 
@@ -96,8 +96,9 @@ def _refuse(given: list[click.Parameter], names: Any, why: str) -> None:
 
 
 def _evaluate_run(session: Session, run_name: str, k: int, relevant: float | None, users: int | None) -> None:
-    from cftui.analysis import evaluation, ranking
-    from cftui.engine.runs import all_runs
+    from cftui.analysis import ranking
+    from cftui.analysis.evaluation import rankings as evaluation
+    from cftui.engine.runs.folder import all_runs
 
     if run_name in RECIPES and not any(run.name.startswith(run_name) for run in all_runs(session.home)):
         raise CftuiError(f"no run {run_name!r}; to cross-validate the recipe: cftui eval {run_name} --folds 5")

@@ -10,13 +10,13 @@ import click
 from cftui.cli.output import narrate, print_json, print_table
 from cftui.cli.verb import Session
 from cftui.engine.interrupts import StopRequested
-from cftui.engine.recipes import Options, Recipe
+from cftui.engine.models.recipes import Options, Recipe
 
 if TYPE_CHECKING:
-    from cftui.analysis.evaluation import Evaluation
+    from cftui.analysis.evaluation.rankings import Evaluation
     from cftui.data.splits import Split
-    from cftui.engine.architectures import Architecture
     from cftui.engine.crossval import FoldScore
+    from cftui.engine.models.architectures import Architecture
 
 OFFICIAL = "official"
 SCORES = ("mse", "rmse", "mae", "seconds")
@@ -62,7 +62,7 @@ def evaluate_folds(
     """
     import numpy as np
 
-    from cftui.analysis import evaluation
+    from cftui.analysis.evaluation import rankings as evaluation
     from cftui.data import splits
     from cftui.engine import device as devices
     from cftui.engine.crossval import cross_validate

@@ -14,8 +14,8 @@ from cftui.cli.verb import Finite, Session, Verb, pass_session, rows_option
 from cftui.errors import CftuiError, suggestion
 
 if TYPE_CHECKING:
-    from cftui.analysis.maps import ItemMap
-    from cftui.analysis.robust import Robust, Step
+    from cftui.analysis.maps.mapping import ItemMap
+    from cftui.analysis.maps.robust import Robust, Step
     from cftui.analysis.trained import TrainedModel
 
 POLES = click.Tuple([str, str])
@@ -63,7 +63,8 @@ def pca(
 
     The CSV has the chapter's columns 0 and 1 (coordinates), 2 (distance from the origin), 3 (quadrant), and the title.
     """
-    from cftui.analysis import components, maps
+    from cftui.analysis.maps import components
+    from cftui.analysis.maps import mapping as maps
 
     model = load(session, run_name)
     if colour not in maps.COLOURINGS:
@@ -124,7 +125,7 @@ def pca(
 
 
 def _trust(shown: ItemMap, code: int) -> str:
-    from cftui.analysis import maps
+    from cftui.analysis.maps import mapping as maps
 
     row = int(shown.table.index[shown.table["code"] == code][0])
     kept, of = maps.trust(shown, row)
@@ -133,7 +134,7 @@ def _trust(shown: ItemMap, code: int) -> str:
 
 def _robust(session: Session, model: TrainedModel, solver: str) -> Robust:
     """Robust PCA of the run, from its cache or with its progress told on stderr."""
-    from cftui.analysis.robust import robust_factors
+    from cftui.analysis.maps.robust import robust_factors
 
     def tell(step: Step) -> None:
         if sys.stderr.isatty():
@@ -152,8 +153,8 @@ def _robust(session: Session, model: TrainedModel, solver: str) -> Robust:
 
 
 def _draw(model: TrainedModel, shown: ItemMap, labelled: list[int], path: Path, colour: str) -> None:
-    from cftui.analysis import maps
-    from cftui.analysis.pictures import draw_map
+    from cftui.analysis.maps import mapping as maps
+    from cftui.analysis.maps.pictures import draw_map
 
     group, legend = maps.groups(model, shown.table, colour)
     row_of = {int(code): row for row, code in enumerate(shown.table["code"])}

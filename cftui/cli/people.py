@@ -14,9 +14,9 @@ from cftui.cli.verb import Session, Verb, pass_session, rows_option, run_option
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cftui.analysis.explain import Explanation
-    from cftui.analysis.people import Person
+    from cftui.analysis.explain.explaining import Explanation
     from cftui.analysis.trained import TrainedModel
+    from cftui.analysis.users.people import Person
 
 
 BY = click.option(
@@ -41,7 +41,7 @@ def predict(session: Session, title: str, user: str, run_name: str, why: bool, r
     """What a user would give TITLE; of a bayes run with the interval that holds nine of ten such ratings."""
     import numpy as np
 
-    from cftui.analysis.intervals import has_intervals, intervals
+    from cftui.analysis.evaluation.intervals import has_intervals, intervals
 
     model, _, who = load_for(session, run_name, user)
     item = model.item_code(title)
@@ -63,7 +63,7 @@ def predict(session: Session, title: str, user: str, run_name: str, why: bool, r
 
 
 def _explained(model: TrainedModel, who: Person, item: int) -> dict[str, Any]:
-    from cftui.analysis.explain import explain
+    from cftui.analysis.explain.explaining import explain
 
     found = explain(model, who.row, item, who=who).as_json()
     return {
@@ -77,13 +77,13 @@ def _explained(model: TrainedModel, who: Person, item: int) -> dict[str, Any]:
 
 
 def _pulls(model: TrainedModel, who: Person, item: int) -> pd.DataFrame:
-    from cftui.analysis.people import pulls
+    from cftui.analysis.users.people import pulls
 
     return pulls(model, who, item)
 
 
 def _print_why(model: TrainedModel, who: Person, item: int, rows: int) -> None:
-    from cftui.analysis.explain import explain
+    from cftui.analysis.explain.explaining import explain
 
     found: Explanation = explain(model, who.row, item, who=who)
     shown = found.grouped(rows)
@@ -142,7 +142,7 @@ def _shown(table: pd.DataFrame) -> pd.DataFrame:
 @pass_session
 def users(session: Session, query: tuple[str, ...], run_name: str, rows: int) -> None:
     """Users by id, age (25 or 20-29), gender, occupation; every word must fit. And the saved profiles."""
-    from cftui.analysis import people, profiles
+    from cftui.analysis.users import people, profiles
 
     model = load(session, run_name)
     ratings = model.ratings(session.home)
@@ -173,14 +173,14 @@ def users(session: Session, query: tuple[str, ...], run_name: str, rows: int) ->
 @pass_session
 def user(session: Session, user: str, run_name: str, rows: int) -> None:
     """Who USER is: what he rated, how highly, and his taste by genre."""
-    from cftui.analysis import people
+    from cftui.analysis.users import people
 
     model, ratings, who = load_for(session, run_name, user)
     _print_person(session, model, who, rows, people.facts(ratings, model.users.code(user) or 0))
 
 
 def _print_person(session: Session, model: TrainedModel, who: Person, rows: int, facts: dict[str, str]) -> None:
-    from cftui.analysis import people
+    from cftui.analysis.users import people
 
     rated, taste = people.rated(model, who), people.taste(model, who)
     mean = float(who.given.mean()) if len(who.given) else None
@@ -216,7 +216,8 @@ def foldin(
     session: Session, file: Path, run_name: str, rows: int, min_ratings: int, genre: str, by: Any, name: str
 ) -> None:
     """Become a user: recommendations from a CSV of title,rating, without training again."""
-    from cftui.analysis import people, profiles, ranking
+    from cftui.analysis import ranking
+    from cftui.analysis.users import people, profiles
 
     model = load(session, run_name)
     rated = profiles.read_rated(file, model)

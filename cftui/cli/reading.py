@@ -16,9 +16,9 @@ from cftui.errors import CftuiError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cftui.analysis.people import Person
     from cftui.analysis.ranking import Filter
     from cftui.analysis.trained import TrainedModel
+    from cftui.analysis.users.people import Person
     from cftui.data.ratings import Ratings
 
 RUN = click.argument("run_name", metavar="RUN", default="latest")
@@ -49,7 +49,7 @@ def filter_options(function: Decorated) -> Decorated:
 def load(session: Session, run_name: str, epoch: int | None = None) -> TrainedModel:
     """The model of a run, or what it was after an epoch."""
     from cftui.analysis.trained import TrainedModel
-    from cftui.engine.runs import find
+    from cftui.engine.runs.folder import find
 
     model = TrainedModel.load(find(session.home, run_name))
     return model if epoch is None else model.at_epoch(epoch)
@@ -57,7 +57,7 @@ def load(session: Session, run_name: str, epoch: int | None = None) -> TrainedMo
 
 def load_for(session: Session, run_name: str, user: str) -> tuple[TrainedModel, Ratings, Person]:
     """A model with its ratings, and somebody to predict for."""
-    from cftui.analysis.people import person
+    from cftui.analysis.users.people import person
 
     model = load(session, run_name)
     ratings = model.ratings(session.home)

@@ -28,7 +28,7 @@ def runs(context: click.Context, as_json: bool) -> None:
 
 
 def _list(session: Session) -> None:
-    from cftui.engine.runs import all_runs, summarise
+    from cftui.engine.runs.folder import all_runs, summarise
 
     rows = [asdict(summarise(run)) for run in all_runs(session.home)]
     if session.json:
@@ -44,7 +44,7 @@ def _list(session: Session) -> None:
 @pass_session
 def show(session: Session, run_name: str) -> None:
     """One run: its settings and its epoch table."""
-    from cftui.engine.runs import find, settings
+    from cftui.engine.runs.folder import find, settings
 
     run = find(session.home, run_name)
     config, history = run.config(), run.history()
@@ -85,8 +85,8 @@ def attach(session: Session, run_name: str) -> None:
     """Follow a run from its first epoch until it ends; any number may watch. Ctrl+C leaves, the run goes on."""
     import time
 
-    from cftui.engine.events import EventReader, History
-    from cftui.engine.runs import LIVE, find
+    from cftui.engine.runs.events import EventReader, History
+    from cftui.engine.runs.folder import LIVE, find
 
     run = find(session.home, run_name)
     report, reader, history = EventPrinter(session.json), EventReader(run.events_file), History()
@@ -115,7 +115,7 @@ def resume(session: Session, run_name: str, more_epochs: int | None, device: str
     """Go on with a run that was stopped or died, exactly where its last checkpoint stands."""
     with stop_requests() as stop_requested:
         from cftui.engine import device as devices
-        from cftui.engine.runs import find
+        from cftui.engine.runs.folder import find
         from cftui.engine.training import resume as run_resume
 
         run_resume(
@@ -133,7 +133,7 @@ def resume(session: Session, run_name: str, more_epochs: int | None, device: str
 @pass_session
 def stop(session: Session, run_name: str) -> None:
     """Ask a live run to stop after the batch in hand; what it learned is kept."""
-    from cftui.engine.runs import find, request_stop
+    from cftui.engine.runs.folder import find, request_stop
 
     run = find(session.home, run_name)
     request_stop(run)
@@ -145,7 +145,7 @@ def stop(session: Session, run_name: str) -> None:
 @pass_session
 def rm(session: Session, run_name: str) -> None:
     """Remove a run and everything it learned."""
-    from cftui.engine.runs import find
+    from cftui.engine.runs.folder import find
 
     run = find(session.home, run_name)
     run.delete()
@@ -158,8 +158,8 @@ def rm(session: Session, run_name: str) -> None:
 @pass_session
 def rename(session: Session, run_name: str, new_name: str) -> None:
     """Give a run another name."""
-    from cftui.engine.runs import find
-    from cftui.engine.runs import rename as rename_run
+    from cftui.engine.runs.folder import find
+    from cftui.engine.runs.folder import rename as rename_run
 
     run = find(session.home, run_name)
     renamed = rename_run(session.home, run, new_name)
@@ -172,7 +172,7 @@ def rename(session: Session, run_name: str, new_name: str) -> None:
 @pass_session
 def compare(session: Session, first: str, second: str) -> None:
     """Where two runs differ: settings and results, side by side."""
-    from cftui.engine.runs import differences, find
+    from cftui.engine.runs.folder import differences, find
 
     rows = differences(find(session.home, first), find(session.home, second))
     print_json(rows) if session.json else print_table(rows)

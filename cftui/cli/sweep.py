@@ -11,7 +11,7 @@ from cftui.cli.output import narrate, print_json
 from cftui.cli.train import options_of, training_options
 from cftui.cli.verb import Session, Verb, pass_session
 from cftui.engine.interrupts import stop_requests
-from cftui.engine.recipes import recipe
+from cftui.engine.models.recipes import recipe
 from cftui.errors import CftuiError
 
 

@@ -20,14 +20,17 @@ def tour(session: Session, seed: int, device: str) -> None:
     """The chapter in half a minute: facts, model4's epoch table, biases, neighbours, quadrants."""
     import numpy as np
 
-    from cftui.analysis import components, maps, ranking
+    from cftui.analysis import ranking
+    from cftui.analysis.maps import components
+    from cftui.analysis.maps import mapping as maps
     from cftui.analysis.trained import TrainedModel
     from cftui.cli.data import readable
     from cftui.cli.progress import DownloadBar
     from cftui.cli.train import EventPrinter
-    from cftui.data import catalog, sources, statistics
+    from cftui.data import statistics
+    from cftui.data.store import catalog, sources
     from cftui.engine import device as devices
-    from cftui.engine.recipes import Options, recipe
+    from cftui.engine.models.recipes import Options, recipe
     from cftui.engine.training import train
 
     home, where = session.home, devices.choose(device)

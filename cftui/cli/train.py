@@ -9,7 +9,7 @@ import click
 from cftui.cli.output import narrate, print_json, print_table
 from cftui.cli.verb import Decorated, HyperParameter, Session, Verb, pass_session
 from cftui.engine.interrupts import stop_requests
-from cftui.engine.recipes import BURN_IN, FAST_BATCH, RECIPES, Options, Recipe, recipe
+from cftui.engine.models.recipes import BURN_IN, FAST_BATCH, RECIPES, Options, Recipe, recipe
 from cftui.errors import CftuiError
 
 
@@ -188,8 +188,8 @@ def lr_find(session: Session, recipe_name: str, data_name: str, device: str, **o
         raise CftuiError(f"{chosen.name} has no learning rate: it is sampled, not trained by gradients")
     from cftui.data.splits import split
     from cftui.engine import device as devices
-    from cftui.engine.lr_finder import find_lr
-    from cftui.engine.trainer import Trainer
+    from cftui.engine.gradient.lr_finder import find_lr
+    from cftui.engine.gradient.trainer import Trainer
     from cftui.engine.training import open_ratings
 
     where, given = devices.choose(device), chosen.options(**options)
@@ -204,8 +204,8 @@ def lr_find(session: Session, recipe_name: str, data_name: str, device: str, **o
 
 
 def _summary(session: Session, chosen: Recipe, options: Options, data_name: str) -> None:
-    from cftui.engine import summary
-    from cftui.engine.trainer import build, shape_of
+    from cftui.engine.gradient.trainer import build, shape_of
+    from cftui.engine.models import summary
     from cftui.engine.training import open_ratings
 
     ratings = open_ratings(session.home, data_name, options.item_key)

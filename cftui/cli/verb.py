@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from cftui.engine.recipes import OPTIONS
+from cftui.engine.models.recipes import OPTIONS
 from cftui.errors import CftuiError
 from cftui.home import Home
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cftui.data.movielens_sets import AGES
+from cftui.data.formats.movielens_sets import AGES
 from cftui.data.ratings import Ratings
 
 # Of an item with more features than this the most frequent stand for all: each costs every row of the table a column.

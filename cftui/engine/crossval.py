@@ -10,12 +10,12 @@ import torch
 
 from cftui.data.ratings import Ratings
 from cftui.data.splits import Split
-from cftui.engine.architectures import Architecture
 from cftui.engine.device import describe
+from cftui.engine.gradient.trainer import Diverged, Hooks
 from cftui.engine.interrupts import StopRequested
 from cftui.engine.metrics import Score
-from cftui.engine.recipes import Options, Recipe
-from cftui.engine.trainer import Diverged, Hooks
+from cftui.engine.models.architectures import Architecture
+from cftui.engine.models.recipes import Options, Recipe
 from cftui.engine.training import trainer_for
 from cftui.errors import CftuiError
 

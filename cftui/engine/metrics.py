@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from cftui.engine.architectures import Architecture
+from cftui.engine.models.architectures import Architecture
 
 # How many standard deviations to either side hold nine tenths of a normal.
 NINETY = 1.6448536269514722

@@ -17,10 +17,10 @@ from typing import Any
 import torch
 
 from cftui.data.splits import INNER
-from cftui.engine import runs
+from cftui.engine.gradient.trainer import Diverged
 from cftui.engine.interrupts import StopRequested
-from cftui.engine.recipes import OPTIONS, Options, Recipe
-from cftui.engine.trainer import Diverged
+from cftui.engine.models.recipes import OPTIONS, Options, Recipe
+from cftui.engine.runs import folder as runs
 from cftui.engine.training import Emit, train
 from cftui.errors import CftuiError, suggestion
 from cftui.home import Home

@@ -12,18 +12,19 @@ from typing import Any
 import torch
 
 import cftui
-from cftui.data import catalog
 from cftui.data.ratings import Ratings
 from cftui.data.splits import Split, split
-from cftui.engine import runs, weights
+from cftui.data.store import catalog
 from cftui.engine.baselines import baselines
-from cftui.engine.chain import Chain
+from cftui.engine.bayes.chain import Chain
 from cftui.engine.device import describe
-from cftui.engine.events import Event, EventWriter
+from cftui.engine.gradient.trainer import Diverged, Hooks, Outcome, Trainer
 from cftui.engine.interrupts import StopRequested, stop_requests
-from cftui.engine.recipes import Options, Recipe
-from cftui.engine.runs import RunFolder
-from cftui.engine.trainer import Diverged, Hooks, Outcome, Trainer
+from cftui.engine.models.recipes import Options, Recipe
+from cftui.engine.runs import folder as runs
+from cftui.engine.runs import weights
+from cftui.engine.runs.events import Event, EventWriter
+from cftui.engine.runs.folder import RunFolder
 from cftui.errors import CftuiError
 from cftui.files import write_json
 from cftui.home import Home

@@ -29,15 +29,15 @@ from cftui import settings
 from cftui.errors import CftuiError
 from cftui.home import Home
 from cftui.settings import Config, State
-from cftui.tui.clipboard import osc52
-from cftui.tui.filters import Ascii, NoControl
-from cftui.tui.keys import bindings, ids, is_key, keymap
-from cftui.tui.notices import Notice
-from cftui.tui.run_keeper import DEFAULT_DATA, DEFAULT_RECIPE, RunKeeper
-from cftui.tui.workspace import OpenData, OpenModel
+from cftui.tui.session.run_keeper import DEFAULT_DATA, DEFAULT_RECIPE, RunKeeper
+from cftui.tui.session.workspace import OpenData, OpenModel
+from cftui.tui.shell.clipboard import osc52
+from cftui.tui.shell.filters import Ascii, NoControl
+from cftui.tui.shell.keys import bindings, ids, is_key, keymap
+from cftui.tui.shell.notices import Notice
 
 if TYPE_CHECKING:
-    from cftui.engine.runs import RunFolder
+    from cftui.engine.runs.folder import RunFolder
 
 POLL_SECONDS = 0.5
 DEFAULT_USER = "196"
@@ -46,25 +46,25 @@ CLIPBOARD_BYTES = 50_000
 
 
 def _dataset() -> Screen:
-    from cftui.tui.screens.dataset import DatasetScreen
+    from cftui.tui.dataset.screen import DatasetScreen
 
     return DatasetScreen()
 
 
 def _train() -> Screen:
-    from cftui.tui.screens.train import TrainScreen
+    from cftui.tui.train.screen import TrainScreen
 
     return TrainScreen()
 
 
 def _search() -> Screen:
-    from cftui.tui.screens.search import SearchScreen
+    from cftui.tui.search.screen import SearchScreen
 
     return SearchScreen()
 
 
 def _map() -> Screen:
-    from cftui.tui.screens.map import MapScreen
+    from cftui.tui.map.screen import MapScreen
 
     return MapScreen()
 
@@ -161,7 +161,7 @@ class CftuiApp(RunKeeper):
     @work(thread=True, exclusive=True, group="data")
     def open_data(self, name: str = DEFAULT_DATA) -> None:
         """Read the data set, then the latest model, without holding up the screen."""
-        from cftui.data import catalog
+        from cftui.data.store import catalog
 
         if not catalog.is_present(name, self.home):
             self.from_worker(self._set, activity="no data set")
@@ -198,8 +198,8 @@ class CftuiApp(RunKeeper):
 
     def _open_latest(self) -> None:
         """Follow the newest run, live or ended, and open the newest that has something to show."""
-        from cftui.engine.runs import LIVE, all_runs
-        from cftui.tui.following import Followed
+        from cftui.engine.runs.folder import LIVE, all_runs
+        from cftui.tui.session.following import Followed
 
         runs = all_runs(self.home)[::-1]
         if runs and self.followed is None:
@@ -224,7 +224,7 @@ class CftuiApp(RunKeeper):
         self.from_worker(self._set, activity=f"opening {name}")
         try:
             from cftui.analysis.trained import TrainedModel
-            from cftui.engine.runs import find
+            from cftui.engine.runs.folder import find
 
             model = TrainedModel.load(find(self.home, name))
             opened = OpenModel(model, model.ratings(self.home), self.home)
@@ -247,7 +247,7 @@ class CftuiApp(RunKeeper):
 
     def move_epoch(self, step: int) -> None:
         """To the epoch kept before or after the one on show: neighbours and map follow."""
-        from cftui.tui.rows import try_epoch
+        from cftui.tui.shell.rows import try_epoch
 
         if self.chosen is None:
             return
@@ -309,7 +309,7 @@ class CftuiApp(RunKeeper):
 
     async def action_quit(self) -> None:
         """Asks only where something would be lost: training goes on without the app, unsaved ratings do not."""
-        from cftui.tui.screens.prompt import Confirm
+        from cftui.tui.shell.prompt import Confirm
 
         # In whatever room: what lies behind another one is lost as well.
         screens = [screen for stack in self._screen_stacks.values() for screen in stack]
@@ -320,13 +320,13 @@ class CftuiApp(RunKeeper):
         self.push_screen(Confirm(f"quit and lose {losing}?"), lambda sure: self.exit() if sure else None)
 
     def action_command_palette(self) -> None:
-        from cftui.tui.screens.dialog import Palette
+        from cftui.tui.shell.dialog import Palette
 
         if not Palette.is_open(self):  # type: ignore[arg-type]
             self.push_screen(Palette(id="--command-palette"))
 
     def action_jump(self) -> None:
-        from cftui.tui.screens.jump import JumpScreen, targets
+        from cftui.tui.shell.jump import JumpScreen, targets
 
         found = targets(self.screen)
         if found:
@@ -350,7 +350,7 @@ class CftuiApp(RunKeeper):
         self.post_message(Notify(Notice(message, title, severity, seconds, markup=False)))
 
     def action_help(self) -> None:
-        from cftui.tui.screens.help import HelpScreen
+        from cftui.tui.shell.help import HelpScreen
 
         self.push_screen(HelpScreen(self.screen))
 

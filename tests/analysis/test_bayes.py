@@ -11,16 +11,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from cftui.analysis import people
-from cftui.analysis.calibration import calibrate
-from cftui.analysis.explain import explain
-from cftui.analysis.folding import fold_in, prior, pulls, questions
-from cftui.analysis.intervals import check_intervals, intervals, pair_intervals
-from cftui.analysis.people import Person
+from cftui.analysis.evaluation.calibration import calibrate
+from cftui.analysis.evaluation.intervals import check_intervals, intervals, pair_intervals
+from cftui.analysis.explain.explaining import explain
 from cftui.analysis.ranking import calibration, recommend
 from cftui.analysis.trained import TrainedModel
+from cftui.analysis.users import people
+from cftui.analysis.users.folding import fold_in, prior, pulls, questions
+from cftui.analysis.users.people import Person
 from cftui.data.ratings import Ratings
-from cftui.engine.recipes import recipe
+from cftui.engine.models.recipes import recipe
 from cftui.engine.training import train
 from cftui.errors import CftuiError
 from cftui.home import Home

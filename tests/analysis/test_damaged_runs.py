@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cftui.analysis.trained import TrainedModel
-from cftui.engine.runs import RunFolder
+from cftui.engine.runs.folder import RunFolder
 from cftui.errors import CftuiError
 from cftui.home import Home
 

@@ -13,8 +13,10 @@ import pandas as pd
 import pytest
 from safetensors import safe_open
 
-from cftui.analysis import components, exports, maps
+from cftui.analysis import exports
 from cftui.analysis.exports import export, read_map
+from cftui.analysis.maps import components
+from cftui.analysis.maps import mapping as maps
 from cftui.analysis.trained import TrainedModel
 from cftui.errors import CftuiError
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cftui.analysis import maps, ranking
+from cftui.analysis import ranking
+from cftui.analysis.maps import mapping as maps
 from cftui.analysis.ranking import Filter
 from cftui.analysis.trained import TrainedModel
 from cftui.data.ratings import Ratings

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cftui.analysis import ranking
-from cftui.analysis.people import Person, person
 from cftui.analysis.ranking import Filter
 from cftui.analysis.trained import TrainedModel
+from cftui.analysis.users.people import Person, person
 from cftui.data.ratings import Ratings
 from cftui.data.splits import split
 from cftui.errors import CftuiError
@@ -296,7 +296,7 @@ def test_a_model_without_biases_says_so(name: str, tiny_runs) -> None:
 def test_the_liked_stand_above_the_disliked_in_every_biased_model(name: str, tiny_home) -> None:
     import torch
 
-    from cftui.engine.recipes import Options, recipe
+    from cftui.engine.models.recipes import Options, recipe
     from cftui.engine.training import train
 
     options = Options(epochs=30, bs=16, factors=4)

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cftui.analysis import people, ranking
-from cftui.analysis.intervals import intervals
+from cftui.analysis import ranking
+from cftui.analysis.evaluation.intervals import intervals
 from cftui.analysis.trained import TrainedModel
+from cftui.analysis.users import people
 from cftui.home import Home
 
 RUN = ("--run", "bayes.run")

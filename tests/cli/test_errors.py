@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cftui.data import sources
+from cftui.data.store import sources
 from cftui.errors import CftuiError
 from cftui.home import Home
 

@@ -10,12 +10,13 @@ import statistics
 import pytest
 import torch
 
-from cftui.analysis import evaluation, ranking
+from cftui.analysis import ranking
+from cftui.analysis.evaluation import rankings as evaluation
 from cftui.analysis.trained import TrainedModel
 from cftui.data.ratings import Ratings
 from cftui.data.splits import split
-from cftui.engine.recipes import Options, recipe
-from cftui.engine.trainer import Trainer
+from cftui.engine.gradient.trainer import Trainer
+from cftui.engine.models.recipes import Options, recipe
 from cftui.home import Home
 
 from .conftest import only_line, program
@@ -55,7 +56,7 @@ def test_a_run_is_scored_by_error_and_by_ranking(home: Home, tiny: Ratings, cli)
 
 
 def home_run(home: Home, name: str):
-    from cftui.engine.runs import find
+    from cftui.engine.runs.folder import find
 
     return find(home, name)
 

@@ -11,10 +11,10 @@ import time
 
 import torch
 
-from cftui.engine.recipes import Options, recipe
-from cftui.engine.runs import RunFolder
+from cftui.engine.models.recipes import Options, recipe
+from cftui.engine.runs.folder import RunFolder
+from cftui.engine.runs.weights import load_weights
 from cftui.engine.training import train
-from cftui.engine.weights import load_weights
 from cftui.home import Home
 
 from .conftest import PROGRAM, environment

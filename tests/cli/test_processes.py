@@ -13,8 +13,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from cftui.engine.recipes import Options, recipe
-from cftui.engine.runs import RunFolder, find
+from cftui.engine.models.recipes import Options, recipe
+from cftui.engine.runs.folder import RunFolder, find
 from cftui.engine.training import train
 from cftui.home import Home
 

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from cftui.data.catalog import KNOWN
+from cftui.data.store.catalog import KNOWN
 from cftui.home import Home
 
 from ..conftest import read_tiny

@@ -15,15 +15,18 @@ import pandas as pd
 import pytest
 from safetensors import safe_open
 
-from cftui.analysis import components, folding, maps, people, profiles, ranking, robust
-from cftui.analysis.anatomy import anatomy, describe
-from cftui.analysis.explain import explain
+from cftui.analysis import ranking
+from cftui.analysis.explain.anatomy import anatomy, describe
+from cftui.analysis.explain.explaining import explain
 from cftui.analysis.exports import read_map
+from cftui.analysis.maps import components, robust
+from cftui.analysis.maps import mapping as maps
 from cftui.analysis.ranking import Filter
 from cftui.analysis.trained import TrainedModel
+from cftui.analysis.users import folding, people, profiles
 from cftui.data.ratings import Ratings
-from cftui.engine.recipes import RECIPES
-from cftui.engine.runs import find
+from cftui.engine.models.recipes import RECIPES
+from cftui.engine.runs.folder import find
 from cftui.home import Home
 
 FARGO, LAMBS = "Fargo (1996)", "Silence of the Lambs, The (1991)"

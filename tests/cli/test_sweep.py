@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cftui.engine.runs import RunFolder
+from cftui.engine.runs.folder import RunFolder
 
 from ..conftest import TINY
 

@@ -9,8 +9,8 @@ import pytest
 
 import cftui
 from cftui.cli.output import print_json, print_table, printable
-from cftui.engine.recipes import RECIPES
-from cftui.engine.runs import all_runs
+from cftui.engine.models.recipes import RECIPES
+from cftui.engine.runs.folder import all_runs
 from cftui.home import Home
 
 SILENCE = "Silence of the Lambs, The (1991)"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cftui.engine.trainer import Hooks, Trainer
+from cftui.engine.gradient.trainer import Hooks, Trainer
 
 
 def fit(

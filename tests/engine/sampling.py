@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.distributions import Gamma
 
-from cftui.engine import gibbs
-from cftui.engine.gibbs import Sampler, Side
-from cftui.engine.incidence import Incidence
+from cftui.engine.bayes import gibbs
+from cftui.engine.bayes.gibbs import Sampler, Side
+from cftui.engine.bayes.incidence import Incidence
 
 DOUBLE = torch.float64
 

@@ -11,8 +11,8 @@ import torch
 from cftui.data.ratings import Ratings
 from cftui.data.splits import Split, folds, split
 from cftui.engine.crossval import cross_validate
-from cftui.engine.recipes import Options, recipe
-from cftui.engine.trainer import Diverged, Trainer
+from cftui.engine.gradient.trainer import Diverged, Trainer
+from cftui.engine.models.recipes import Options, recipe
 from cftui.errors import CftuiError
 
 CPU = torch.device("cpu")

@@ -10,14 +10,15 @@ import pytest
 import torch
 
 from cftui.data.splits import split
-from cftui.engine import clock, training, weights
-from cftui.engine import trainer as trainer_module
+from cftui.engine import clock, training
 from cftui.engine.baselines import baselines, fit_biases, item_knn
-from cftui.engine.events import EventReader
-from cftui.engine.lr_finder import find_lr
-from cftui.engine.recipes import Options, recipe
-from cftui.engine.runs import RunFolder, differences, process_identity, rename, summarise
-from cftui.engine.trainer import Diverged, Hooks, Trainer
+from cftui.engine.gradient import trainer as trainer_module
+from cftui.engine.gradient.lr_finder import find_lr
+from cftui.engine.gradient.trainer import Diverged, Hooks, Trainer
+from cftui.engine.models.recipes import Options, recipe
+from cftui.engine.runs import weights
+from cftui.engine.runs.events import EventReader
+from cftui.engine.runs.folder import RunFolder, differences, process_identity, rename, summarise
 from cftui.errors import CftuiError
 from cftui.home import Home
 

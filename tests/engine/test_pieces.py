@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from cftui.engine import architectures, device, metrics, summary
-from cftui.engine.recipes import OPTIONS, RECIPES, Options, recipe
-from cftui.engine.schedule import one_cycle
-from cftui.engine.steps import parameter_groups
-from cftui.engine.train_loss import TrainLoss
-from cftui.engine.trainer import build, y_range
+from cftui.engine import device, metrics
+from cftui.engine.gradient.schedule import one_cycle
+from cftui.engine.gradient.steps import parameter_groups
+from cftui.engine.gradient.train_loss import TrainLoss
+from cftui.engine.gradient.trainer import build, y_range
+from cftui.engine.models import architectures, summary
+from cftui.engine.models.recipes import OPTIONS, RECIPES, Options, recipe
 from cftui.errors import CftuiError
 
 SHAPE = architectures.Shape(users=944, items=1665, factors=50, y_range=(0.0, 5.5), levels=(1.0, 2.0, 3.0, 4.0, 5.0))

@@ -13,10 +13,10 @@ import torch
 from safetensors.torch import load_file
 
 from cftui.engine import training
-from cftui.engine.events import EventWriter
-from cftui.engine.recipes import Options, recipe
-from cftui.engine.runs import RunFolder
-from cftui.engine.weights import load_weights
+from cftui.engine.models.recipes import Options, recipe
+from cftui.engine.runs.events import EventWriter
+from cftui.engine.runs.folder import RunFolder
+from cftui.engine.runs.weights import load_weights
 from cftui.errors import CftuiError
 from cftui.home import Home
 

@@ -8,8 +8,8 @@ import torch
 
 from cftui.data.ratings import Ratings
 from cftui.data.splits import split
-from cftui.engine.recipes import Options, recipe
-from cftui.engine.runs import RunFolder
+from cftui.engine.models.recipes import Options, recipe
+from cftui.engine.runs.folder import RunFolder
 from cftui.engine.sweep import Between, Trial, as_words, best, parse, settings, sweep
 from cftui.errors import CftuiError
 

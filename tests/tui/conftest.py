@@ -12,12 +12,12 @@ from textual.css.stylesheet import Stylesheet
 from textual.pilot import Pilot
 
 from cftui.analysis.trained import TrainedModel
-from cftui.engine.runs import RunFolder
+from cftui.engine.runs.folder import RunFolder
 from cftui.home import Home
 from cftui.tui import app as app_module
 from cftui.tui.app import CftuiApp, settle_memory
-from cftui.tui.screens import map_room
-from cftui.tui.workspace import OpenModel
+from cftui.tui.map import room as map_room
+from cftui.tui.session.workspace import OpenModel
 
 from .looking import SIZE as SIZE
 from .looking import app_with, wait

@@ -11,10 +11,10 @@ from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
 from cftui.tui.app import CftuiApp
-from cftui.tui.screens.room import Room
-from cftui.tui.widgets.point_map import PointMap
-from cftui.tui.widgets.row_list import RowList
-from cftui.tui.workspace import OpenModel
+from cftui.tui.map.point_map import PointMap
+from cftui.tui.session.workspace import OpenModel
+from cftui.tui.shell.room import Room
+from cftui.tui.shell.row_list import RowList
 
 SIZE = (80, 24)
 WIDE = (160, 48)

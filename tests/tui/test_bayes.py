@@ -13,28 +13,29 @@ import torch
 from textual.pilot import Pilot
 from textual.widgets import Checkbox, Input, Select
 
-from cftui.analysis import people, ranking
-from cftui.analysis.intervals import NINETY, intervals
-from cftui.analysis.terms import Term
+from cftui.analysis import ranking
+from cftui.analysis.evaluation.intervals import NINETY, intervals
+from cftui.analysis.explain.terms import Term
 from cftui.analysis.trained import TrainedModel
+from cftui.analysis.users import people
 from cftui.cli.train import options_of
 from cftui.cli.train import train as train_verb
-from cftui.engine.events import History
-from cftui.engine.recipes import Options, recipe
-from cftui.engine.runs import RunFolder
+from cftui.engine.models.recipes import Options, recipe
+from cftui.engine.runs.events import History
+from cftui.engine.runs.folder import RunFolder
 from cftui.engine.training import train
 from cftui.home import Home
 from cftui.tui.app import CftuiApp
-from cftui.tui.filters import to_ascii
-from cftui.tui.following import Followed
-from cftui.tui.interval_bar import interval_bar, interval_words
-from cftui.tui.screens.help import HelpScreen
-from cftui.tui.screens.me import MeScreen
-from cftui.tui.screens.prompt import Prompt
-from cftui.tui.widgets.epoch_table import EPOCHS_SHOWN, EpochTable
-from cftui.tui.widgets.loss_chart import LossChart
-from cftui.tui.widgets.recipe_form import RecipeForm
-from cftui.tui.workspace import OpenModel
+from cftui.tui.search.me import MeScreen
+from cftui.tui.session.following import Followed
+from cftui.tui.session.workspace import OpenModel
+from cftui.tui.shell.filters import to_ascii
+from cftui.tui.shell.help import HelpScreen
+from cftui.tui.shell.interval_bar import interval_bar, interval_words
+from cftui.tui.shell.prompt import Prompt
+from cftui.tui.train.epoch_table import EPOCHS_SHOWN, EpochTable
+from cftui.tui.train.loss_chart import LossChart
+from cftui.tui.train.recipe_form import RecipeForm
 
 from .looking import SIZE, WIDE, EmptyRoom, app_with, page, rows, said, searching, subtitle, title, wait
 
@@ -462,7 +463,7 @@ async def test_what_sets_and_side_information_say_has_a_row_of_its_own(sure):
 
 
 def test_names_of_terms_fit_a_narrow_pane():
-    from cftui.tui.rows import _short
+    from cftui.tui.shell.rows import _short
 
     for name, kind, short in (
         ("which movies the user rated", "implicit", "rated by user"),

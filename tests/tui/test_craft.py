@@ -29,22 +29,22 @@ from textual.worker import WorkerFailed
 import cftui.tui
 from cftui import settings
 from cftui.analysis import ranking
-from cftui.data.catalog import KNOWN
+from cftui.data.store.catalog import KNOWN
 from cftui.data.tables import Tables
-from cftui.engine.recipes import Options, recipe
+from cftui.engine.models.recipes import Options, recipe
 from cftui.engine.training import train
 from cftui.home import Home
 from cftui.settings import Config
 from cftui.tui.app import CLIPBOARD_BYTES, CftuiApp
-from cftui.tui.keys import ACTIONS, ids
-from cftui.tui.screens.help import HelpScreen
-from cftui.tui.screens.jump import JumpScreen
-from cftui.tui.screens.lr_finder import LrFinder
-from cftui.tui.screens.prompt import Confirm
-from cftui.tui.widgets.loss_chart import LossChart
-from cftui.tui.widgets.point_map import PointMap
-from cftui.tui.widgets.row_list import RowList
-from cftui.tui.widgets.run_list import RunList
+from cftui.tui.map.point_map import PointMap
+from cftui.tui.shell.help import HelpScreen
+from cftui.tui.shell.jump import JumpScreen
+from cftui.tui.shell.keys import ACTIONS, ids
+from cftui.tui.shell.prompt import Confirm
+from cftui.tui.shell.row_list import RowList
+from cftui.tui.train.loss_chart import LossChart
+from cftui.tui.train.lr_finder import LrFinder
+from cftui.tui.train.run_list import RunList
 
 from ..conftest import TINY, read_tiny, write_tiny
 from .looking import SIZE, mapping, notices, page, rows, said, searching, title, wait
@@ -489,7 +489,7 @@ async def test_the_configured_recipe_is_what_is_trained_where_there_is_no_model(
     async with app.run_test(size=SIZE) as pilot:
         await wait(pilot, lambda: app.opened and not app.activity)
         monkeypatch.setattr(
-            "cftui.tui.following.start_detached",
+            "cftui.tui.session.following.start_detached",
             lambda home, name, words: started.append(words) or (_ for _ in ()).throw(OSError("not today")),
         )
         await pilot.press("3")
@@ -532,7 +532,7 @@ async def test_a_data_set_that_cannot_be_read_for_an_unforeseen_reason_does_not_
     def fail(*_: object) -> None:
         raise KeyError("title")
 
-    monkeypatch.setattr("cftui.data.catalog.open_tables", fail)
+    monkeypatch.setattr("cftui.data.store.catalog.open_tables", fail)
     app = tiny_app
     async with app.run_test(size=SIZE, notifications=True) as pilot:
         await wait(pilot, lambda: notices(app))
@@ -546,7 +546,7 @@ async def test_what_fails_at_a_key_ends_the_app_in_one_line_and_the_log_has_the_
     def fail(*_: object) -> None:
         raise RuntimeError("[/] at a\nkey")
 
-    monkeypatch.setattr("cftui.tui.screens.search.SearchScreen.action_similarity", fail)
+    monkeypatch.setattr("cftui.tui.search.screen.SearchScreen.action_similarity", fail)
     lines: list[str] = []
     monkeypatch.setattr(quick, "_print_error_renderables", lambda: None)
 

@@ -12,15 +12,15 @@ import psutil
 import pytest
 from textual.command import CommandPalette
 
-from cftui.engine.runs import RunFolder
+from cftui.engine.runs.folder import RunFolder
 from cftui.home import Home
 from cftui.settings import Config
 from cftui.tui import app as app_module
-from cftui.tui import following
 from cftui.tui.app import CftuiApp, settle_memory
-from cftui.tui.keys import ACTIONS
-from cftui.tui.screens import map_room
-from cftui.tui.screens.lr_finder import LrFinder
+from cftui.tui.map import room as map_room
+from cftui.tui.session import following
+from cftui.tui.shell.keys import ACTIONS
+from cftui.tui.train.lr_finder import LrFinder
 
 from ..conftest import TINY
 from .looking import wait

@@ -36,7 +36,7 @@ MODES = {
 }
 CRASH = """
 import sys
-from cftui.tui.screens.dataset import DatasetScreen
+from cftui.tui.dataset.screen import DatasetScreen
 def fail(*_):
     raise RuntimeError("a defect")
 DatasetScreen.action_open = fail
@@ -256,7 +256,7 @@ def test_an_escape_sequence_in_a_title_never_reaches_the_terminal(tmp_path):
 import dataclasses, shutil, sys
 from pathlib import Path
 from cftui.data import catalog
-from cftui.data.movielens import read_tables
+from cftui.data.formats.movielens import read_tables
 read = lambda folder: dataclasses.replace(read_tables(folder), name="odd", label="Odd")
 catalog.KNOWN["odd"] = dataclasses.replace(catalog.KNOWN["ml-100k"], name="odd", fingerprint="", read=read)
 shutil.copytree({str(folder)!r}, {str(home.data / "odd")!r})

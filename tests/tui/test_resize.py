@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from cftui.analysis import robust
-from cftui.tui.screens.anatomy import AnatomyScreen
-from cftui.tui.screens.biases import BiasScreen
-from cftui.tui.screens.map import MapScreen
-from cftui.tui.screens.me import MeScreen
-from cftui.tui.screens.prompt import Confirm, Prompt
-from cftui.tui.screens.robust import RobustScreen
-from cftui.tui.screens.search import SearchScreen
-from cftui.tui.screens.titles import TitlePicker
-from cftui.tui.screens.users import ProfileScreen, UserPicker
-from cftui.tui.widgets.point_map import PointMap
+from cftui.analysis.maps import robust
+from cftui.tui.map.point_map import PointMap
+from cftui.tui.map.robust import RobustScreen
+from cftui.tui.map.screen import MapScreen
+from cftui.tui.search.anatomy import AnatomyScreen
+from cftui.tui.search.me import MeScreen
+from cftui.tui.search.screen import SearchScreen
+from cftui.tui.search.users import ProfileScreen, UserPicker
+from cftui.tui.shell.biases import BiasScreen
+from cftui.tui.shell.prompt import Confirm, Prompt
+from cftui.tui.shell.titles import TitlePicker
 
 from .looking import SIZE, app_with, mapping, page, rows, searching, visible, wait
 

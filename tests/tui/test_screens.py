@@ -7,9 +7,9 @@ from textual.widgets import DataTable, Static, TabbedContent
 from textual.widgets._toast import Toast
 
 from cftui.analysis import ranking
-from cftui.tui.notices import Notice
-from cftui.tui.screens.help import HelpScreen
-from cftui.tui.widgets.key_bar import KeyBar
+from cftui.tui.shell.help import HelpScreen
+from cftui.tui.shell.key_bar import KeyBar
+from cftui.tui.shell.notices import Notice
 
 from .looking import SIZE, mapping, page, rows, searching, title, visible, wait
 

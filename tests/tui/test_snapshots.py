@@ -28,31 +28,31 @@ from textual.pilot import Pilot
 from textual.widgets import DataTable
 
 from cftui.analysis.trained import TrainedModel
-from cftui.data.catalog import KNOWN
-from cftui.data.movielens import read_tables
+from cftui.data.formats.movielens import read_tables
+from cftui.data.store.catalog import KNOWN
 from cftui.data.tables import Tables
-from cftui.engine.recipes import Options, recipe
-from cftui.engine.runs import RunFolder, process_identity
+from cftui.engine.models.recipes import Options, recipe
+from cftui.engine.runs.folder import RunFolder, process_identity
+from cftui.engine.runs.weights import save_snapshot, save_weights
 from cftui.engine.training import train
-from cftui.engine.weights import save_snapshot, save_weights
 from cftui.home import Home
 from cftui.settings import Config
 from cftui.tui.app import CftuiApp
-from cftui.tui.screens.anatomy import AnatomyScreen
-from cftui.tui.screens.biases import BiasScreen
-from cftui.tui.screens.data_sets import DataSets
-from cftui.tui.screens.help import HelpScreen
-from cftui.tui.screens.import_columns import ColumnTable
-from cftui.tui.screens.import_ratings import ImportScreen
-from cftui.tui.screens.jump import JumpScreen
-from cftui.tui.screens.me import MeScreen
-from cftui.tui.screens.prompt import Confirm, Prompt
-from cftui.tui.screens.robust import RobustScreen
-from cftui.tui.screens.sheet import Sheet
-from cftui.tui.screens.titles import TitlePicker
-from cftui.tui.screens.users import ProfileScreen, UserPicker
-from cftui.tui.widgets.point_map import PointMap
-from cftui.tui.widgets.run_list import RunList
+from cftui.tui.dataset.data_sets import DataSets
+from cftui.tui.dataset.import_columns import ColumnTable
+from cftui.tui.dataset.import_ratings import ImportScreen
+from cftui.tui.map.point_map import PointMap
+from cftui.tui.map.robust import RobustScreen
+from cftui.tui.search.anatomy import AnatomyScreen
+from cftui.tui.search.me import MeScreen
+from cftui.tui.search.users import ProfileScreen, UserPicker
+from cftui.tui.shell.biases import BiasScreen
+from cftui.tui.shell.help import HelpScreen
+from cftui.tui.shell.jump import JumpScreen
+from cftui.tui.shell.prompt import Confirm, Prompt
+from cftui.tui.shell.sheet import Sheet
+from cftui.tui.shell.titles import TitlePicker
+from cftui.tui.train.run_list import RunList
 
 from .looking import page, rows, said, visible, wait
 

@@ -1,0 +1,1 @@
+"""Judging a model: ranking metrics, intervals, calibration."""

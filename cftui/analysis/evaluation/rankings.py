@@ -1,0 +1,233 @@
+"""Ranking metrics: how many of the items a user came to like stand among the first k recommended.
+
+The protocol (all functions keep to it):
+
+- *relevant* to a user are the items of his validation ratings at or above a threshold, but none that he has a training
+  rating of;
+- *candidates* are the items with at least one training rating, less those the user has a training rating of. An item
+  nobody has rated in training is never recommended; where it is relevant, it is a miss that counts;
+- each user with at least one relevant item has all candidates ranked by the score, ties by item code, the lower first;
+- the metrics are means over those users.
+
+Relevance is binary. With h_j = 1 where place j holds a relevant item, and r relevant items:
+
+- precision@k = sum_j h_j / k, recall@k = sum_j h_j / r;
+- NDCG@k = sum_j h_j / log2(j + 1), divided by the same sum of min(k, r) ones (Jarvelin and Kekalainen 2002);
+- MAP@k = the mean of sum_j h_j precision@j / min(k, r).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cftui.data.ratings import Ratings
+from cftui.data.splits import Split
+from cftui.engine import metrics
+from cftui.engine.bayes.posterior import BayesianFactors
+from cftui.engine.models.architectures import Architecture
+from cftui.errors import CftuiError
+
+PROTOCOL = (
+    "relevant: validation ratings of {relevant:g} or more; ranked: every item with a training rating that the user has "
+    "not rated in training (a relevant item without one counts as missed); ties by item code; "
+    "mean over the users with something relevant"
+)
+# Scores held at a time: bounds the memory, not the result.
+CELLS = 4_000_000
+
+Scorer = Callable[[np.ndarray], Tensor]
+"""User codes int64 ``[b]`` to scores float32 ``[b, items]``, the higher the better; column 0 is not looked at."""
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Means over users of the metrics at k, each from 0 to 1; NaN where there is no user."""
+
+    precision: float
+    recall: float
+    ndcg: float
+    map: float
+
+    def as_json(self) -> dict[str, float]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was found.
+
+    Attributes:
+        k: length of the list.
+        relevant: the threshold, a rating.
+        users: how many had something relevant and were averaged over.
+        rankings: by the name of the scorer.
+    """
+
+    k: int
+    relevant: float
+    users: int
+    rankings: dict[str, Ranking]
+
+    @property
+    def protocol(self) -> str:
+        return PROTOCOL.format(relevant=self.relevant)
+
+
+def threshold(ratings: Ratings) -> float:
+    """What counts as liked unless one says: the lowest rating value that is three quarters up the scale or higher.
+
+    4 of 1..5, 4 of 0.5..5 in halves, 8 of 1..10.
+    """
+    low, high = ratings.rating_range
+    foot = low + 0.75 * (high - low)
+    return next((level for level in ratings.levels if level >= foot), foot)
+
+
+def check_threshold(ratings: Ratings, rows: np.ndarray, relevant: float) -> None:
+    """Raises CftuiError where none of these rows, which validate, reaches the threshold."""
+    if not len(_liked(ratings, rows, relevant)):
+        low, high = ratings.rating_range
+        raise CftuiError(f"no validation rating of {relevant:g} or more; {ratings.name} is rated {low:g} to {high:g}")
+
+
+def _liked(ratings: Ratings, rows: np.ndarray, relevant: float) -> np.ndarray:
+    return rows[ratings.rating[rows] >= relevant]
+
+
+def top(scores: Tensor, allowed: Tensor, k: int) -> Tensor:
+    """The codes of the k best of each row, best first: float ``[b, n]``, bool ``[b, n]`` -> int64 ``[b, k]``.
+
+    Equal scores stand in the order of their codes; NaN stands last of all. Where fewer than k are allowed, -1 fills up.
+    """
+    worst = torch.finfo(scores.dtype).min
+    # Kept off the infinities, which mark what is not allowed.
+    scores = scores.nan_to_num(nan=worst, posinf=torch.finfo(scores.dtype).max, neginf=worst)
+    scores = scores.masked_fill(~allowed, -torch.inf)
+    b, n = scores.shape
+    last = scores.topk(min(k, n), dim=1).values[:, -1:]
+    # topk breaks ties as it likes: take all that tie for the last place, and put them in order here.
+    row, code = ((scores >= last) & allowed).nonzero(as_tuple=True)  # by row, then by code
+    by_score = scores[row, code].argsort(descending=True, stable=True)
+    order = by_score[row[by_score].argsort(stable=True)]
+    row, code = row[order], code[order]
+    counts = torch.bincount(row, minlength=b)
+    place = torch.arange(len(row)) - (counts.cumsum(0) - counts)[row]
+    kept = place < k
+    found = torch.full((b, k), -1, dtype=torch.int64)
+    found[row[kept], place[kept]] = code[kept]
+    return found
+
+
+def measure(hits: Tensor, relevant: Tensor) -> Tensor:
+    """Precision, recall, NDCG and average precision of each user: bool ``[b, k]``, int ``[b]`` -> float64 ``[b, 4]``.
+
+    Args:
+        hits: whether each place of the list holds a relevant item.
+        relevant: how many there are, in the list or not; at least 1.
+    """
+    k = hits.shape[1]
+    hit = hits.double()
+    place = torch.arange(1, k + 1, dtype=torch.float64)
+    found, discount = hit.sum(1), 1 / torch.log2(place + 1)
+    most = relevant.clamp(max=k)
+    ideal = discount.cumsum(0)[most - 1]
+    average = (hit * hit.cumsum(1) / place).sum(1) / most
+    return torch.stack((found / k, found / relevant, (hit * discount).sum(1) / ideal, average), dim=1)
+
+
+def evaluate_rankings(
+    ratings: Ratings,
+    split: Split,
+    scorers: Mapping[str, Scorer],
+    *,
+    k: int = 10,
+    relevant: float | None = None,
+    sample: int | None = None,
+    progress: Callable[[int, int], None] = lambda done, users: None,
+) -> Evaluation:
+    """Rank with every scorer, for the same users and against the same relevant items, by the module's protocol.
+
+    Args:
+        relevant: the threshold; by default ``threshold(ratings)``.
+        sample: rank for only so many users, always the same ones; by default for all.
+        progress: told how many users are done, of how many.
+    """
+    relevant = threshold(ratings) if relevant is None else relevant
+    liked = _liked(ratings, split.valid, relevant)
+    # What a user did with an item: 0 nothing, else the row is one to leave out or one to find.
+    kind = np.zeros(len(ratings), np.int8)
+    kind[split.train], kind[liked] = 1, 2
+    trained = torch.from_numpy(np.bincount(ratings.item[split.train], minlength=len(ratings.items)) > 0)
+    trained[0] = False
+
+    users = np.unique(ratings.user[liked])
+    if sample is not None and sample < len(users):
+        users = np.sort(np.random.default_rng(0).choice(users, sample, replace=False))
+    sums = {name: torch.zeros(4, dtype=torch.float64) for name in scorers}
+    counted = done = 0
+    for chunk in _chunks(users, max(1, CELLS // max(len(ratings.items), k))):
+        done += len(chunk)
+        seen, wanted = _marks(ratings, chunk, kind)
+        # Two ids of one title may stand on both sides: what was rated in training is neither ranked nor relevant.
+        wanted &= ~seen
+        some = wanted.any(1)
+        chunk, seen, wanted = chunk[some.numpy()], seen[some], wanted[some]
+        for name, scorer in scorers.items() if len(chunk) else ():
+            best = top(scorer(chunk), trained & ~seen, k)
+            # A place that nobody fills counts as the unknown's, which nobody wants.
+            hits = wanted.gather(1, best.clamp(min=0))
+            sums[name] += measure(hits, wanted.sum(1)).sum(0)
+        counted += len(chunk)
+        progress(done, len(users))
+    means = {name: (total / counted if counted else total * torch.nan).tolist() for name, total in sums.items()}
+    return Evaluation(k, relevant, counted, {name: Ranking(*values) for name, values in means.items()})
+
+
+def _chunks(codes: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    for start in range(0, len(codes), size):
+        yield codes[start : start + size]
+
+
+def _marks(ratings: Ratings, users: np.ndarray, kind: np.ndarray) -> tuple[Tensor, Tensor]:
+    """Which items each of the users rated in training, and which he came to like: two bool ``[b, items]``."""
+    marks = np.zeros((2, len(users), len(ratings.items)), bool)
+    for at, user in enumerate(users):
+        rows = ratings.by_user.rows(user)
+        items, kinds = ratings.item[rows], kind[rows]
+        for which in (1, 2):
+            marks[which - 1, at, items[kinds == which]] = True
+    return torch.from_numpy(marks[0]), torch.from_numpy(marks[1])
+
+
+def popularity(ratings: Ratings, split: Split) -> Scorer:
+    """Items by the number of their training ratings, the same list for everybody: what a ranking has to beat."""
+    counts = np.bincount(ratings.item[split.train], minlength=len(ratings.items))
+    scores = torch.from_numpy(counts.astype(np.float32))
+    return lambda users: scores.expand(len(users), -1)
+
+
+def predicted(model: Architecture) -> Scorer:
+    """Items by the rating the trained model, on the CPU, predicts.
+
+    Where that is a dot product and biases, by what goes into the sigmoid range, which keeps the order: one matrix
+    product for all users of a chunk, many times quicker than pair by pair.
+    """
+    if model.is_dot:
+        learned = model.learned()
+        items = learned.item_factors.T  # [k, items]
+
+        def scores(users: np.ndarray) -> Tensor:
+            found = learned.user_factors[torch.from_numpy(users)] @ items
+            # The user's own bias moves all of his items alike.
+            return found if learned.item_bias is None else found + learned.item_bias
+
+        return scores
+    if isinstance(model, BayesianFactors):
+        return lambda users: model.scores(torch.from_numpy(users))
+    codes = torch.arange(len(model.learned().item_factors))
+    return lambda users: torch.stack([metrics.predict(model, torch.full_like(codes, user), codes) for user in users])

@@ -1,0 +1,1 @@
+"""Explaining a prediction in terms that sum to it."""

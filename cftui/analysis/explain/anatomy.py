@@ -1,0 +1,362 @@
+"""The chapter's anatomy of a batch: from two codes to a rating, its error and its gradient, every number in sight.
+
+The chapter looks the factors of one user and one item up, multiplies, sums, squeezes the sum by a sigmoid, squares the
+error, and calls ``backward``. Here a trained model is taken through the same steps for a few training ratings.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from rich.cells import cell_len, set_cell_size
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from cftui.analysis.trained import TrainedModel
+from cftui.data.ratings import Ratings
+from cftui.engine.models.architectures import CollabNN, SoftmaxDot, sigmoid_range
+from cftui.errors import CftuiError
+
+Vector = tuple[float, ...]
+# What a rating value has one of each is a vector for the softmax, a single number for all other models.
+Value = float | Vector
+
+# Columns of a formula before its result.
+FORMULA = 34
+
+
+@dataclass(frozen=True)
+class Dissection:
+    """One rating of a batch of ``b``, step by step. What a model does not have is None.
+
+    Attributes:
+        user, title: as the data set calls them; ``user_code``, ``item_code``: the rows of the embeddings.
+        rating: what the user gave.
+        user_vector, item_vector: the factors, ``[k_user]`` and ``[k_item]``.
+        product: of the two, element by element ``[k]``; None for a network.
+        dot: its sum; for the softmax the product through the linear layer, ``[levels]``; None for a network.
+        user_bias, item_bias: one number; for the softmax logits, ``[levels]``.
+        active: how many units each ReLU of a network lets through.
+        score: before the last step; for the softmax logits, ``[levels]``.
+        probabilities: the softmax of the logits, ``[levels]``.
+        prediction, error, squared_error: in rating units (squared); the error is prediction less rating.
+        loss: this rating's part of the objective, whose mean is the batch's.
+        score_gradient, user_gradient, item_gradient: of the *batch's* objective, by ``score`` and by the two vectors.
+            By the biases it is that by the score. Each rating has the vectors to itself: where a user or an item
+            occurs twice in a batch, its embedding receives the sum.
+    """
+
+    user: str | int
+    title: str
+    user_code: int
+    item_code: int
+    rating: float
+    user_vector: Vector
+    item_vector: Vector
+    product: Vector | None
+    dot: Value | None
+    user_bias: Value | None
+    item_bias: Value | None
+    active: tuple[int, ...] | None
+    score: Value
+    probabilities: Vector | None
+    prediction: float
+    error: float
+    squared_error: float
+    loss: float
+    score_gradient: Value
+    user_gradient: Vector
+    item_gradient: Vector
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """A batch of ``b`` training ratings and what a trained model makes of it.
+
+    Attributes:
+        run, recipe, data, noun: where it comes from, and what the data set calls an item.
+        y_range: bounds of the sigmoid, None where there is none.
+        levels: the rating values of a softmax, None for other models.
+        layers: of a network, in words; None for other models.
+        objective: ``mean squared error`` or ``cross-entropy``: what the gradients are of.
+        loss: the batch's objective.
+        squared_error: the batch's mean squared error, in rating units squared; the same unless by cross-entropy.
+    """
+
+    run: str
+    recipe: str
+    data: str
+    noun: str
+    y_range: tuple[float, float] | None
+    levels: Vector | None
+    layers: tuple[str, ...] | None
+    objective: str
+    loss: float
+    squared_error: float
+    ratings: tuple[Dissection, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, eq=False)
+class _Forward:
+    """The steps of a forward pass over a batch, as ``Dissection`` names them."""
+
+    product: Tensor | None
+    dot: Tensor | None
+    score: Tensor
+    probabilities: Tensor | None
+    active: Tensor | None
+    prediction: Tensor
+
+
+def anatomy(model: TrainedModel, ratings: Ratings, rows: int = 3, seed: int | None = 0) -> Anatomy:
+    """Take a batch of training ratings through the model, on the weights it has, in evaluation mode, in float32.
+
+    Args:
+        ratings: what it was trained on.
+        rows: ratings in the batch.
+        seed: repeats a draw; None draws anew.
+
+    Raises:
+        ValueError: ``rows`` is below 1.
+        CftuiError: the ratings are of other users or items, or the architecture is one that cannot be taken apart.
+    """
+    if rows < 1:
+        raise ValueError(f"{rows} rows: a batch has at least one")
+    if len(ratings.items) != len(model.items) or len(ratings.users) != len(model.users):
+        raise CftuiError(f"{model.run.name}: {ratings.name} has other users or {model.nouns} than it was trained on")
+    train = model.split(ratings).train
+    chosen = np.random.default_rng(seed).choice(train, size=min(rows, len(train)), replace=False)
+    users, items = ratings.user[chosen], ratings.item[chosen]
+    rating = torch.from_numpy(ratings.rating[chosen])
+    module, learned = model.module, model.learned
+    if model.recipe.sampled:
+        raise CftuiError(f"{model.run.name}: {model.recipe.name} is sampled; it has no batches and no gradients")
+    user, item = learned.user_factors[users], learned.item_factors[items]
+    biases = _biases(model, users, items)
+    with torch.enable_grad():
+        user.requires_grad_()
+        item.requires_grad_()
+        forward = _forward(model, user, item, biases)
+        if isinstance(module, SoftmaxDot):
+            losses = F.cross_entropy(forward.score, torch.bucketize(rating, module.levels), reduction="none")
+        else:
+            losses = F.mse_loss(forward.prediction, rating, reduction="none")
+        loss = losses.mean()
+        gradients = torch.autograd.grad(loss, (forward.score, user, item))
+    error = forward.prediction.detach() - rating
+    columns = {
+        "user": [model.users.classes[code] for code in users],
+        "title": [model.titles[code] for code in items],
+        "user_code": users.tolist(),
+        "item_code": items.tolist(),
+        "rating": _each(rating),
+        "user_vector": _each(user),
+        "item_vector": _each(item),
+        "product": _each(forward.product, len(users)),
+        "dot": _each(forward.dot, len(users)),
+        "user_bias": _each(biases[0] if biases else None, len(users)),
+        "item_bias": _each(biases[1] if biases else None, len(users)),
+        "active": _each(forward.active, len(users)),
+        "score": _each(forward.score),
+        "probabilities": _each(forward.probabilities, len(users)),
+        "prediction": _each(forward.prediction),
+        "error": _each(error),
+        "squared_error": _each(error.square()),
+        "loss": _each(losses),
+        "score_gradient": _each(gradients[0]),
+        "user_gradient": _each(gradients[1]),
+        "item_gradient": _each(gradients[2]),
+    }
+    parts = tuple(Dissection(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True))
+    softmax = isinstance(module, SoftmaxDot)
+    return Anatomy(
+        run=model.run.name,
+        recipe=model.recipe.name,
+        data=model.data_name,
+        noun=model.noun,
+        y_range=None if softmax else module.y_range,
+        levels=tuple(module.levels.tolist()) if isinstance(module, SoftmaxDot) else None,
+        layers=tuple(map(_layer, module.layers)) if isinstance(module, CollabNN) else None,
+        objective="cross-entropy" if softmax else "mean squared error",
+        loss=float(loss.detach()),
+        squared_error=float(error.square().mean()),
+        ratings=parts,
+    )
+
+
+def _each(tensor: Tensor | None, size: int = 0) -> list[Any]:
+    """What each rating has of ``tensor [size, ...]``: a number, a tuple of them, or None where there is no tensor."""
+    if tensor is None:
+        return [None] * size
+    return [tuple(value) if isinstance(value, list) else value for value in tensor.detach().tolist()]
+
+
+def _biases(model: TrainedModel, users: np.ndarray, items: np.ndarray) -> tuple[Tensor, Tensor] | None:
+    """What is added to the score, ``[b]`` each, or to the logits, ``[b, levels]``; None without biases."""
+    if isinstance(model.module, SoftmaxDot):
+        return model.module.user_bias.weight[users], model.module.item_bias.weight[items]
+    learned = model.learned
+    if learned.user_bias is None or learned.item_bias is None:
+        return None
+    return learned.user_bias[users], learned.item_bias[items]
+
+
+def _forward(model: TrainedModel, user: Tensor, item: Tensor, biases: tuple[Tensor, Tensor] | None) -> _Forward:
+    """The architecture's ``rate`` with every step kept, for factors ``[b, k_user]``, ``[b, k_item]``."""
+    module = model.module
+    if isinstance(module, CollabNN):
+        values, active = torch.cat((user, item), dim=1), []
+        for layer in module.layers:
+            values = layer(values)
+            if isinstance(layer, nn.ReLU):
+                active.append((values > 0).sum(dim=1))
+        score = values.squeeze(1)
+        return _Forward(None, None, score, None, torch.stack(active, dim=1), sigmoid_range(score, module.y_range))
+    product = user * item
+    if isinstance(module, SoftmaxDot):
+        dot = module.classify(product)
+    elif module.is_dot:
+        dot = product.sum(dim=1)
+    else:
+        raise CftuiError(f"{model.run.name}: {model.recipe.name} ({type(module).__name__}) cannot be taken apart")
+    score = dot + biases[0] + biases[1] if biases else dot
+    if isinstance(module, SoftmaxDot):
+        return _Forward(product, dot, score, score.softmax(dim=-1), None, module.expected(score))
+    return _Forward(product, dot, score, None, None, sigmoid_range(score, module.y_range))
+
+
+def _layer(layer: nn.Module) -> str:
+    if isinstance(layer, nn.Linear):
+        return f"Linear {layer.in_features} -> {layer.out_features}"
+    return type(layer).__name__
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A line of the description: what is found, how, and what came out, ready to print or a vector to shorten."""
+
+    name: str
+    formula: str
+    result: str | Vector
+
+
+def describe(anatomy: Anatomy, width: int = 80, factors: int = 5) -> str:
+    """The whole of it as plain text, one step a line with its formula and shape.
+
+    Args:
+        width: columns; a line that needs more is cut and ends in an ellipsis, in 80 columns only a long title's.
+        factors: how many numbers of a vector to show at most; how many more there are and its norm stand beside them.
+    """
+    size = len(anatomy.ratings)
+    lines = [
+        f"{size} training ratings through {anatomy.recipe} ({anatomy.run}, {anatomy.data})",
+        f"x [{size}, 2]: codes of user and {anatomy.noun}; y [{size}]: ratings; |n|: norm",
+    ]
+    for number, part in enumerate(anatomy.ratings, 1):
+        title = "".join(c if c.isprintable() else " " for c in f"user {part.user}, {part.title}")
+        lines += ["", f"{number}. {title}: x = [{part.user_code}, {part.item_code}], y = {part.rating:g}"]
+        steps = [*_forward_steps(anatomy, part), *_backward_steps(anatomy, part)]
+        label = max(len(_label(step)) for step in steps) + 1
+        lines += [_line(step, label, width, factors) for step in steps]
+    lines.append("")
+    if anatomy.levels:
+        lines.append(f"loss = mean cross-entropy [{size}] = {anatomy.loss:.4f}; the gradients are of this one")
+        lines.append(f"mean squared error [{size}] = {anatomy.squared_error:.4f}; what models are compared by")
+    else:
+        lines.append(f"loss = mean squared error [{size}] = {anatomy.loss:.4f}; the gradients are of this")
+    return "\n".join(_fit(line, width) for line in lines)
+
+
+def _forward_steps(anatomy: Anatomy, part: Dissection) -> list[_Step]:
+    noun, softmax = anatomy.noun, anatomy.levels is not None
+    steps = [_Step("user vector u", "", part.user_vector), _Step(f"{noun} vector v", "", part.item_vector)]
+    if part.product is not None:
+        steps.append(_Step("product u * v", "", part.product))
+    if anatomy.layers is not None:
+        active = iter(part.active or ())
+        steps.append(_Step("network", f"u, v side by side [{len(part.user_vector) + len(part.item_vector)}]", ""))
+        steps += [_Step("", name, f"{next(active)} active" if name == "ReLU" else "") for name in anatomy.layers]
+    if part.dot is not None:
+        steps.append(_step("W (u * v) + c" if softmax else "dot", "" if softmax else "sum(u * v)", part.dot))
+    if part.user_bias is not None and part.item_bias is not None:
+        steps += [_step("user bias b", "", part.user_bias), _step(f"{noun} bias d", "", part.item_bias)]
+    summed = "the network's output" if part.dot is None else "dot" if part.user_bias is None else "dot + b + d"
+    steps.append(_step("score s", "" if softmax else summed, part.score))
+    formula = "s"
+    if anatomy.levels is not None and part.probabilities is not None:
+        steps += [_Step("softmax(s)", "", part.probabilities), _Step("levels", "", anatomy.levels)]
+        formula = "sum(softmax(s) * levels)"
+    elif anatomy.y_range is not None:
+        formula = "sigmoid_range(s, {:g}, {:g})".format(*anatomy.y_range)
+    steps += [
+        _step("prediction", formula, part.prediction),
+        _step("error", "prediction - y", part.error),
+        _step("squared error", "error * error", part.squared_error),
+    ]
+    if softmax:
+        steps.append(_step("cross-entropy", "-log of y's share in softmax(s)", part.loss))
+    return steps
+
+
+def _backward_steps(anatomy: Anatomy, part: Dissection) -> list[_Step]:
+    size = len(anatomy.ratings)
+    if isinstance(part.score_gradient, tuple):
+        return [
+            _Step("gradient", f"of the loss by s: g = (softmax(s) - onehot(y)) / {size}", ""),
+            _Step("by s: g", "", part.score_gradient),
+            _Step("by u: (g W) * v", "", part.user_gradient),
+            _Step("by v: (g W) * u", "", part.item_gradient),
+        ]
+    formula = f"2/{size} * error" + (" * sigmoid_range'(s)" if anatomy.y_range else "")
+    by_user, by_item = ("by u", "by v") if anatomy.layers else ("by u: g v", "by v: g u")
+    return [
+        _Step("gradient by s: g", formula, _number(part.score_gradient)),
+        _Step(by_user, "", part.user_gradient),
+        _Step(by_item, "", part.item_gradient),
+    ]
+
+
+def _step(name: str, formula: str, value: Value) -> _Step:
+    return _Step(name, formula, value if isinstance(value, tuple) else _number(value))
+
+
+def _number(value: float) -> str:
+    return f"{value: z.4f}" if abs(value) >= 0.01 or not value else f"{value: .3g}"
+
+
+def _label(step: _Step) -> str:
+    return step.name + (f" [{len(step.result)}]" if isinstance(step.result, tuple) else "")
+
+
+def _line(step: _Step, label: int, width: int, factors: int) -> str:
+    start = f"  {_label(step):<{label}}"
+    if isinstance(step.result, tuple):
+        return start + _shortened(step.result, width - len(start), factors)
+    return f"{start}{step.formula:<{FORMULA}}{step.result}".rstrip()
+
+
+def _shortened(vector: Sequence[float], width: int, factors: int) -> str:
+    """The first numbers, ``... 45 more`` and the norm: as many numbers as there is room for, at least one. A vector
+    that is shown whole needs no norm."""
+    largest = float(np.abs(vector).max())
+    digits = 3 if not largest else min(max(1 - math.floor(math.log10(largest)), 3), 7)
+    line = ""
+    for shown in range(min(factors, len(vector)), 0, -1):
+        line = " ".join(f"{value: z.{digits}f}" for value in vector[:shown])
+        if shown < len(vector):
+            line += f" ... {len(vector) - shown} more |{np.linalg.norm(vector):.3g}|"
+        if len(line) <= width:
+            break
+    return line
+
+
+def _fit(line: str, width: int) -> str:
+    return line if cell_len(line) <= width else set_cell_size(line, width - 1).rstrip() + "…"

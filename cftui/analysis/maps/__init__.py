@@ -1,0 +1,1 @@
+"""Maps of the items: components, named axes, robust PCA, pictures."""

@@ -1,0 +1,238 @@
+"""Maps of the items: two axes to see what the factors say by, whatever the axes are.
+
+Principal components (of the factors, or of a part of them), the same components at an earlier epoch, axes that the
+user names by their poles, or coordinates read from a file: each is an ``ItemMap``, and all that can be asked of one
+can be asked of every other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+
+from cftui.analysis.maps.components import QUADRANTS, Components, principal, quadrant, quadrant_index
+from cftui.analysis.trained import TrainedModel
+from cftui.errors import CftuiError, suggestion
+
+NEIGHBOURS = 10
+COLOURINGS = ("quadrant", "genre", "bias", "ratings")
+# Genres told apart by colour; the rest are one group.
+GENRES = 6
+FIFTHS = 5
+
+
+@dataclass(frozen=True, eq=False)
+class ItemMap:
+    """Items as points.
+
+    Attributes:
+        table: the chapter's data frame with titles: ``code``, ``title``, ``ratings``; ``0`` and ``1``, the coordinates;
+            ``2``, the distance from the origin; ``3``, the quadrant.
+        axes: what the two axes are called.
+        space: the factors that this is a view of, one row per row of the table ``[n, k]``.
+        variance: share of the variance each axis holds, None where the axes are no components.
+    """
+
+    table: pd.DataFrame
+    axes: tuple[str, str]
+    space: np.ndarray
+    variance: np.ndarray | None = None
+
+    @property
+    def xy(self) -> np.ndarray:
+        """float64 ``[n, 2]``."""
+        return self.table[["0", "1"]].to_numpy(dtype=np.float64)
+
+    def only(self, keep: np.ndarray) -> ItemMap:
+        """The items for which ``keep [n]`` is true."""
+        return ItemMap(self.table[keep].reset_index(drop=True), self.axes, self.space[keep], self.variance)
+
+    def ends(self) -> tuple[str, str, str, str]:
+        """Titles of the items at the ends of the axes: lowest and highest ``0``, lowest and highest ``1``."""
+        if not len(self.table):
+            return "", "", "", ""
+        x, y, title = self.table["0"], self.table["1"], self.table["title"]
+        low_x, high_x, low_y, high_y = (str(title[i]) for i in (x.idxmin(), x.idxmax(), y.idxmin(), y.idxmax()))
+        return low_x, high_x, low_y, high_y
+
+
+def frame(model: TrainedModel, xy: np.ndarray) -> pd.DataFrame:
+    """The chapter's data frame for coordinates ``[items - 1, 2]`` of every item but the unknown."""
+    x, y = np.asarray(xy, dtype=np.float64).T
+    table = model.item_table.iloc[1:]
+    return pd.DataFrame(
+        {
+            "code": np.arange(1, len(model.items)),
+            "title": table["title"].to_numpy(),
+            "ratings": table["ratings"].to_numpy(),
+            "0": x,
+            "1": y,
+            "2": np.hypot(x, y),
+            "3": [f"{name} Quadrant" if name != "Center" else name for name in quadrant(x, y)],
+        }
+    )
+
+
+def principal_map(
+    model: TrainedModel, factors: np.ndarray | None = None, name: str = "PC"
+) -> tuple[ItemMap, Components]:
+    """Two principal components of the item factors, the unknown left out.
+
+    Args:
+        factors: a part of the item factors ``[items - 1, k]`` instead of the whole, such as robust PCA gives.
+        name: what its components are called, before their numbers.
+
+    Raises:
+        CftuiError: fewer than two factors or items.
+    """
+    space = model.item_factors[1:] if factors is None else factors
+    if min(space.shape) < 2:
+        rows, columns = space.shape
+        raise CftuiError(f"{model.run.name}: {rows} {model.nouns} x {columns} factors have no two components")
+    found = principal(space)
+    return ItemMap(frame(model, found.u), (f"{name}1", f"{name}2"), space, found.variance), found
+
+
+def epoch_map(earlier: TrainedModel, found: Components) -> ItemMap:
+    """The items of ``model.at_epoch(...)`` on the components of the trained model.
+
+    Components of their own would turn and flip from epoch to epoch; on fixed axes one sees the items move.
+    """
+    space = earlier.item_factors[1:].astype(np.float64)
+    scale = np.where(found.s > 0, found.s, 1.0)
+    return ItemMap(frame(earlier, (space - space.mean(axis=0)) @ found.va.T / scale), ("PC1", "PC2"), space)
+
+
+@dataclass(frozen=True, eq=False)
+class Pole:
+    """One end of a named axis: an item, or the items of a genre or a tag. ``codes`` are int64."""
+
+    name: str
+    codes: np.ndarray
+
+
+def pole(model: TrainedModel, text: str) -> Pole:
+    """A genre or tag by its name, else an item by its title.
+
+    Raises:
+        CftuiError: neither, or several items.
+    """
+    wanted = text.strip().casefold()
+    for name, codes in model.kinds.items():
+        if name.casefold() == wanted:
+            return Pole(name, codes)
+    code = model.item_code(text.strip())
+    return Pole(model.titles[code], np.array([code]))
+
+
+def named_map(model: TrainedModel, x: tuple[Pole, Pole], y: tuple[Pole, Pole]) -> ItemMap:
+    """Axes from one pole to another: the first pole lies at -1 on its axis, the second at +1.
+
+    A pole's place is the mean of its items' factors, a coordinate the projection on the line through both poles. The
+    two axes need not be at right angles in the space of the factors, as in TensorBoard's projector.
+
+    Raises:
+        CftuiError: the poles of an axis are the same place.
+    """
+    space = model.item_factors[1:].astype(np.float64)
+    coordinates = []
+    for low, high in (x, y):
+        a, b = (model.item_factors[end.codes].astype(np.float64).mean(axis=0) for end in (low, high))
+        half = (b - a) / 2
+        length = float(half @ half)
+        if length < 1e-20:
+            raise CftuiError(f"{low.name} and {high.name} are the same place; an axis needs two")
+        coordinates.append((space - (a + b) / 2) @ half / length)
+    names = tuple(f"{low.name} → {high.name}" for low, high in (x, y))
+    return ItemMap(frame(model, np.column_stack(coordinates)), (names[0], names[1]), space)
+
+
+def read_back(model: TrainedModel, table: pd.DataFrame, name: str) -> ItemMap:
+    """A map from coordinates that were written before: columns ``0``, ``1`` and, to tell the items by, ``title``.
+
+    Without titles the rows must be the model's items in their order.
+
+    Args:
+        name: of the file, for errors and the axes.
+
+    Raises:
+        CftuiError: titles that are not the model's, or as many rows as it has no items.
+    """
+    if "title" in table:
+        # Where two ids share a title, their rows stand in the order of the codes.
+        places: dict[str, list[int]] = {}
+        for place, title in enumerate(model.titles[1:]):
+            places.setdefault(title, []).append(place)
+        waiting = {title: iter(those) for title, those in places.items()}
+        found = np.array([next(waiting.get(str(title), iter(())), -1) for title in table["title"]], dtype=np.int64)
+        if not (found >= 0).any():
+            raise CftuiError(f"{name}: none of its titles is in {model.data_name}")
+        rows, codes = table[found >= 0], found[found >= 0]
+    elif len(table) == len(model.items) - 1:
+        rows, codes = table, np.arange(len(table))
+    else:
+        raise CftuiError(f"{name}: {len(table):,} rows without titles; {model.run.name} has {len(model.items) - 1:,}")
+    xy = np.full((len(model.items) - 1, 2), np.nan)
+    xy[codes] = rows[["0", "1"]].to_numpy(dtype=np.float64)
+    there = ItemMap(frame(model, np.nan_to_num(xy)), ("0", "1"), model.item_factors[1:])
+    return there.only(~np.isnan(xy[:, 0]))
+
+
+def trust(shown: ItemMap, row: int, n: int = NEIGHBOURS) -> tuple[int, int]:
+    """Of the ``n`` nearest items on the map, how many are among the ``n`` nearest in the space it is a view of.
+
+    Both by Euclidean distance, among the items shown; ``(how many, of how many)``.
+    """
+    n = min(n, len(shown.table) - 1)
+    if n < 1:
+        return 0, 0
+    near = []
+    for points in (shown.xy, shown.space):
+        distance = np.square(points - points[row]).sum(axis=1)
+        distance[row] = np.inf
+        near.append(set(np.argpartition(distance, n - 1)[:n].tolist()))
+    return len(near[0] & near[1]), n
+
+
+def groups(model: TrainedModel, table: pd.DataFrame, by: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """What each row of a map's table is coloured by: a group per row, int ``[n]``, and the groups' names.
+
+    Args:
+        by: ``quadrant``; ``genre``, the commonest six, each item by the rarest of its own; ``bias`` or ``ratings``, in
+            fifths of the items shown, lowest first.
+
+    Raises:
+        CftuiError: another word, or bias where the recipe has none.
+    """
+    if by == "quadrant":
+        return quadrant_index(table["0"].to_numpy(), table["1"].to_numpy()), QUADRANTS
+    codes = table["code"].to_numpy()
+    if by == "genre":
+        sizes = {name: int(flags[codes].sum()) for name, flags in model.genres.items()}
+        common = sorted(sizes, key=lambda name: -sizes[name])[:GENRES]
+        group = np.full(len(codes), len(common), dtype=np.int64)
+        # The commonest first, so that a rarer genre of the same item has the last word.
+        for index, name in enumerate(common):
+            group[model.genres[name][codes]] = index
+        return group, (*common, "other")
+    if by == "bias":
+        return fifths(model.item_bias[codes])
+    if by == "ratings":
+        return fifths(model.counts[codes])
+    raise CftuiError(f"no colouring {by!r}; {suggestion(by, list(COLOURINGS))}")
+
+
+def fifths(values: Sequence[float] | np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Fifths of some numbers, lowest first, with names that say where they begin and end."""
+    numbers = np.asarray(values, dtype=np.float64)
+    if not len(numbers):
+        return np.empty(0, np.int64), ()
+    edges = np.quantile(numbers, np.linspace(0, 1, FIFTHS + 1))
+    group = np.clip(np.searchsorted(edges, numbers, side="right") - 1, 0, FIFTHS - 1)
+    whole = np.issubdtype(np.asarray(values).dtype, np.integer)
+    shown = [f"{edge:,.0f}" if whole else f"{edge:+.2f}" for edge in edges]
+    return group.astype(np.int64), tuple(f"{a} to {b}" for a, b in pairwise(shown))

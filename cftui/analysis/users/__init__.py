@@ -1,0 +1,1 @@
+"""Users: profiles, fold-in, and finding a user."""

@@ -1,0 +1,180 @@
+"""Whom predictions are for: a user the model was trained on, or one folded in; his profile, and how to find him."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from cftui.analysis.trained import TrainedModel
+from cftui.analysis.users import folding, profiles
+from cftui.data.ratings import Ratings
+from cftui.errors import CftuiError
+from cftui.home import Home
+
+# Columns of a user table that say nothing about the user.
+NOT_FACTS = ("user", "ratings", "zip_code")
+
+
+@dataclass(frozen=True, eq=False)
+class Person:
+    """Somebody with a row among the model's users or beside them.
+
+    Attributes:
+        raw: the id of a trained user as the data set has it, or the name of a profile.
+        row: float32 ``[d]``, all that predictions depend on.
+        items, given: what he rated, int64 codes and float32 ratings ``[n]``; where two ids share a title, each counts.
+        trained: whether the row was trained, or else folded in.
+    """
+
+    raw: str | int
+    row: np.ndarray
+    items: np.ndarray
+    given: np.ndarray
+    trained: bool
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return str(self.raw)
+
+    def rating(self, item: int) -> float | None:
+        """What he gave an item: the mean where two ids share a title, None where there is no rating."""
+        given = self.given[self.items == item]
+        return float(given.mean()) if len(given) else None
+
+
+def person(model: TrainedModel, ratings: Ratings, home: Home, name: str | int) -> Person:
+    """A user by his id in the data set, else by the name of a saved profile.
+
+    Raises:
+        CftuiError: neither is known, or the profile cannot be read.
+    """
+    code = model.users.code(name)
+    if code is not None:
+        rows = ratings.by_user.rows(code)
+        return Person(
+            model.users.classes[code], model.user_rows[code], ratings.item[rows], ratings.rating[rows], trained=True
+        )
+    saved = profiles.names(home)
+    if name not in saved:
+        there = f"; saved profiles: {', '.join(saved)}" if saved else ""
+        ids = model.users.classes[1:]
+        raise CftuiError(f"no user {name} in {model.data_name}; ids run from {ids[0]} to {ids[-1]}{there}")
+    rated = profiles.load(home, str(name), model)
+    return folded(model, str(name), rated.items, rated.given)
+
+
+def folded(
+    model: TrainedModel, name: str, items: np.ndarray, given: np.ndarray, prior: folding.Prior | None = None
+) -> Person:
+    """Somebody who gave ``items [n]`` (codes) the ratings ``given [n]``, folded in."""
+    return Person(name, folding.fold_in(model, items, given, prior), items, given, trained=False)
+
+
+def rated(model: TrainedModel, who: Person) -> pd.DataFrame:
+    """What he rated beside what he would be predicted to give: ``code``, ``title``, ``ratings``, ``rating``,
+    ``predicted``; the best liked first, among those the best known."""
+    rows = model.item_table.iloc[who.items]
+    table = pd.DataFrame(
+        {
+            "code": who.items,
+            "title": rows["title"].to_numpy(),
+            "ratings": rows["ratings"].to_numpy(),
+            "rating": who.given,
+            "predicted": model.rate(who.row, who.items),
+        }
+    )
+    return table.sort_values(["rating", "ratings"], ascending=False, kind="stable").reset_index(drop=True)
+
+
+def taste(model: TrainedModel, who: Person) -> pd.DataFrame:
+    """His ratings by genre: ``genre``, ``ratings``, ``mean``, and ``beside``, the mean less his own over everything.
+
+    An item counts in each of its genres; the genre he rated most comes first.
+    """
+    genres = model.item_table["genres"].iloc[who.items].reset_index(drop=True).str.split("|")
+    table = pd.DataFrame({"genre": genres, "rating": who.given}).explode("genre")
+    table = table[table["genre"].fillna("") != ""]
+    found = table.groupby("genre")["rating"].agg(["size", "mean"]).reset_index()
+    found.columns = pd.Index(["genre", "ratings", "mean"])
+    found["beside"] = found["mean"] - (float(who.given.mean()) if len(who.given) else 0.0)
+    return found.sort_values("ratings", ascending=False, kind="stable").reset_index(drop=True)
+
+
+def facts(ratings: Ratings, code: int) -> dict[str, str]:
+    """What the data set says about a user besides his ratings: age, gender, occupation where it has them."""
+    row = ratings.user_table.iloc[code]
+    return {
+        str(name): f"{value:g}" if isinstance(value, float) else str(value)
+        for name, value in row.items()
+        if name not in NOT_FACTS and not pd.isna(value) and str(value)
+    }
+
+
+def search_users(ratings: Ratings, query: str) -> np.ndarray:
+    """Codes of the users that fit every word of the query, int64, those with the most ratings first.
+
+    A word is an id, or the beginning of an occupation or gender, or an age (``25``) or ages (``20-29``); where the data
+    set has groups of ages, those that hold one of these. A lone number that is a user's id finds him first, then those
+    of that age.
+    """
+    table = ratings.user_table.iloc[1:]
+    fits = np.ones(len(table), dtype=bool)
+    ids = np.array([str(raw).casefold() for raw in ratings.users.classes[1:]], dtype=object)
+    first = np.zeros(len(table), dtype=bool)
+    words = query.casefold().split()
+    for word in words:
+        here = ids == word
+        if len(words) == 1:
+            first = here.copy()
+        span = re.fullmatch(r"(\d+)(?:-(\d+))?", word)
+        for name, column in table.items():
+            if name in NOT_FACTS:
+                continue
+            if pd.api.types.is_numeric_dtype(column):
+                if span:
+                    here |= column.between(int(span[1]), int(span[2] or span[1])).to_numpy()
+            elif span and name == "age":
+                asked = int(span[1]), int(span[2] or span[1])
+                here |= column.fillna("").astype(str).map(lambda group, asked=asked: _overlap(group, asked)).to_numpy()
+            elif not span:
+                here |= column.fillna("").astype(str).str.casefold().str.startswith(word).to_numpy()
+        fits &= here
+    codes = 1 + np.flatnonzero(fits)
+    order = np.lexsort((-table["ratings"].to_numpy()[codes - 1], ~first[codes - 1]))
+    return codes[order]
+
+
+def _overlap(group: str, asked: tuple[int, int]) -> bool:
+    """Whether a group of ages (``25-34``, ``56+``, ``Under 18``) holds one from ``asked[0]`` to ``asked[1]``."""
+    numbers = [int(number) for number in re.findall(r"\d+", group)]
+    if not numbers:
+        return False
+    low, high = numbers[0], numbers[-1]
+    if group.endswith("+"):
+        high = max(high, asked[1])
+    elif group.casefold().startswith("under"):
+        low, high = 0, low - 1
+    return low <= asked[1] and asked[0] <= high
+
+
+def pulls(
+    model: TrainedModel,
+    who: Person,
+    item: int,
+    prior: folding.Prior | None = None,
+    fitted: folding.Fitted | None = None,
+) -> pd.DataFrame:
+    """His ratings by how much each moves his prediction for an item: ``code``, ``title``, ``rating``, ``pull``.
+
+    ``pull`` is in rating units, the largest by size first: the prediction with all of his ratings less that without
+    this one, on the folded-in user (``folding.pulls``). A rating of the item itself is among them.
+    """
+    moved = folding.pulls(model, who.items, who.given, item, prior, fitted)
+    order = np.argsort(-np.abs(moved), kind="stable")
+    codes = who.items[order]
+    titles = model.item_table["title"].iloc[codes].to_numpy()
+    return pd.DataFrame({"code": codes, "title": titles, "rating": who.given[order], "pull": moved[order]})

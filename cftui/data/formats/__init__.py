@@ -1,0 +1,1 @@
+"""Reading other people's files: tables of any make, archives, and MovieLens' published layouts."""

@@ -1,0 +1,402 @@
+"""Somebody's own ratings, from a file of almost any make, into binary columns; nothing is kept unless all went well."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import re
+import tempfile
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from cftui.data.formats import guessing
+from cftui.data.formats.movielens import year_of
+from cftui.data.formats.tabular import Columns, Faults, Table, open_table, quick
+from cftui.data.formats.values import as_int, parse_genres, parse_id, parse_rating, parse_time, parse_year, shown
+from cftui.data.ratings import UNKNOWN
+from cftui.data.store import catalog, columns
+from cftui.errors import CftuiError
+from cftui.files import new_folder
+from cftui.home import Home
+
+Say = Callable[[str], None]
+Duplicates = Literal["last", "mean", "error"]
+RULES = ("last", "mean", "error")
+# Columns of the ratings, and what other files of a data set are named after.
+_TAKEN = {"title", "user", "rating", "ratings", "timestamp", "year", "genres"}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the user says of his files; what he leaves out is guessed.
+
+    Attributes:
+        user, item, rating, time: columns of the ratings, by name or by number from 1.
+        items: a file about the items, with its columns ``title``, ``genres``, ``year``; ``item_id`` is the one that
+            holds what ``item`` holds.
+        duplicates: which rating stands if a user rates an item twice: the last in the file, the mean, or none.
+        skip_bad: how many malformed rows to tolerate in each file.
+    """
+
+    user: str | None = None
+    item: str | None = None
+    rating: str | None = None
+    time: str | None = None
+    items: Path | None = None
+    item_id: str | None = None
+    title: str | None = None
+    genres: str | None = None
+    year: str | None = None
+    noun: str = "item"
+    label: str | None = None
+    delimiter: str | None = None
+    encoding: str | None = None
+    duplicates: Duplicates = "last"
+    skip_bad: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """Ratings as they stand in a file: codes ``[n]`` into the ids met so far, and the line of each."""
+
+    user: np.ndarray
+    item: np.ndarray
+    rating: np.ndarray
+    time: np.ndarray
+    line: np.ndarray
+    user_ids: list[str]
+    item_ids: list[str]
+
+
+def import_ratings(
+    file: Path, name: str, home: Home, asked: Asked | None = None, say: Say = lambda line: None
+) -> dict[str, Any]:
+    """Import ``file`` as the data set ``name`` and return its facts, as they stand in ``dataset.json``.
+
+    An imported set of that name is replaced, once the new one is complete. ``say`` receives what was guessed and what
+    was passed over, one line each.
+
+    Raises:
+        CftuiError: the name is taken or not plain, or the files hold no ratings that could be used; the message names
+            file, line and what to change.
+    """
+    asked = asked or Asked()
+    target = _target(name, home)
+    _check_noun(asked.noun)
+    if asked.duplicates not in RULES:
+        raise CftuiError(f"--duplicates {asked.duplicates}: one of {', '.join(RULES)}")
+    with new_folder(target) as building:
+        with tempfile.TemporaryDirectory(dir=building, prefix="scratch-") as scratch:
+            content, found = _content(file, asked, Path(scratch), say)
+        facts = {
+            "name": name,
+            "label": _readable(asked.label or name),
+            "noun": asked.noun,
+            "kind": catalog.IMPORTED,
+            "imported": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            **found,
+        }
+        columns.write(building, content, facts)
+    return columns.read_facts(target, catalog.known(name, home).remedy)
+
+
+def _target(name: str, home: Home) -> Path:
+    if not catalog.is_plain(name):
+        raise CftuiError(
+            f"--name {shown(name)}: letters, digits, dots, dashes and underscores only, and a letter or digit first"
+        )
+    if catalog.is_reserved(name):
+        raise CftuiError(f"--name {name}: that is a published or synthetic data set; choose another name")
+    target = home.data / name
+    if os.path.lexists(target) and not catalog.is_imported(name, home):
+        raise CftuiError(f"--name {name}: {target} is there and was not imported; choose another name")
+    return target
+
+
+def _check_noun(noun: str) -> None:
+    if not re.fullmatch(r"[^\W\d_]([^\W_]|[ -]){0,29}", noun) or noun != noun.strip():
+        raise CftuiError(f"--noun {shown(noun)}: one word for one item, such as book")
+    if noun.casefold() in _TAKEN:
+        raise CftuiError(f"--noun {noun}: that is the name of something else here; choose another word")
+
+
+def _content(file: Path, asked: Asked, scratch: Path, say: Say) -> tuple[columns.Content, dict[str, Any]]:
+    given = [asked.user, asked.item, asked.rating, *([asked.time] if asked.time else [])]
+    numbered = all(column is not None and column.isdecimal() for column in given)
+    table = open_table(
+        file, _sub(scratch, "ratings"), delimiter=asked.delimiter, encoding=asked.encoding, numbered=numbered
+    )
+    places = _places(table, asked, say)
+    faults = Faults(file, asked.skip_bad)
+    read = _read(table, places, faults)
+    faults.check()
+    if not len(read.rating):
+        raise CftuiError(f"{file}: no ratings in it, only {'a header' if not faults.count else 'malformed rows'}")
+    if faults.count:
+        say(f"passed over {faults.count:,} malformed rows of {file}: {faults.text}")
+    read, twice = _resolve(file, read, asked.duplicates)
+    if twice:
+        say(f"{twice:,} ratings of an item by a user who rates it again: --duplicates {asked.duplicates}")
+    for what, ids in (("user", read.user_ids), (asked.noun, read.item_ids)):
+        if len(ids) == 1:
+            option = "user" if what == "user" else "item"
+            raise CftuiError(
+                f"{file}: all ratings are of one {what}, {shown(ids[0])}: nothing can be learned from that; "
+                f"is {table.columns[places[option]]!r} the right column (--{option})?"
+            )
+    rating = read.rating.astype(np.float32)
+    if rating.min() == rating.max():
+        raise CftuiError(
+            f"{file}: every rating is {rating.min():g}: nothing can be learned from that; "
+            f"is {table.columns[places['rating']]!r} the right column (--rating)?"
+        )
+    described = _items(asked, read.item_ids, table.columns[places["item"]], scratch, say) if asked.items else None
+    content = _encode(read, rating, described)
+    facts: dict[str, Any] = {
+        "source": _readable(str(file.absolute())),
+        "columns": {role: table.columns[at] for role, at in places.items()},
+        "delimiter": table.delimiter,
+        "encoding": table.plain.encoding,
+        "duplicates": asked.duplicates,
+        "merged": twice,
+        "skipped": faults.count,
+        "items_source": _readable(str(asked.items.absolute())) if asked.items else None,
+    }
+    return content, facts
+
+
+def _readable(text: str) -> str:
+    """What the command line gave, bytes that are no UTF-8 replaced: it goes into a JSON file."""
+    return text.encode(errors="replace").decode()
+
+
+def _sub(scratch: Path, name: str) -> Path:
+    (scratch / name).mkdir()
+    return scratch / name
+
+
+def _places(table: Table, asked: Asked, say: Say) -> dict[str, int]:
+    """The places of user, item, rating and (if there is one) time; says what was guessed."""
+    places, guessed = {}, []
+    for role in ("user", "item", "rating", "time"):
+        given = getattr(asked, role)
+        column = given if given is not None else guessing.role_of(role, table.columns, asked.noun)
+        if role == "time" and not column:
+            continue  # none there is, or none that is wanted
+        if column is None:
+            there = ", ".join(table.columns[:20])
+            raise CftuiError(f"{table.path}: which column is the {role}? Say --{role} COLUMN; there is: {there}")
+        places[role] = table.index(column, role)
+        if given is None:
+            guessed.append(f"--{role} {table.columns[places[role]]}")
+    _say_format(table, asked, guessed, say)
+    at: dict[int, str] = {}
+    for role, place in places.items():
+        if at.setdefault(place, role) != role:
+            raise CftuiError(f"{table.path}: column {table.columns[place]!r} for both --{at[place]} and --{role}")
+    return places
+
+
+def _say_format(table: Table, asked: Asked, guessed: list[str], say: Say) -> None:
+    if table.kind == "csv" and asked.delimiter is None:
+        names = {"\t": "tab", ",": "comma", " ": "space"}
+        guessed.append(f"--delimiter {names.get(table.delimiter, repr(table.delimiter))}")
+    if asked.encoding is None and table.plain.encoding not in ("", "utf-8"):
+        guessed.append(f"--encoding {table.plain.encoding}")
+    if guessed:
+        say(f"guessed of {table.path} (say otherwise to change it): {' '.join(guessed)}")
+
+
+# Reading
+
+
+def _read(table: Table, places: dict[str, int], faults: Faults) -> _Read:
+    if len(set(places.values())) == len(places):
+        found = quick(table, places["user"], places["item"], places["rating"], places.get("time"))
+        read = None if found is None else _parsed(found, first_line=1 + int(table.header))
+        if read is not None:
+            return read
+    return _row_by_row(table, places, faults)
+
+
+def _parsed(found: Columns, first_line: int) -> _Read | None:
+    """The same as row by row, since each distinct text is parsed by the same functions; None if one is malformed."""
+    try:
+        users, user_ids = _distinct("user", found.user, found.texts["user"])
+        items, item_ids = _distinct("item", found.item, found.texts["item"])
+        levels = np.array([parse_rating(text) for text in found.texts["rating"]], dtype=np.float64)
+    except ValueError:
+        return None
+    n = len(found.user)
+    time = np.zeros(n, np.int64) if found.time is None else found.time
+    # ``parse_time`` on all at once, for whole numbers.
+    for _ in range(3):
+        if n and (time.min() <= -(10**11) or time.max() >= 10**11):
+            time = np.where((time <= -(10**11)) | (time >= 10**11), time // 1000, time)
+    if n and (time.min() <= -(10**11) or time.max() >= 10**11):
+        return None
+    line = np.arange(first_line, first_line + n)
+    return _Read(users, items, levels[found.rating], time, line, user_ids, item_ids)
+
+
+def _distinct(what: str, codes: np.ndarray, texts: list[str]) -> tuple[np.ndarray, list[str]]:
+    ids: dict[str, int] = {}
+    # Blanks around an id do not make another.
+    place = np.array([ids.setdefault(parse_id(what, text), len(ids)) for text in texts], dtype=np.int32)
+    return place[codes], list(ids)
+
+
+def _row_by_row(table: Table, places: dict[str, int], faults: Faults) -> _Read:
+    users: dict[str, int] = {}
+    items: dict[str, int] = {}
+    kept: dict[str, array] = {field.name: array("d" if field.name == "rating" else "q") for field in fields(_Read)[:5]}
+    user, item, rating, time, line = kept.values()
+    for number, cells in table.rows(list(places.values())):
+        if isinstance(cells, str):
+            faults.add(number, cells)
+            continue
+        try:
+            who, what = parse_id("user", cells[0]), parse_id("item", cells[1])
+            value = parse_rating(cells[2])
+            moment = parse_time(cells[3]) if len(cells) > 3 else 0
+        except ValueError as error:
+            faults.add(number, str(error))
+            continue
+        user.append(users.setdefault(who, len(users)))
+        item.append(items.setdefault(what, len(items)))
+        rating.append(value)
+        time.append(moment)
+        line.append(number)
+    arrays = {name: np.frombuffer(values, values.typecode) for name, values in kept.items()}
+    return _Read(**arrays, user_ids=list(users), item_ids=list(items))
+
+
+def _resolve(file: Path, read: _Read, rule: Duplicates) -> tuple[_Read, int]:
+    """One rating per user and item, in the place of the last; and how many went."""
+    key = read.user.astype(np.int64) * len(read.item_ids) + read.item
+    again = pd.Series(key).duplicated(keep="first").to_numpy()
+    count = int(again.sum())
+    if not count:
+        return read, 0
+    if rule == "error":
+        at = int(np.flatnonzero(again)[0])
+        first = int(np.flatnonzero(key == key[at])[0])
+        raise CftuiError(
+            f"{file}:{read.line[at]}: user {read.user_ids[read.user[at]]} rates item {read.item_ids[read.item[at]]} a "
+            f"second time (first on line {read.line[first]}), one of {count:,}; --duplicates last or mean keeps one"
+        )
+    rating = read.rating
+    if rule == "mean":
+        which, _ = pd.factorize(key)
+        rating = (np.bincount(which, rating) / np.bincount(which))[which]
+    last = ~pd.Series(key).duplicated(keep="last").to_numpy()
+    columns_of = {name: getattr(read, name)[last] for name in ("user", "item", "time", "line")}
+    return _Read(**columns_of, rating=rating[last], user_ids=read.user_ids, item_ids=read.item_ids), count
+
+
+def _items(asked: Asked, ids: list[str], item_column: str, scratch: Path, say: Say) -> dict[str, tuple[str, int, str]]:
+    """Title, year and genres by id, from the file about the items."""
+    assert asked.items is not None
+    given = [column for column in (asked.item_id, asked.title, asked.genres, asked.year) if column is not None]
+    numbered = asked.title is not None and all(column.isdecimal() for column in given)
+    table = open_table(asked.items, _sub(scratch, "items"), encoding=asked.encoding, numbered=numbered)
+    places, guessed = {}, []
+    for role, option in (("item", "item-id"), ("title", "title"), ("genres", "genres"), ("year", "year")):
+        column = asked.item_id if role == "item" else getattr(asked, role)
+        if column is None and role == "item" and item_column in table.columns and table.header:
+            column = item_column
+        elif column is None:
+            column = guessing.role_of(role, table.columns, asked.noun) if table.header else None
+            column = "1" if column is None and role == "item" and numbered else column
+            if column is not None:
+                guessed.append(f"--{option} {column}")
+        if column is None and role in ("item", "title"):
+            there = ", ".join(table.columns[:20])
+            raise CftuiError(f"{table.path}: which column is the {role}? Say --{option} COLUMN; there is: {there}")
+        if column is not None:
+            places[role] = table.index(column, option)
+    _say_format(table, Asked(delimiter="x" if table.kind != "csv" else None, encoding=asked.encoding), guessed, say)
+    roles, faults = list(places), Faults(asked.items, asked.skip_bad)
+    found: dict[str, tuple[str, int, str]] = {}
+    for number, cells in table.rows(list(places.values())):
+        try:
+            if isinstance(cells, str):
+                raise ValueError(cells)
+            row = dict(zip(roles, cells, strict=True))
+            key = parse_id(asked.noun, row["item"])
+            if key in found:
+                raise ValueError(f"{asked.noun} {shown(key)} stands a second time")
+            title = " ".join(row["title"].split()) or key
+            if title == UNKNOWN:
+                raise ValueError(f"title {UNKNOWN!r} stands for the unknown here")
+            genres = parse_genres(row.get("genres", ""))
+            _encodable(title, genres)
+        except ValueError as error:
+            faults.add(number, str(error))
+            continue
+        found[key] = title, parse_year(row["year"]) if "year" in row else year_of(title), genres
+    faults.check()
+    if faults.count:
+        say(f"passed over {faults.count:,} malformed rows of {asked.items}: {faults.text}")
+    named = sum(key in found for key in ids)
+    if not named:
+        example = shown(next(iter(found), ""))
+        raise CftuiError(
+            f"{asked.items}: none of its ids (such as {example}) is rated (rated is {shown(ids[0])}); "
+            f"is the column right (--item-id)?"
+        )
+    if named < len(ids):
+        say(f"{len(ids) - named:,} of {len(ids):,} rated {asked.noun}s are not in {asked.items}: titled by their ids")
+    return found
+
+
+def _encodable(*texts: str) -> None:
+    for text in texts:
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"{text[:40]!a} is not UTF-8; is all of the file in one encoding?") from None
+
+
+# Encoding
+
+
+def _sorted(ids: list[str]) -> tuple[list[int] | list[str], np.ndarray]:
+    """The ids in order, whole numbers if all are; and the place of each, int32 ``[ids]``."""
+    whole = [as_int(one) for one in ids]
+    numbers = [one for one in whole if one is not None]
+    values: Any = numbers if len(numbers) == len(ids) else ids
+    order = sorted(range(len(ids)), key=values.__getitem__)
+    place = np.empty(len(ids), dtype=np.int32)
+    place[order] = np.arange(len(ids), dtype=np.int32)
+    return [values[at] for at in order], place
+
+
+def _encode(read: _Read, rating: np.ndarray, described: dict[str, tuple[str, int, str]] | None) -> columns.Content:
+    described = described or {}
+    known = set(read.item_ids)
+    every = [*read.item_ids, *(key for key in described if key not in known)]
+    users, user_place = _sorted(read.user_ids)
+    items, item_place = _sorted(every)
+    facts = [described.get(str(key), (str(key), 0, "")) for key in items]
+    return columns.Content(
+        user=user_place[read.user],
+        item=item_place[read.item],
+        rating=rating,
+        timestamp=read.time,
+        users=pd.DataFrame({"user": users}),
+        items=pd.DataFrame(
+            {
+                "item": items,
+                "title": [title for title, _, _ in facts],
+                "year": [year for _, year, _ in facts],
+                "genres": [genres for _, _, genres in facts],
+            }
+        ),
+    )

@@ -1,0 +1,1 @@
+"""The data sets on this machine: which are known, where they come from, and their binary columns."""

@@ -1,0 +1,225 @@
+"""Fetching a data set: from a path the user names, the official archive, or a package-registry mirror.
+
+Whatever the source, the folder that results reads as the same data set; nothing is put in place before it has been
+read and its fingerprint compared, so an interrupted or altered fetch leaves what was there before.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from cftui.data.store import catalog
+from cftui.data.store import mirror as registry_mirror
+from cftui.data.store.catalog import Known
+from cftui.errors import CftuiError
+from cftui.files import new_folder, write_json
+from cftui.home import Home
+
+CONNECT_SECONDS = 5
+READ_SECONDS = 30
+# Far above any member of most archives; a zip bomb stops here.
+MEMBER_BYTES = 100_000_000
+
+Say = Callable[[str], None]
+
+
+def variable(name: str) -> str:
+    """The environment variable that may say where a copy of a data set is kept: ``CFTUI_ML_100K``."""
+    return f"CFTUI_{name.upper().replace('-', '_')}"
+
+
+def get(
+    name: str,
+    home: Home,
+    *,
+    source: Path | None = None,
+    say: Say = lambda line: None,
+    progressbar: Any = None,
+) -> Path:
+    """Fetch a data set into ``home.data`` and return its folder.
+
+    A good copy already there is kept, unless ``source`` names another; the environment variable that ``variable`` names
+    stands in for a ``source`` not given. ``say`` receives one line per step;
+    ``progressbar`` is anything with tqdm's ``total``, ``update``, ``reset`` and ``close``.
+
+    Raises:
+        CftuiError: no source worked, or what it gave is not the data set as published.
+    """
+    data_set, target = catalog.known(name), catalog.folder(name, home)
+    if not data_set.url:
+        raise CftuiError(f"{name} is made, not fetched: {data_set.remedy}")
+    if source is None and target.is_dir():
+        try:
+            catalog.open_tables(name, home)
+        except CftuiError as damaged:
+            say(f"{damaged}; fetching it again")
+        else:
+            say(f"{name} is already in {target}")
+            return target
+    if source is None and (kept := os.environ.get(variable(name))):
+        source = Path(kept)
+    with new_folder(target) as building:
+        if source is not None:
+            origin = f"{source}"
+            _from_path(data_set, source, building)
+        else:
+            origin = _from_network(data_set, building, say, progressbar)
+        try:
+            tables = data_set.read(building)
+            catalog.verify(data_set, tables, building)
+        except CftuiError as error:
+            raise CftuiError(str(error).replace(str(building), origin)) from None
+        write_json(
+            building / "dataset.json",
+            {
+                "name": name,
+                "source": origin,
+                "fetched": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+                "fingerprint": tables.fingerprint,
+                "licence": data_set.licence,
+            },
+        )
+    say(f"{data_set.label} is in {target} (from {origin})")
+    say(f"licence: {data_set.licence}")
+    return target
+
+
+def _from_path(data_set: Known, source: Path, building: Path) -> None:
+    source = source.expanduser()
+    if not source.exists():
+        raise CftuiError(f"--from {source}: no such file or folder")
+    if source.is_dir():
+        below = source / (data_set.folder or data_set.name)
+        folder = source if (source / data_set.required[0]).exists() else below
+        for name in data_set.required:
+            if not (folder / name).is_file():
+                raise CftuiError(f"--from {source}: no {name} in it; expected the files of {data_set.label}")
+        for name in data_set.members:
+            if (folder / name).is_file():
+                shutil.copyfile(folder / name, building / name)
+    else:
+        _unzip(data_set, source, f"--from {source}", building)
+
+
+def _unzip(data_set: Known, archive: Path, origin: str, building: Path) -> None:
+    """Take the wanted members, whatever folder they stand in; paths in the archive are never followed."""
+    try:
+        with zipfile.ZipFile(archive) as bundle:
+            found = {Path(info.filename).name: info for info in bundle.infolist() if not info.is_dir()}
+            for name in data_set.required:
+                if name not in found:
+                    raise CftuiError(f"{origin}: no {name} in it; expected the archive of {data_set.label}")
+            for name in data_set.members:
+                if name not in found:
+                    continue
+                if found[name].file_size > (data_set.member_bytes or MEMBER_BYTES):
+                    raise CftuiError(f"{origin}: {name} would unpack to {found[name].file_size:,} bytes; not unpacked")
+                # In pieces: the largest member is close to a gigabyte.
+                with bundle.open(found[name]) as member, (building / name).open("wb") as out:
+                    shutil.copyfileobj(member, out, 1 << 20)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        raise CftuiError(f"{origin}: not a readable zip file (truncated?): {error}") from None
+
+
+def _from_network(data_set: Known, building: Path, say: Say, progressbar: Any) -> str:
+    failures = []
+    ways = [("the official archive", _official)]
+    if data_set.name in registry_mirror.MIRRORS:
+        ways.append(("the package-registry mirror", _mirror))
+    for origin, fetch in ways:
+        say(f"fetching {data_set.label} from {origin}")
+        try:
+            return fetch(data_set, building, progressbar)
+        except CftuiError as error:
+            failures.append(f"{origin}: {error}")
+            say(f"{origin}: {error}")
+    raise CftuiError(
+        f"cannot fetch {data_set.name} ({'; '.join(failures)}). Download {data_set.url} by hand, then: "
+        f"cftui data get {data_set.name} --from {Path(data_set.url).name}"
+    )
+
+
+def _official(data_set: Known, building: Path, progressbar: Any) -> str:
+    import pooch
+    import requests
+
+    pooch.get_logger().setLevel("ERROR")
+    downloader = pooch.HTTPDownloader(progressbar=progressbar or False, timeout=(CONNECT_SECONDS, READ_SECONDS))
+    with tempfile.TemporaryDirectory(dir=building.parent, prefix=f"{building.name}-zip-") as scratch:
+        try:
+            archive = pooch.retrieve(
+                data_set.url,
+                known_hash=data_set.checksum or None,
+                fname="archive.zip",
+                path=scratch,
+                downloader=downloader,
+            )
+        except requests.exceptions.RequestException as error:
+            raise CftuiError(f"{data_set.url} cannot be reached ({type(error).__name__})") from None
+        except ValueError as error:
+            if "hash" not in str(error):
+                raise
+            raise CftuiError(f"{data_set.url} sent an altered or truncated file (its checksum differs)") from None
+        origin = data_set.url if data_set.checksum else f"{data_set.url}, {_check_md5(data_set, Path(archive))}"
+        _unzip(data_set, Path(archive), data_set.url, building)
+    return origin
+
+
+def _check_md5(data_set: Known, archive: Path) -> str:
+    """Compare an archive with the MD5 that stands beside it; returns what came of it.
+
+    Raises:
+        CftuiError: they differ.
+    """
+    import requests
+
+    try:
+        answer = requests.get(f"{data_set.url}.md5", timeout=(CONNECT_SECONDS, READ_SECONDS))
+        answer.raise_for_status()
+    except requests.exceptions.RequestException:
+        return "whose MD5 could not be fetched: the archive could not be checked"
+    found = re.search(r"\b[0-9a-fA-F]{32}\b", answer.text)
+    if found is None:
+        return "whose MD5 could not be read: the archive could not be checked"
+    with archive.open("rb") as file:
+        digest = hashlib.file_digest(file, "md5").hexdigest()
+    if digest != found[0].lower():
+        raise CftuiError(f"{data_set.url} sent an altered or truncated file (its MD5 differs)")
+    return "its MD5 as published"
+
+
+def _mirror(data_set: Known, building: Path, progressbar: Any) -> str:
+    mirror = registry_mirror.MIRRORS[data_set.name]
+    with tempfile.TemporaryDirectory(dir=building.parent, prefix=f"{building.name}-wheel-") as scratch:
+        pinned = Path(scratch, "requirements.txt")
+        pinned.write_text(f"{mirror.requirement} --hash=sha256:{mirror.sha256}\n")
+        # pip, because it knows this machine's index, proxy and certificates; the wheel is never installed.
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-deps",
+        ]
+        command += ["--only-binary=:all:", "--retries=1", "--timeout=15", "--dest", scratch, "--requirement"]
+        done = subprocess.run([*command, str(pinned)], capture_output=True, text=True, check=False)
+        wheels = list(Path(scratch).glob("*.whl"))
+        if done.returncode or not wheels:
+            lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or [done.stderr.strip()]
+            raise CftuiError(f"pip download {mirror.requirement} failed ({lines[0][:160]})")
+        mirror.convert(wheels[0], building)
+    return f"{mirror.requirement} on the package registry"

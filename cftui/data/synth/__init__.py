@@ -1,0 +1,1 @@
+"""Synthetic data sets in the shape of published ones."""

@@ -1,0 +1,1 @@
+"""Fitting by Gibbs sampling."""

@@ -1,0 +1,1 @@
+"""Fitting by gradients: the one-cycle training loop and what belongs to it."""

@@ -1,0 +1,1 @@
+"""Recipes and architectures: what can be fitted."""

@@ -1,0 +1,39 @@
+"""A model in words and numbers before it is trained: fastai's ``learn.summary()``, for this zoo."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from cftui.engine.models.architectures import Architecture
+
+
+def layers(model: Architecture) -> list[dict[str, Any]]:
+    """One row per layer or bare parameter: ``layer``, ``kind``, ``shape``, ``parameters``."""
+    rows = [
+        {"layer": name, "kind": "Parameter", "shape": _shape(parameter), "parameters": parameter.numel()}
+        for name, parameter in model.named_parameters(recurse=False)
+    ]
+    if not any(True for _ in model.parameters()):
+        # Nothing is trained: what is drawn in every sweep instead, so many numbers a row.
+        return [
+            {"layer": name, "kind": "drawn", "shape": f"{rows:,} x {width:,}", "parameters": rows * width}
+            for name, (rows, _, width) in ((name, model.get_buffer(name).shape) for name in ("users", "items"))
+        ]
+    for name, module in model.named_modules():
+        if name and not list(module.children()):
+            weights = list(module.parameters())
+            rows.append(
+                {
+                    "layer": name,
+                    "kind": type(module).__name__,
+                    "shape": _shape(weights[0]) if weights else "",
+                    "parameters": sum(weight.numel() for weight in weights),
+                }
+            )
+    return rows
+
+
+def _shape(parameter: nn.Parameter) -> str:
+    return " x ".join(f"{size:,}" for size in parameter.shape)

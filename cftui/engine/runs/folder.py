@@ -1,0 +1,378 @@
+"""Run folders: what a training run leaves on disk, and finding them again.
+
+run.json                recipe, hyper-parameters, data-set fingerprint, split, seed, device, versions
+events.jsonl            what happened (see ``events``)
+vocabulary.json         users, items and the items' titles, years, genres and rating counts
+weights.safetensors     the trained model, written when training ends or is stopped
+checkpoint.safetensors  what training resumes from, written after every epoch
+snapshots/              the item factors after each epoch, for looking back
+heartbeat               touched about once a second by the trainer
+train.log               what a detached trainer printed
+"""
+
+from __future__ import annotations
+
+import datetime
+import fcntl
+import json
+import os
+import platform
+import re
+import secrets
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from cftui.engine.models.recipes import GRADIENT_ONLY, SAMPLED_ONLY
+from cftui.engine.runs.events import Event, History, read_history
+from cftui.errors import CftuiError, suggestion
+from cftui.files import write_json
+from cftui.home import Home
+
+FORMAT = 1
+# A trainer shows life once a second, but one step or validation pass may take long.
+SILENCE_SECONDS = 60.0
+LIVE = ("running", "stalled")
+LATEST = "latest"
+# How much of a dead trainer's log is worth reading.
+LOG_BYTES = 4_000
+_TABLE_ROW = re.compile(r"\s*(\d+\s+(\d+\.\d+|nan)\s|epoch\s+train_loss)")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One folder under ``models/``; reading it raises CftuiError naming the file that is missing or damaged."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def config_file(self) -> Path:
+        return self.path / "run.json"
+
+    @property
+    def events_file(self) -> Path:
+        return self.path / "events.jsonl"
+
+    @property
+    def vocabulary_file(self) -> Path:
+        return self.path / "vocabulary.json"
+
+    @property
+    def weights_file(self) -> Path:
+        return self.path / "weights.safetensors"
+
+    @property
+    def checkpoint_file(self) -> Path:
+        return self.path / "checkpoint.safetensors"
+
+    @property
+    def snapshots_folder(self) -> Path:
+        return self.path / "snapshots"
+
+    @property
+    def heartbeat_file(self) -> Path:
+        return self.path / "heartbeat"
+
+    @property
+    def log_file(self) -> Path:
+        return self.path / "train.log"
+
+    def config(self) -> dict[str, Any]:
+        config = read_json(self.config_file)
+        missing = {"recipe", "options", "data", "created"} - set(config)
+        if missing:
+            raise CftuiError(f"{self.config_file}: no {', '.join(sorted(missing))} in it; damaged?")
+        return config
+
+    def history(self) -> History:
+        return read_history(self.events_file)
+
+    def status(self, history: History | None = None) -> str:
+        """How the run stands.
+
+        ``done``, ``stopped`` or ``failed`` as its log ends; else ``running``, ``stalled`` (its process is there but has
+        not shown life for a minute) or ``dead`` (its process is gone).
+        """
+        history = history or self.history()
+        if history.ending:
+            return str(history.ending["event"])
+        if history.start is None:
+            return "dead"
+        silent = self.seconds_silent()
+        if history.start.get("host") != platform.node():
+            return "running" if silent < SILENCE_SECONDS else "dead"
+        if not is_alive(history.start):
+            return "dead"
+        return "running" if silent < SILENCE_SECONDS else "stalled"
+
+    def stamp(self) -> tuple[float, float]:
+        """Changes whenever the log or the description of the run does."""
+        return _modified(self.events_file), _modified(self.config_file)
+
+    def beat(self) -> None:
+        """Show life. A full disk does not keep a trainer from working."""
+        with suppress(OSError):
+            self.heartbeat_file.touch()
+
+    def seconds_silent(self) -> float:
+        """Since the last sign of life: a heartbeat or an event."""
+        return time.time() - max(_modified(self.heartbeat_file), _modified(self.events_file))
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Held by whoever trains the run, for as long; the kernel lets go of it when that process dies.
+
+        Raises:
+            CftuiError: another process holds it.
+        """
+        with (self.path / "lock").open("ab") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise CftuiError(f"run {self.name} is being trained already by another process") from None
+            yield
+
+    def log_tail(self, lines: int = 5) -> list[str]:
+        """The last lines a detached trainer printed, without its epoch table."""
+        try:
+            text = self.log_file.read_bytes()[-LOG_BYTES:].decode(errors="replace")
+        except OSError:
+            return []
+        said = [line for line in text.splitlines() if line.strip() and not _TABLE_ROW.match(line)]
+        return said[-lines:]
+
+    def obituary(self, history: History) -> str:
+        """Why a run ended badly, in one line; empty where it did not."""
+        if history.ending:
+            return str(history.ending.get("reason", ""))
+        errors = [line.removeprefix("cftui: ") for line in self.log_tail() if line.startswith("cftui: ")]
+        if errors:
+            return errors[-1]
+        if history.start is None:
+            return "it never began"
+        step = max((event["step"] for event in (*history.windows[-1:], *history.epochs[-1:])), default=0)
+        seen = datetime.datetime.fromtimestamp(time.time() - self.seconds_silent()).strftime("%Y-%m-%d %H:%M:%S")
+        return f"process {history.start.get('pid')} is gone, last seen {seen} after batch {step:,}"
+
+    def delete(self) -> None:
+        """Raises CftuiError while the run is being trained."""
+        if self.status() in LIVE:
+            raise CftuiError(f"run {self.name} is being trained; stop it first: cftui runs stop {self.name}")
+        shutil.rmtree(self.path)
+
+
+def _modified(path: Path) -> float:
+    """Seconds since 1970, 0 for a file that is not (or no longer) there."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Raises CftuiError if the file is missing, truncated or not a JSON object."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CftuiError(f"{path}: no such file; the run folder is incomplete") from None
+    except (ValueError, OSError) as error:
+        raise CftuiError(f"{path}: damaged or truncated ({error})") from None
+    if not isinstance(value, dict):
+        raise CftuiError(f"{path}: damaged (not a JSON object)")
+    return value
+
+
+def process_identity() -> Event:
+    """What tells this process from a later one with the same number."""
+    process = psutil.Process()
+    return {"pid": process.pid, "process_started": process.create_time(), "host": platform.node()}
+
+
+def is_alive(start: Event) -> bool:
+    """Whether the process on this machine that wrote a start or resume event still runs."""
+    try:
+        process = psutil.Process(int(start["pid"]))
+        same = abs(process.create_time() - float(start["process_started"])) < 2
+        return same and process.status() != psutil.STATUS_ZOMBIE
+    except (psutil.Error, KeyError, ValueError):
+        return False
+
+
+def new_name(recipe: str, home: Home) -> str:
+    while (home.models / (name := f"{recipe}-{secrets.token_hex(2)}")).exists():
+        pass
+    return name
+
+
+def create(home: Home, name: str, config: dict[str, Any], vocabulary: dict[str, Any]) -> RunFolder:
+    """Make a run folder with its two descriptive files, or nothing at all.
+
+    Raises:
+        CftuiError: the name is taken or is not a plain name.
+    """
+    _check_name(home, name)
+    folder = RunFolder(home.models / name)
+    # The folder itself may be there: whoever starts a detached trainer puts its log there first.
+    existed = folder.path.exists()
+    folder.path.mkdir(parents=True, exist_ok=True)
+    try:
+        write_json(folder.vocabulary_file, vocabulary)
+        write_json(folder.config_file, {"run": name, "format": FORMAT, **config})
+    except BaseException:
+        if not existed:
+            shutil.rmtree(folder.path, ignore_errors=True)
+        raise
+    return folder
+
+
+def all_runs(home: Home) -> list[RunFolder]:
+    """Every run folder, oldest first; folders without a ``run.json`` are not runs."""
+    if not home.models.is_dir():
+        return []
+    found = [RunFolder(path) for path in home.models.iterdir() if (path / "run.json").is_file()]
+    return sorted(found, key=lambda run: (_modified(run.config_file), run.name))
+
+
+def find(home: Home, wanted: str) -> RunFolder:
+    """A run by its name, a unique prefix of it, or ``latest``.
+
+    Raises:
+        CftuiError: none or several fit.
+    """
+    runs = all_runs(home)
+    names = [run.name for run in runs]
+    if wanted == LATEST:
+        if not runs:
+            raise CftuiError("no run yet; train one with: cftui train model4")
+        return runs[-1]
+    if wanted in names:
+        return runs[names.index(wanted)]
+    fitting = [run for run in runs if wanted and run.name.startswith(wanted)]
+    if len(fitting) > 1:
+        raise CftuiError(f"run {wanted!r} is ambiguous: {', '.join(run.name for run in fitting)}")
+    if not fitting:
+        if (home.models / wanted).is_dir() and wanted:
+            raise CftuiError(f"{home.models / wanted / 'run.json'}: no such file; the run folder is incomplete")
+        raise CftuiError(f"no run {wanted!r}; {suggestion(wanted, names)}")
+    return fitting[0]
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """A run in one row; ``problem`` says what is wrong with a folder that cannot be read."""
+
+    name: str
+    recipe: str = ""
+    data: str = ""
+    split: str = ""
+    status: str = ""
+    epochs: int = 0
+    valid_loss: float | None = None
+    rmse: float | None = None
+    seconds: float = 0.0
+    created: str = ""
+    problem: str = ""
+
+
+def summarise(run: RunFolder) -> RunSummary:
+    try:
+        config, history = run.config(), run.history()
+        status = run.status(history)
+        # What a run that is done kept may be an earlier epoch than its last.
+        last = history.ending if status == "done" and history.ending else history.last or {}
+        return RunSummary(
+            name=run.name,
+            recipe=config["recipe"]["name"],
+            data=config["data"]["name"],
+            split=config["options"]["split"],
+            status=status,
+            epochs=len(history.epochs),
+            valid_loss=last.get("valid_loss"),
+            rmse=last.get("rmse"),
+            seconds=history.elapsed,
+            created=config["created"],
+            problem=run.obituary(history) if status in ("failed", "dead") else "",
+        )
+    except (CftuiError, OSError, KeyError, TypeError) as error:
+        return RunSummary(name=run.name, status="damaged", problem=str(error))
+
+
+def _check_name(home: Home, name: str) -> None:
+    if not _NAME.fullmatch(name) or name == LATEST:
+        raise CftuiError(f"run name {name!r}: letters, digits, '.', '_' and '-' only, and not {LATEST!r}")
+    if (home.models / name / "run.json").exists():
+        raise CftuiError(f"there is a run {name} already; choose another name or remove it: cftui runs rm {name}")
+
+
+def rename(home: Home, run: RunFolder, name: str) -> RunFolder:
+    """Raises CftuiError while the run is being trained, or if the name is taken or is not a plain name."""
+    _check_name(home, name)
+    if run.status() in LIVE:
+        raise CftuiError(f"run {run.name} is being trained; rename it when it is done")
+    config = run.config()
+    renamed = RunFolder(run.path.rename(home.models / name))
+    write_json(renamed.config_file, {**config, "run": name})
+    return renamed
+
+
+def settings(config: dict[str, Any]) -> dict[str, Any]:
+    """The options in ``run.json``, less those that the run's recipe does not have."""
+    others = GRADIENT_ONLY if config["recipe"].get("sampled") else SAMPLED_ONLY
+    return {name: value for name, value in config["options"].items() if name not in others}
+
+
+def differences(first: RunFolder, second: RunFolder) -> list[dict[str, Any]]:
+    """One row per setting or result in which two runs differ: ``what`` and a column per run, None where it has none.
+
+    Losses have the digits of the epoch table.
+    """
+
+    def facts(run: RunFolder) -> dict[str, Any]:
+        config, history = run.config(), run.history()
+        nested = {group: config[group] for group in ("data", "versions") if group in config}
+        best, last = history.best or {}, history.last or {}
+        losses = {
+            "valid_loss": (history.ending or last).get("valid_loss"),
+            "best valid_loss": best.get("valid_loss"),
+        }
+        return {
+            "recipe": config["recipe"]["name"],
+            **{name: settings(config).get(name) for name in config["options"]},
+            **{f"{group}.{name}": value for group, values in nested.items() for name, value in values.items()},
+            "device": config.get("device"),
+            "epochs done": len(history.epochs),
+            **{name: loss if loss is None else round(loss, 6) for name, loss in losses.items()},
+            "best epoch": best.get("epoch"),
+            "seconds": round(history.elapsed, 1),
+        }
+
+    left, right = facts(first), facts(second)
+    names = [name for name in {**left, **right} if left.get(name) != right.get(name)]
+    return [{"what": name, first.name: left.get(name), second.name: right.get(name)} for name in names]
+
+
+def request_stop(run: RunFolder) -> None:
+    """Ask the process that trains ``run`` to stop after the batch in hand.
+
+    Raises:
+        CftuiError: the run is not being trained, or not on this machine.
+    """
+    history = run.history()
+    status = run.status(history)
+    if status not in LIVE or history.start is None:
+        raise CftuiError(f"run {run.name} is not being trained (status: {status})")
+    if history.start.get("host") != platform.node():
+        raise CftuiError(f"run {run.name} is trained on {history.start.get('host')}; stop it there")
+    os.kill(int(history.start["pid"]), signal.SIGTERM)

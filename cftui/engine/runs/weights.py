@@ -1,0 +1,88 @@
+"""Tensors on disk: trained weights, checkpoints, and the item factors as they were after each epoch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from cftui.engine.models.architectures import Architecture
+from cftui.engine.runs.folder import RunFolder
+from cftui.errors import CftuiError
+from cftui.files import write_atomic
+
+# So many snapshots of the item factors are kept, spread over the run.
+SNAPSHOTS = 64
+
+
+def save_checkpoint(run: RunFolder, state: dict[str, Tensor]) -> None:
+    """Raises OSError naming the file if the disk is full; the checkpoint before is then still there."""
+    write_atomic(run.checkpoint_file, save(state))
+
+
+def load_checkpoint(run: RunFolder) -> dict[str, Tensor] | None:
+    """None where training has not come to its first checkpoint. Raises CftuiError if the file is damaged."""
+    return _load(run.checkpoint_file) if run.checkpoint_file.exists() else None
+
+
+def save_weights(run: RunFolder, model: Architecture) -> None:
+    tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    write_atomic(run.weights_file, save(tensors))
+
+
+def load_weights(run: RunFolder) -> dict[str, Tensor]:
+    """The trained weights, or the last checkpoint's where training did not end.
+
+    Raises:
+        CftuiError: neither is there, or the file is damaged.
+    """
+    if run.weights_file.exists():
+        return _load(run.weights_file)
+    state = load_checkpoint(run)
+    if state is None:
+        raise CftuiError(f"{run.weights_file}: no such file; the run has no trained weights (status: {run.status()})")
+    return {name.removeprefix("model."): t for name, t in state.items() if name.startswith("model.")}
+
+
+def save_snapshot(run: RunFolder, epoch: int, model: Architecture) -> None:
+    """Keep what the items look like after ``epoch``, in half precision; of a long run, every other epoch is let go."""
+    learned = model.learned()
+    tensors = {"item_factors": learned.item_factors}
+    if learned.item_bias is not None:
+        tensors["item_bias"] = learned.item_bias
+    run.snapshots_folder.mkdir(exist_ok=True)
+    halves = {name: value.detach().to("cpu", torch.float16).contiguous() for name, value in tensors.items()}
+    write_atomic(run.snapshots_folder / f"{epoch:06d}.safetensors", save(halves))
+    kept = snapshots(run)
+    if len(kept) > SNAPSHOTS:
+        for path in list(kept.values())[1::2]:
+            path.unlink(missing_ok=True)
+
+
+def snapshots(run: RunFolder) -> dict[int, Path]:
+    """The snapshots there are, by epoch, ascending."""
+    if not run.snapshots_folder.is_dir():
+        return {}
+    return {int(path.stem): path for path in sorted(run.snapshots_folder.glob("[0-9]*.safetensors"))}
+
+
+def load_snapshot(run: RunFolder, epoch: int) -> dict[str, Tensor]:
+    """float32 ``item_factors [items, k]`` and, where the recipe has it, ``item_bias [items]``, as after ``epoch``.
+
+    Raises:
+        CftuiError: that epoch was not kept, or its file is damaged.
+    """
+    path = snapshots(run).get(epoch)
+    if path is None:
+        raise CftuiError(f"{run.name}: no snapshot of epoch {epoch}; kept are {', '.join(map(str, snapshots(run)))}")
+    return {name: value.float() for name, value in _load(path).items()}
+
+
+def _load(path: Path) -> dict[str, Tensor]:
+    try:
+        return load(path.read_bytes())
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CftuiError(f"{path}: damaged or truncated ({error})") from None

@@ -1,0 +1,106 @@
+"""Choosing among the data sets that are at hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from rich.text import Text
+from textual import on, work
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+
+from cftui.data.store import catalog
+from cftui.errors import CftuiError
+from cftui.home import Home
+from cftui.tui.dataset.import_paths import size_text
+from cftui.tui.shell.dialog import Dialog
+from cftui.tui.shell.keys import bindings
+from cftui.tui.shell.row_list import RowList
+from cftui.tui.shell.rows import plain
+
+if TYPE_CHECKING:
+    from cftui.tui.app import CftuiApp
+
+
+@dataclass(frozen=True)
+class AtHand:
+    """A data set on disk: ``size`` in bytes, ``about`` what is known of it without reading it."""
+
+    name: str
+    size: int
+    about: str
+
+
+def at_hand(home: Home) -> list[AtHand]:
+    """The data sets on disk."""
+    found = []
+    for known in catalog.listed(home):
+        folder = catalog.folder(known.name, home)
+        try:
+            if folder.is_dir():
+                size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+                found.append(AtHand(known.name, size, _about(known, home)))
+        except OSError:  # being removed at this moment
+            continue
+    return found
+
+
+def _about(known: catalog.Known, home: Home) -> str:
+    from cftui.data.store.columns import read_facts
+
+    if known.url:
+        return known.label
+    try:
+        facts = read_facts(catalog.folder(known.name, home), "")
+    except CftuiError:
+        return known.label
+    label = "" if known.label == known.name else f", {known.label}"
+    return f"{facts['ratings']:,} ratings by {facts['users']:,} users of {facts['items']:,} {facts['noun']}s{label}"
+
+
+class DataSets(Dialog[str | None]):
+    """What is on disk, with sizes. Dismissed with the name of the one chosen, or None."""
+
+    BINDINGS = bindings("dialog")
+    CSS_PATH = "data_sets.tcss"
+
+    def __init__(self, now: str) -> None:
+        super().__init__()
+        self._now = now
+        self._found: list[AtHand] = []
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="data-sets"):
+            yield RowList(id="data-sets-list", placeholder="looking ...")
+
+    def on_mount(self) -> None:
+        box = self.query_one("#data-sets")
+        box.border_title, box.border_subtitle = Content("open a data set"), "enter: open   escape: as it was"
+        self.query_one(RowList).focus()
+        self._look()
+
+    @work(thread=True, exclusive=True)
+    def _look(self) -> None:
+        app = cast("CftuiApp", self.app)
+        app.from_worker(self._show, at_hand(app.home))
+
+    def _show(self, found: list[AtHand]) -> None:
+        self._found, rows = found, self.query_one(RowList)
+        width = max((len(one.name) for one in found), default=0)
+
+        def render(index: int, _: int) -> Text:
+            one = found[index]
+            mark = "* " if one.name == self._now else "  "
+            return Text.assemble(
+                mark, (f"{one.name:<{width}}  ", "bold"), f"{size_text(one.size):>8}  ", (plain(one.about), "dim")
+            )
+
+        rows.placeholder = "none is here yet; escape, then g fetches one, i imports your own"
+        rows.show(len(found), render)
+        rows.move_to(next((at for at, one in enumerate(found) if one.name == self._now), 0))
+
+    @on(RowList.Selected)
+    def _picked(self, event: RowList.Selected) -> None:
+        self.dismiss(self._found[event.index].name)

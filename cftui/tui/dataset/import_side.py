@@ -1,0 +1,145 @@
+"""What is known of one of the files of an import: where it is, its first rows, what its columns are marked as."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from rich.text import Text
+
+from cftui.errors import CftuiError
+from cftui.tui.dataset import import_paths, import_sample
+from cftui.tui.dataset.import_sample import Sample
+from cftui.tui.shell.rows import plain
+
+DELIMITERS = (None, ",", "\t", ";", "|", "::", " ")
+ENCODINGS = (None, "utf-8", "cp1252", "latin-1", "utf-16")
+# What the command line calls the columns of the file about the items.
+OPTIONS = {"item": "item-id"}
+
+
+@dataclass
+class Side:
+    """One of the two files.
+
+    Attributes:
+        kind: ``ratings`` or ``items``: its field, its table and its roles are named after it.
+        text: the path as typed; None before anything has been looked at.
+        entries: files that ``text`` may become, while it is none.
+        problem: why there are no rows, or none by the delimiter or encoding asked for.
+        marks: column by role.
+    """
+
+    kind: str
+    text: str | None = None
+    sample: Sample | None = None
+    entries: list[import_paths.Entry] = field(default_factory=list)
+    problem: str = ""
+    marks: dict[str, int] = field(default_factory=dict)
+    delimiter: str | None = None
+    encoding: str | None = None
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        return import_sample.RATINGS if self.kind == "ratings" else import_sample.ITEMS
+
+    @property
+    def can_be_cut_otherwise(self) -> bool:
+        """Whether delimiter and encoding are there to be changed: of the items' file they are always guessed."""
+        return self.kind == "ratings" and self.sample is not None and self.sample.kind == "csv"
+
+    @property
+    def missing(self) -> str:
+        """What to do about a column that is not known yet."""
+        for role in self.roles if self.sample else ():
+            if role not in self.marks and role not in import_sample.OPTIONAL:
+                return f"which column is the {role}? Go to it and press {role[0]}"
+        if self.sample is not None and self.kind == "ratings":
+            return import_sample.wrong_column(self.sample, self.marks)
+        return ""
+
+    def look(self, text: str, noun: str) -> Side:
+        """What ``text`` leads to; for a thread: a folder may be far away, and a file packed.
+
+        What is marked stays where the columns are the same.
+        """
+        side = replace(self, text=text, problem="", entries=[])
+        try:
+            if import_paths.is_file(text):
+                path = import_paths.path_of(text).absolute()
+                side.sample = import_sample.read_sample(path, self.delimiter, self.encoding)
+            else:
+                side.sample = None
+                # An empty field asks for nothing where it may stay empty.
+                side.entries = import_paths.matches(text) if text or self.kind == "ratings" else []
+                side.problem = f"no such file: {text}" if text and not side.entries else ""
+        except CftuiError as error:
+            side.problem = str(error)
+        except OSError as error:
+            side.problem = f"{error.filename or text}: {error.strerror or error}"
+        except (RuntimeError, ValueError) as error:
+            side.problem = f"{text}: {error}"
+        if side.problem and text != self.text:
+            side.sample = None
+        columns = side.sample.columns if side.sample else ()
+        if side.sample and (self.sample is None or self.sample.columns != columns):
+            side.marks = import_sample.guess(side.sample, self.roles, noun)
+        return side
+
+    def mark(self, letter: str, at: int) -> str:
+        """The column ``at`` plays the role that begins with ``letter``. Once more, and it is not the time after all.
+
+        Returns the reason why it must be, if so.
+        """
+        role = next((role for role in self.roles if role[0] == letter), None)
+        if role is None or self.sample is None:
+            return ""
+        if self.marks.get(role) != at or role not in import_sample.OPTIONAL:
+            self.marks = {other: column for other, column in self.marks.items() if column != at} | {role: at}
+            return ""
+        named = import_sample.taken_for_time(self.sample)
+        if named is not None:
+            return f"an import takes a column named {named!r} for the time; rename it in the file to leave it out"
+        del self.marks[role]
+        return ""
+
+    def another(self, what: str) -> None:
+        """The next delimiter or encoding; the first is a guess."""
+        values = DELIMITERS if what == "delimiter" else ENCODINGS
+        setattr(self, what, values[(values.index(getattr(self, what)) + 1) % len(values)])
+
+    def words(self) -> list[str]:
+        """The options of the command line that say all this."""
+        sample = self.sample
+        if sample is None:
+            return []
+        words = [] if self.kind == "ratings" else [f"--items={sample.path}"]
+        names = {} if self.kind == "ratings" else OPTIONS
+        words += [f"--{names.get(role, role)}={sample.word(at)}" for role, at in self.marks.items()]
+        asked = {"delimiter": self.delimiter, "encoding": self.encoding}
+        return words + [f"--{option}={value}" for option, value in asked.items() if value is not None]
+
+    def format_line(self, with_keys: bool) -> Text:
+        """``comma   utf-8   4 columns``; before what can be changed, the key that does."""
+        if self.sample is None:
+            return Text("files" if self.entries else "", style="dim")
+        keys = with_keys and self.can_be_cut_otherwise
+        text = Text.assemble(*_key("d", keys), self.sample.format, "   ")
+        if self.sample.encoding:
+            text.append_text(Text.assemble(*_key("e", keys), self.sample.encoding, "   "))
+        names = "" if self.sample.header else ", no names in the first row"
+        return text.append(f"{len(self.sample.columns)} columns{names}")
+
+    def marks_line(self, with_keys: bool) -> Text:
+        """``user person   item beer   rating stars``; the first letter is the key, where it does anything."""
+        text = Text()
+        for role in self.roles if self.sample else ():
+            at = self.marks.get(role)
+            if self.sample is not None and (at is not None or with_keys):
+                name = "-" if at is None else plain(self.sample.label(at))
+                letter = (role[0], "bold reverse" if with_keys else "dim")
+                text.append_text(Text.assemble(letter, (f"{role[1:]} ", "dim"), (name, "bold"), "   "))
+        return text
+
+
+def _key(letter: str, there: bool) -> tuple[str | tuple[str, str], ...]:
+    return ((letter, "bold reverse"), " ") if there else ()

@@ -1,0 +1,231 @@
+"""Dataset: what is in here?"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+from textual import work
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Sparkline, Static, TabbedContent, TabPane
+
+from cftui.tui.session.workspace import OpenData
+from cftui.tui.shell.keys import bindings
+from cftui.tui.shell.room import Room
+from cftui.tui.shell.table import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# DataTable measures every cell: a few hundred rows stay quick.
+ROWS = 200
+CROSSTAB_USERS, CROSSTAB_ITEMS = 50, 30
+
+NO_DATA = """\
+No data set yet.
+
+Press g to fetch MovieLens 100K,
+i to import ratings of your own,
+o to open what is at hand.
+
+From a shell: cftui data get ml-100k"""
+
+
+# Tables that stand beside the tabs where there is room.
+BESIDE = ("users", "items")
+
+
+class DatasetScreen(Room):
+    ROOM = "dataset"
+    ABOUT = "What the data set holds: its size and scale, its long tail, its first rows, the titles that stand twice."
+    CSS_PATH = "screen.tcss"
+    BINDINGS = bindings("dataset")
+    TABS = ("head", "crosstab", "duplicates", "users", "items")
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (80, "-normal"), (110, "-wide"), (150, "-huge")]
+    _histogram: pd.DataFrame | None = None
+    LABELS = ("Head", "Crosstab", "Duplicates", "Users", "Most rated")
+
+    def body(self) -> ComposeResult:
+        with Horizontal(id="facts-row"):
+            yield Static(id="facts", classes="pane")
+            with Vertical(id="pictures"):
+                yield Static(id="histogram", classes="pane")
+                with Vertical(id="tail", classes="pane"):
+                    yield Sparkline([], id="tail-line")
+                    yield Static(id="tail-text")
+        with Horizontal(id="lower"):
+            with TabbedContent(id="tables"):
+                for name, label in zip(self.TABS, self.LABELS, strict=True):
+                    with TabPane(label, id=name):
+                        yield Table(id=f"{name}-table", cursor_type="row", zebra_stripes=True)
+            # With room to spare, beside whichever tab is open.
+            for name in BESIDE:
+                yield Table(id=f"{name}-beside", classes="pane beside", cursor_type="row", zebra_stripes=True)
+
+    def on_mount(self) -> None:
+        self.query_one("#facts").border_title = "data set"
+        self.query_one("#histogram").border_title = "ratings"
+        self.query_one("#tail").border_title = "the long tail"
+        self.watch(self.app, "opened", self._opened)
+        self.watch(self.app, "chosen", self.refresh_bindings)
+
+    def _opened(self, opened: OpenData | None) -> None:
+        self.refresh_bindings()
+        if opened is None:
+            self.query_one("#facts", Static).update(Text(NO_DATA))
+        else:
+            self._describe(opened)
+
+    @work(thread=True, exclusive=True)
+    def _describe(self, opened: OpenData) -> None:
+        from cftui.data import statistics
+
+        tables = opened.tables
+        crosstab = statistics.crosstab(tables, CROSSTAB_USERS, CROSSTAB_ITEMS).reset_index()
+        frames = {
+            "head": statistics.head(tables, ROWS),
+            "crosstab": crosstab.rename(columns={"user": f"user \\ {tables.noun}"}),
+            "duplicates": statistics.duplicate_titles(tables).rename(columns={"item": tables.noun}),
+            "users": statistics.most_rated(tables, "user").head(ROWS),
+            "items": statistics.most_rated(tables).head(ROWS).rename(columns={"item": tables.noun}),
+        }
+        facts, histogram = statistics.describe(tables), statistics.histogram(tables)
+        if not facts["first"]:  # no times: then none is shown
+            frames["head"] = frames["head"].drop(columns="timestamp")
+        popularity = statistics.popularity(tables).tolist()
+        self.cftui.from_worker(self._show, tables.noun, facts, histogram, popularity, frames)
+
+    def _show(
+        self,
+        noun: str,
+        facts: dict[str, Any],
+        histogram: pd.DataFrame,
+        popularity: list[int],
+        frames: dict[str, pd.DataFrame],
+    ) -> None:
+        self.query_one("#facts").border_title = facts["label"]
+        self.query_one("#facts", Static).update(_facts_text(noun, facts))
+        self._histogram = histogram
+        self._draw_histogram()
+        self.query_one("#tail").border_title = f"long tail: ratings per {noun}"
+        self.query_one("#tail-line", Sparkline).data = popularity
+        spread = facts["ratings_per_item"]
+        self.query_one("#tail-text", Static).update(
+            f"{spread['max']:,} down to {spread['min']:,}, median {spread['median']:,}"
+        )
+        for name, frame in frames.items():
+            _fill(self.query_one(f"#{name}-table", Table), frame)
+        for name in BESIDE:
+            _fill(self.query_one(f"#{name}-beside", Table), frames[name])
+        self.query_one("#head-table").focus()
+
+    def _draw_histogram(self) -> None:
+        if self._histogram is not None:
+            pane = self.query_one("#histogram", Static)
+            pane.update(_bars(self._histogram, pane.content_size.width, pane.content_size.height), layout=False)
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._draw_histogram)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What needs data is offered where there are some, fetching where there is nothing yet."""
+        if action == "get":
+            return self.cftui.opened is None
+        if action == "tab" or parameters == ("train",):
+            return self.cftui.opened is not None
+        if parameters == ("search",):  # what was trained on another data set can be asked, too
+            return self.cftui.opened is not None or self.cftui.chosen is not None
+        return True
+
+    def action_get(self) -> None:
+        self.cftui.fetch_data()
+
+    async def action_go(self, room: str) -> None:
+        await self.cftui.switch_mode(room)
+
+    def action_import(self) -> None:
+        from cftui.tui.dataset.import_ratings import ImportScreen
+
+        self.app.push_screen(ImportScreen())
+
+    def action_open(self) -> None:
+        from cftui.tui.dataset.data_sets import DataSets
+
+        now = self.cftui.opened.name if self.cftui.opened else ""
+        self.app.push_screen(DataSets(now), self._open)
+
+    def _open(self, name: str | None) -> None:
+        if name is not None:
+            self.cftui.open_data(name)
+
+    def action_tab(self, name: str) -> None:
+        self.query_one("#tables", TabbedContent).active = name
+        self.query_one(f"#{name}-table").focus()
+
+
+def _facts_text(noun: str, facts: dict[str, Any]) -> Text:
+    twice = facts["duplicate_titles"]
+    per_user = facts["ratings_per_user"]
+    rows = [
+        ("ratings", f"{facts['ratings']:,}"),
+        ("users", f"{facts['users']:,}"),
+        (f"{noun}s", f"{facts['items']:,} ids, {facts['titles']:,} titles"),
+        ("density", f"{facts['density']:.2%}"),
+        ("rated", f"{facts['rating_min']}-{facts['rating_max']}, mean {facts['rating_mean']:.2f}"),
+        ("from", f"{facts['first'][:10]} to {facts['last'][:10]}" if facts["first"] else "no times"),
+        ("ids", "consecutive, no gaps" if facts["ids_consecutive"] else "with gaps"),
+        ("a user", f"{per_user['min']} to {per_user['max']}, median {per_user['median']}"),
+    ]
+    text = Text("\n").join(Text(f"{name:<8} ", style="dim") + Text(value, style="not dim") for name, value in rows)
+    if twice:
+        text.append(f"\n! {twice} title{'s stand' if twice > 1 else ' stands'} twice (d)", style="bold")
+    return text
+
+
+def _bars(histogram: pd.DataFrame, room: int, lines: int) -> Text:
+    """One bar per rating value; neighbouring values share one where there are more of them than lines."""
+    values, counts = histogram["rating"].to_list(), histogram["count"].to_list()
+    per = math.ceil(len(values) / max(lines, 1))
+    rows = []
+    for at in range(0, len(values), per):
+        low, high = values[at], values[min(at + per, len(values)) - 1]
+        rows.append((f"{low:.4g}" if low == high else f"{low:.4g}-{high:.4g}", sum(counts[at : at + per])))
+    most, total = max(count for _, count in rows), sum(counts)
+    label = max(len(name) for name, _ in rows)
+    # Value, bar, share; the count where there is room for it and a bar that says something.
+    digits = len(f"{most:,}")
+    counted = room >= 20 + label + digits
+    width = min(max(room - label - 8 - (digits + 1) * counted, 4), 60)
+    text = []
+    for name, count in rows:
+        bar = "█" * max(1, round(width * count / most))
+        number = f" {count:>{digits},}" if counted else ""
+        text.append(Text(f"{name:>{label}} {bar:<{width}}{number} {count / total:6.1%}"))
+    return Text("\n").join(text)
+
+
+def _fill(table: Table, frame: pd.DataFrame) -> None:
+    """Show a data frame; text cells are never read as markup, missing values are blank."""
+    table.clear(columns=True)
+    names = [str(name) for name in frame.columns]
+    columns = [_cells(name, frame.iloc[:, at]) for at, name in enumerate(names)]
+    for name, cells in zip(names, columns, strict=True):
+        table.add_column(Text(name, justify=cells[0].justify if cells else "left"))
+    for row in zip(*columns, strict=True):
+        table.add_row(*row)
+
+
+def _cells(name: str, column: pd.Series) -> list[Text]:
+    from pandas import isna, to_datetime
+    from pandas.api.types import is_numeric_dtype
+
+    if name == "timestamp":
+        times = to_datetime(column, unit="s").dt.strftime("%Y-%m-%d %H:%M")
+        # 0 is a rating without a time.
+        return [Text(when if second else "") for second, when in zip(column, times, strict=True)]
+    if not is_numeric_dtype(column):
+        return [Text(str(value)) for value in column]
+    spec = ".2f" if name == "mean" else "g" if column.dtype.kind == "f" else "d"
+    return [Text("" if isna(value) else format(value, spec), justify="right") for value in column]

@@ -1,0 +1,435 @@
+"""Map: what did it learn?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widgets import Static
+
+from cftui.tui.map.point_map import PointMap, label_text
+from cftui.tui.map.room import MapRoom
+from cftui.tui.session.workspace import OpenModel
+from cftui.tui.shell.colours import LIGHT, colours
+from cftui.tui.shell.keys import bindings
+from cftui.tui.shell.row_list import RowList
+from cftui.tui.shell.rows import cosine, plain, scored_row
+from cftui.tui.shell.titles import Choice, TitlePicker
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from cftui.analysis.maps.mapping import ItemMap
+    from cftui.analysis.ranking import Filter
+
+WELL_KNOWN = 20
+NEIGHBOURS = 50
+# Of the title at the cursor so much is shown before the facts beside it give way.
+LEAST_TITLE = 40
+# So many names are tried on the map at the most.
+LABELS = 300
+# Tolerances are stepped by this factor.
+STEP = 2.0
+
+
+class MapScreen(MapRoom):
+    ROOM = "map"
+    ABOUT = (
+        "Every item as a point: principal components of the item factors, or of their low-rank and sparse parts, or "
+        "axes named by their poles. The cursor names the item it is on; trust says how many of its nearest on the map "
+        "are its nearest in all dimensions. To the right, what is liked most and least whoever rates it, or what is "
+        "like the item at the cursor."
+    )
+    CSS_PATH = "screen.tcss"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (80, "-normal"), (110, "-wide"), (140, "-huge")]
+    BINDINGS = bindings("map")
+
+    preset = "farthest"
+    colouring = "quadrant"
+    _only: Filter | None = None
+    _tolerance = 0.0
+    _item_map: ItemMap | None = None
+    # What is on the map, filtered: where each code stands in it, and what follows from it once.
+    _shown: ItemMap | None = None
+    _row_of: np.ndarray
+    _xy: np.ndarray
+    _ends: tuple[str, str, str, str]
+    _named: dict[str, pd.DataFrame]
+    _group: np.ndarray
+    _legend: tuple[str, ...] = ()
+    _found: Sequence[int] = ()
+    _near_codes: np.ndarray
+
+    def model_body(self) -> ComposeResult:
+        with Horizontal(id="map-row"):
+            yield PointMap(id="points", classes="pane")
+            with Vertical(id="bias-column"):
+                yield RowList(id="highest", classes="pane", placeholder="no biases")
+                yield RowList(id="lowest", classes="pane", placeholder="no biases")
+            yield RowList(id="near", classes="pane", placeholder="move the cursor")
+        yield Static(id="where")
+        yield Static(id="legend")
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.watch(self.app, "theme", lambda _: self._paint(), init=False)
+
+    # What is on the map
+
+    def model_changed(self, opened: OpenModel) -> None:
+        from cftui.analysis.maps import components
+        from cftui.analysis.ranking import Filter
+
+        self._item_map = self._shown = None
+        self._found = []
+        if self._only is None:
+            self._only, self._tolerance = Filter(min_ratings=WELL_KNOWN), components.NEAR
+        elif self._only.genre and self._only.genre not in opened.model.kinds:
+            self._only = Filter(self._only.min_ratings)
+        if not opened.model.has_bias and self.colouring == "bias":
+            self.colouring = "quadrant"
+        self._list_biases(opened)
+        super().model_changed(opened)
+
+    def use(self, item_map: ItemMap, *, keep: bool = False) -> None:
+        self._item_map = item_map
+        self._place(keep=keep)
+        cursor = self.query_one(PointMap).cursor
+        if cursor is not None and self._shown is not None:
+            self._show_near(self._code_at(cursor))
+        if self.is_current and not keep:
+            self.query_one("#points").focus()
+
+    def no_map(self, why: str) -> None:
+        self._item_map = self._shown = None
+        self.query_one(PointMap).clear()
+        self.query_one("#where", Static).update(Text(why), layout=False)
+
+    def _place(self, *, keep: bool = False) -> None:
+        """Put what passes the filter on the map; with ``keep`` the cursor and the view stay where they are."""
+        import numpy as np
+
+        opened, whole = self.cftui.chosen, self._item_map
+        if whole is None or opened is None or self._only is None:
+            return
+        model, points = opened.model, self.query_one(PointMap)
+        at = None if self._shown is None or points.cursor is None else self._code_at(points.cursor)
+        shown = whole.only(self._only.allows(model)[whole.table["code"].to_numpy()])
+        self._shown, self._xy, self._ends, self._named = shown, shown.xy, shown.ends(), {}
+        codes = shown.table["code"].to_numpy()
+        self._row_of = np.full(len(model.items), -1)
+        self._row_of[codes] = np.arange(len(codes))
+        self._paint(keep=keep)
+        if at is None or self._row_of[at] < 0:
+            self._hint()
+        elif points.cursor != self._row_of[at]:
+            points.put_cursor(int(self._row_of[at]))
+
+    def _paint(self, *, keep: bool = True) -> None:
+        """Colours and names of the points that are on the map."""
+        from cftui.analysis.maps import mapping as maps
+
+        opened, shown, points = self.cftui.chosen, self._shown, self.query_one(PointMap)
+        if opened is None or shown is None:
+            return
+        self._group, self._legend = maps.groups(opened.model, shown.table, self.colouring)
+        # Best placed first: names that would touch one already drawn are left out, so the first will do.
+        named = self._labelled()
+        first = named.nlargest(LABELS, "2")
+        labels = {int(self._row_of[c]): label_text(t) for c, t in zip(first["code"], first["title"], strict=True)}
+        points.show(self._xy, self._group, labels, palette=self._palette, ends=self._ends, keep=keep)
+        self._mark()
+        self._title(len(named))
+        self._say_legend()
+        if points.cursor is not None:
+            self._tell(points.cursor)
+
+    def _labelled(self) -> pd.DataFrame:
+        """The rows of the map whose items are named on it."""
+        from cftui.analysis.maps import components
+
+        assert self._shown is not None
+        table, key = self._shown.table, f"{self.preset} {self._tolerance}"
+        if key not in self._named:
+            if self.preset == "farthest":
+                self._named[key] = components.farthest(table)
+            else:
+                near = self.preset == "near"
+                self._named[key] = components.near_axes(table, self._tolerance) if near else table.head(0)
+        return self._named[key]
+
+    @property
+    def _palette(self) -> tuple[str, ...]:
+        known = colours(self.app.current_theme.dark)
+        return known.ramp if self._in_fifths else known.groups
+
+    @property
+    def _in_fifths(self) -> bool:
+        return self.colouring in ("bias", "ratings")
+
+    def _title(self, labelled: int) -> None:
+        opened, shown, only = self.cftui.chosen, self._shown, self._only
+        assert opened is not None
+        assert shown is not None
+        shares = ["", ""] if shown.variance is None else [f" {share:.1%}" for share in shown.variance]
+        axes = "   ".join(f"{axis}{share}" for axis, share in zip(shown.axes, shares, strict=True))
+        points = self.query_one(PointMap)
+        when = "" if self.cftui.epoch is None else f"   after {opened.unit} {self.cftui.epoch}"
+        points.border_title = Content(plain(axes) + when)
+        names = {
+            "farthest": "5 farthest each",
+            "near": f"{labelled:,} within {self._tolerance:.2g} of an axis",
+            "all": "no labels",
+        }
+        kept = "  ".join(filter(None, (f"{len(shown.table):,} {opened.model.nouns}", str(only), names[self.preset])))
+        points.border_subtitle = Content(kept)
+
+    def _say_legend(self) -> None:
+        # Only the first word dim: a swatch has the colour of its points.
+        text = Text.assemble((f" {self.colouring}: ", "dim"), no_wrap=True, overflow="ellipsis")
+        for index, name in enumerate(self._legend):
+            if name != "Center":
+                # Of fifths that follow each other, where each begins, and where the last ends.
+                said = name.split(" to ")[0] if self._in_fifths and index < len(self._legend) - 1 else name
+                text.append("⣿ ", style=self._palette[index % len(self._palette)]).append(f"{said}  ")
+        self.query_one("#legend", Static).update(text, layout=False)
+
+    def _hint(self) -> None:
+        hint = " arrows: from point to point   + - zoom   shift+arrows pan   z whole map   5 0 9 labels"
+        self.query_one("#where", Static).update(
+            Text(hint, style="dim", no_wrap=True, overflow="ellipsis"), layout=False
+        )
+        self.query_one("#near", RowList).show(0, lambda index, width: Text())
+
+    # What is at the side
+
+    def _list_biases(self, opened: OpenModel) -> None:
+        table = opened.biases
+        for name, title in (("highest", "most liked (bias)"), ("lowest", "least liked (bias)")):
+            pane = self.query_one(f"#{name}", RowList)
+            pane.border_title = title
+            if table is None:
+                pane.show(0, lambda index, width: Text())
+                continue
+            rows = table if name == "highest" else table[::-1]
+            bias, mean, titles = rows["bias"].to_numpy(), rows["mean"].to_numpy(), rows["title"].to_numpy()
+
+            def render(i: int, width: int, bias=bias, mean=mean, titles=titles) -> Text:  # type: ignore[no-untyped-def]
+                beside = f" {mean[i]:.2f}" if width > 34 else ""
+                return Text.assemble((f"{bias[i]:+.2f}", "bold"), f"{beside} {plain(titles[i])}")
+
+            pane.show(len(rows), render)
+
+    @on(PointMap.Moved)
+    def _moved(self, event: PointMap.Moved) -> None:
+        if self._shown is not None and event.index < len(self._shown.table):
+            # With the map itself in one frame, not in one after the other.
+            with self.app.batch_update():
+                self._tell(event.index)
+                self._show_near(self._code_at(event.index))
+
+    def _tell(self, index: int) -> None:
+        """Say in words what is at the cursor."""
+        from cftui.analysis.maps import mapping as maps
+
+        assert self._shown is not None
+        row = self._shown.table.iloc[index]
+        kept, of = maps.trust(self._shown, index)
+        facts = {
+            "place": f"({row['0']:.3f}, {row['1']:.3f})",
+            "distance": f"dist {row['2']:.3f}",
+            "quadrant": str(row["3"]).split()[0],
+            "trust": f"trust {kept}/{of}",
+            "ratings": f"{row['ratings']:,} ratings",
+            "colour": "" if self.colouring == "quadrant" else self._legend[int(self._group[index])],
+        }
+        title = Text(plain(row["title"]), style="bold")
+        room = self.size.width - min(title.cell_len, LEAST_TITLE) - 3
+        for dropped in ("distance", "ratings", "place", "quadrant"):
+            if len("  ".join(filter(None, facts.values()))) <= room:
+                break
+            facts[dropped] = ""
+        said = "  ".join(filter(None, facts.values()))
+        title.truncate(max(self.size.width - len(said) - 3, 12), overflow="ellipsis")
+        self.query_one("#where", Static).update(Text.assemble(" ", title, f"  {said}"), layout=False)
+
+    def _show_near(self, code: int) -> None:
+        """What is like the item at the cursor, where that is shown."""
+        from cftui.analysis import ranking
+
+        opened, pane = self.cftui.chosen, self.query_one("#near", RowList)
+        if opened is None or not pane.display:
+            return
+        model = opened.at(self.cftui.epoch)
+        near = ranking.similar(model, code, NEIGHBOURS, only=self._only or ranking.ANY)
+        self._near_codes = near["code"].to_numpy()
+        score, titles, counts = near["cosine"].to_numpy(), near["title"].to_numpy(), near["ratings"].to_numpy()
+        pane.show(len(near), lambda i, width: scored_row(f"{cosine(score[i]):>4}", titles[i], counts[i], width))
+        pane.border_title = Content(f"like {plain(model.titles[code])}")
+        pane.border_subtitle = "cosine"
+
+    @on(RowList.Selected, "#near")
+    def _near_selected(self, event: RowList.Selected) -> None:
+        self._go_to(int(self._near_codes[event.index]))
+
+    @on(RowList.Selected, "#highest")
+    @on(RowList.Selected, "#lowest")
+    def _bias_selected(self, event: RowList.Selected) -> None:
+        opened = self.cftui.chosen
+        if opened is not None and opened.biases is not None:
+            place = event.index if event.row_list.id == "highest" else len(opened.biases) - 1 - event.index
+            self._go_to(int(opened.biases["code"].iloc[place]))
+
+    def _go_to(self, code: int) -> None:
+        from cftui.analysis.ranking import Filter
+
+        if self._shown is None:
+            return
+        if self._row_of[code] < 0:
+            self._only = Filter()
+            self._place(keep=False)
+            self.notify("the filter is off, so that it is seen")
+        points = self.query_one(PointMap)
+        if self._row_of[code] >= 0:
+            points.put_cursor(int(self._row_of[code]))
+            points.focus()
+        else:
+            self.notify("it is not on this map")
+
+    # Keys
+
+    def action_preset(self, name: str) -> None:
+        self.preset = name
+        self._paint()
+
+    def action_tolerance(self, way: int) -> None:
+        self.preset = "near"
+        self._tolerance *= STEP**way
+        self._paint()
+
+    def action_colour(self) -> None:
+        from cftui.analysis.maps import mapping as maps
+
+        opened = self.cftui.chosen
+        if opened is None:
+            return
+        ways = [way for way in maps.COLOURINGS if way != "bias" or opened.model.has_bias]
+        self.colouring = ways[(ways.index(self.colouring) + 1) % len(ways)]
+        self._paint()
+
+    def action_filter(self) -> None:
+        def use(asked: Filter) -> None:
+            self._only = asked
+            self._place()
+
+        self.ask_filter(self._only, use)
+
+    def action_biases(self) -> None:
+        self.show_biases(self._go_to)
+
+    def on_resize(self) -> None:
+        """With more room a column comes into view that nothing was written to."""
+        self.call_after_refresh(self._write_cursor)
+
+    def _write_cursor(self) -> None:
+        # By the time this is called another model, or none, may be on show.
+        cursor = self.query_one(PointMap).cursor
+        if cursor is not None and self._shown is not None and cursor < len(self._shown.table):
+            self._tell(cursor)
+            self._show_near(self._code_at(cursor))
+
+    def copy_text(self) -> str:
+        """The title at the cursor."""
+        cursor = self.query_one(PointMap).cursor
+        return "" if cursor is None or self._shown is None else str(self._shown.table["title"].iloc[cursor])
+
+    def action_side(self) -> None:
+        """The side column: biases, or what is like the item at the cursor."""
+        self.toggle_class("-near")
+        self.call_after_refresh(self._write_cursor)
+
+    def action_to_map(self) -> None:
+        if self.cftui.chosen is not None:
+            self.query_one("#points").focus()
+
+    def action_find(self) -> None:
+        opened = self.cftui.chosen
+        if opened is None or self._shown is None:
+            return
+
+        def go(choice: Choice) -> None:
+            if choice.code is None:
+                return
+            # All that was found is marked, the one chosen first.
+            found = opened.index.matches(choice.query, fuzzy=False).tolist() if choice.query.strip() else []
+            self._found = [choice.code, *(code for code in found if code != choice.code)]
+            self._go_to(choice.code)
+            self._mark()
+
+        self.app.push_screen(TitlePicker(opened, f"find which {opened.model.noun}?"), self.while_open(go))
+
+    def _code_at(self, row: int) -> int:
+        assert self._shown is not None
+        return int(self._shown.table["code"].iloc[row])
+
+    def _mark(self) -> None:
+        import numpy as np
+
+        rows = self._row_of[np.array(self._found, dtype=np.int64)] if self._found else np.empty(0, np.int64)
+        self.query_one(PointMap).mark(rows[rows >= 0])
+
+    def action_next(self, step: int) -> None:
+        """Through what was found and is on the map."""
+        there = [code for code in self._found if self._row_of[code] >= 0]
+        if not there:
+            self.notify("nothing on the map has been searched for; / does")
+            return
+        cursor = self.query_one(PointMap).cursor
+        here = there.index(self._code_at(cursor)) if cursor is not None and self._code_at(cursor) in there else -step
+        self._go_to(there[(here + step) % len(there)])
+
+    def action_export(self) -> None:
+        from cftui.tui.shell.export import ask_for_file
+
+        opened = self.cftui.chosen
+        if opened is not None and self._shown is not None:
+            ask_for_file(self.app, f"map-{opened.name}.svg", ("svg", "png", "csv"), self._write)
+
+    def _write(self, path: Path) -> str:
+        """What is in view as a picture, or everything that is shown as a CSV."""
+        from cftui.analysis.maps.pictures import draw_map
+        from cftui.files import write_atomic
+
+        opened, shown = self.cftui.chosen, self._shown
+        assert opened is not None
+        assert shown is not None
+        if path.suffix.lower() == ".csv":
+            table = shown.table[["0", "1", "2", "3", "title", "ratings"]]
+            write_atomic(path, table.to_csv(index=False))
+            return f"{len(table):,} rows"
+        corners = self._labelled()
+        labels = {int(self._row_of[c]): t for c, t in zip(corners["code"], corners["title"], strict=True)}
+        cursor = self.query_one(PointMap).cursor
+        if cursor is not None:
+            labels = {cursor: str(shown.table["title"].iloc[cursor]), **labels}
+        shares = ["", ""] if shown.variance is None else [f" ({share:.1%})" for share in shown.variance]
+        draw_map(
+            path,
+            shown.xy,
+            self._group,
+            labels,
+            title=f"{opened.name}: {len(shown.table):,} {opened.model.nouns}",
+            x_label=shown.axes[0] + shares[0],
+            y_label=shown.axes[1] + shares[1],
+            colours=LIGHT.ramp if self._in_fifths else LIGHT.groups,  # a picture is drawn on white
+            legend=self._legend,
+            view=self.query_one(PointMap).view,
+        )
+        return f"{len(shown.table):,} {opened.model.nouns}"

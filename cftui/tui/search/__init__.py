@@ -1,0 +1,1 @@
+"""The Search screen and its dialogs."""

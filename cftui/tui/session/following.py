@@ -1,0 +1,79 @@
+"""Starting trainers as detached processes, and following what they write."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+
+from cftui.engine.runs.events import EventReader, History
+from cftui.engine.runs.folder import LIVE, RunFolder
+from cftui.home import Home
+
+MEMORY = "; was memory short?"
+
+
+def start_detached(home: Home, name: str, arguments: list[str]) -> subprocess.Popen[bytes]:
+    """Start ``cftui`` in a session of its own, so that neither quitting nor a dropped terminal reaches it.
+
+    Its output goes to the run folder: Textual draws on descriptor 2, a child must never share it.
+    """
+    folder = RunFolder(home.models / name)
+    folder.path.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "cftui", *arguments, "--home", str(home.root)]
+    with folder.log_file.open("ab") as log:
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+
+
+@dataclass
+class Followed:
+    """A run as its event log tells it so far.
+
+    Attributes:
+        process: ours to reap if we started it.
+        told: its end has been announced; nothing more is to be read.
+    """
+
+    run: RunFolder
+    process: subprocess.Popen[bytes] | None = None
+    history: History = field(default_factory=History)
+    told: bool = False
+    _reader: EventReader = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._reader = EventReader(self.run.events_file)
+
+    @property
+    def name(self) -> str:
+        return self.run.name
+
+    def poll(self) -> bool:
+        """Read what is new. True if anything was."""
+        events = self._reader.poll()
+        self.history.extend(events)
+        return bool(events)
+
+    @property
+    def live(self) -> bool:
+        """Not ended, and its trainer is there (or still starting)."""
+        if self.process is not None:
+            return self.process.poll() is None
+        if self.history.ending:
+            return False
+        return self.run.status(self.history) in LIVE
+
+    @property
+    def begun(self) -> bool:
+        """The log has been written to by the process we started (a resumed run's log is older than it)."""
+        return self.history.start is not None and self.history.ending is None
+
+    @property
+    def problem(self) -> str:
+        """Why it ended badly, in one line; empty if it did not."""
+        if self.live:
+            return ""
+        if self.history.ending is None and self.process is not None and (self.process.returncode or 0) < 0:
+            number = -self.process.returncode
+            return f"killed by signal {number} ({signal.strsignal(number)}){MEMORY if number == signal.SIGKILL else ''}"
+        return self.run.obituary(self.history)

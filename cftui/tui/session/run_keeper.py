@@ -1,0 +1,165 @@
+"""The runs the app starts and follows. Training is another process; all that is known of it is in its log."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from textual.app import App
+from textual.reactive import reactive
+
+from cftui.errors import CftuiError
+from cftui.home import Home
+from cftui.tui.session.workspace import OpenData, OpenModel
+
+if TYPE_CHECKING:
+    from cftui.tui.session.following import Followed
+
+DEFAULT_DATA = "ml-100k"
+DEFAULT_RECIPE = "model4"
+
+
+class RunKeeper(App[None]):
+    """One run is followed at a time; others may go on beside it.
+
+    Attributes:
+        home: where data sets and runs are.
+        opened, chosen: the data set and the model on show.
+        followed: the run whose log is followed; ``tick`` changes whenever that log grew.
+        activity: what is going on in the background, for the top line.
+    """
+
+    home: Home
+    opened: reactive[OpenData | None] = reactive(None)
+    chosen: reactive[OpenModel | None] = reactive(None)
+    followed: reactive[Followed | None] = reactive(None)
+    tick: reactive[int] = reactive(0)
+    activity: reactive[str] = reactive("")
+
+    def open_model(self, name: str) -> object:
+        """Show what a run has learned."""
+        raise NotImplementedError
+
+    def complain(self, error: Exception) -> None:
+        """Tell the user of an error."""
+        raise NotImplementedError
+
+    @property
+    def training(self) -> bool:
+        return self.followed is not None and self.followed.live
+
+    def start_training(self, recipe: str, options: Iterable[str] = ()) -> None:
+        """Start a detached trainer and follow it. One at a time from here; others may run beside it."""
+        from cftui.engine.runs.folder import new_name
+        from cftui.tui.session.following import Followed, RunFolder, start_detached
+
+        if self.training:
+            self.notify("a run is going already; x stops it", severity="warning")
+            return
+        name = new_name(recipe, self.home)
+        try:
+            words = ["train", recipe, "--data", self._data_name, "--name", name, *options]
+            process = start_detached(self.home, name, words)
+        except OSError as error:
+            self.complain(error)
+            return
+        self.followed = Followed(RunFolder(self.home.models / name), process)
+        self.activity = f"starting {name}"
+
+    def resume_training(self, name: str, more_epochs: int = 0) -> None:
+        """Go on with a run in a detached trainer of its own, and follow it."""
+        from cftui.tui.session.following import Followed, RunFolder, start_detached
+
+        if self.training:
+            self.notify("a run is going already; x stops it", severity="warning")
+            return
+        if not (self.home.models / name).is_dir():
+            self.notify(f"run {name} is gone", severity="warning")
+            return
+        more = ["--epochs", str(more_epochs)] if more_epochs else []
+        try:
+            process = start_detached(self.home, name, ["runs", "resume", name, *more])
+        except OSError as error:
+            self.complain(error)
+            return
+        followed = Followed(RunFolder(self.home.models / name), process)
+        followed.poll()
+        self.followed = followed
+        self.activity = f"resuming {name}"
+
+    def follow(self, name: str) -> None:
+        """Show a run, and keep up with it if it is live; open what it learned if it has ended."""
+        from cftui.tui.session.following import Followed, RunFolder
+
+        followed = Followed(RunFolder(self.home.models / name))
+        followed.poll()
+        followed.told = not followed.live
+        self.followed = followed
+        self.activity = ""
+        if followed.told and followed.history.last:
+            self.open_model(name)
+
+    def renamed(self, old: str, new: str) -> None:
+        """A run changed its name: what is shown of it is found under the new one."""
+        if self.followed and self.followed.name == old:
+            self.follow(new)
+        elif self.chosen and self.chosen.name == old:
+            self.open_model(new)
+
+    def forgotten(self, name: str) -> None:
+        """A run was removed."""
+        if self.followed and self.followed.name == name:
+            self.followed = None
+        if self.chosen and self.chosen.name == name:
+            self.chosen = None
+
+    def stop_training(self) -> None:
+        from cftui.engine.runs.folder import request_stop
+
+        if not self.training or self.followed is None:
+            self.notify("no run is going")
+            return
+        if self.followed.process is not None and not self.followed.begun:
+            # Nothing is in its log yet, but the process is there to be asked.
+            self.followed.process.terminate()
+            return
+        try:
+            request_stop(self.followed.run)
+        except (CftuiError, OSError) as error:
+            self.complain(error)
+
+    @property
+    def _data_name(self) -> str:
+        return self.opened.name if self.opened else DEFAULT_DATA
+
+    def poll(self) -> None:
+        """Read the followed log; when its run ends, say so and open what it learned."""
+        followed = self.followed
+        if followed is None:
+            return
+        live = followed.live
+        if followed.poll():
+            self.tick += 1
+            # Somebody, somewhere, goes on with a run that had ended.
+            followed.told = followed.told and followed.history.ending is not None
+        if followed.told:
+            return
+        if live:
+            if followed.begun:
+                self.activity = f"training {followed.history.progress:.0%}"
+            elif not self.activity.startswith("training"):  # else it has ended, and is about to go
+                self.activity = f"starting {followed.name}"
+            return
+        followed.told = True
+        self.activity = ""
+        self.tick += 1
+        if followed.problem:
+            self.notify(followed.problem, title=f"{followed.name} failed", severity="error", timeout=20)
+        elif followed.history.last:
+            self.notify(f"{followed.name}: valid loss {followed.history.last['valid_loss']:.4f}")
+        if followed.history.last:
+            self.open_model(followed.name)
+        elif not followed.run.config_file.exists():
+            # It never came to be a run: nothing but its log is there, and that has been shown.
+            shutil.rmtree(followed.run.path, ignore_errors=True)

@@ -1,0 +1,128 @@
+"""What the app is working on: one data set, one trained model, one user, at most one run it started or follows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cftui.analysis.explain.explaining import Average
+    from cftui.analysis.search import TitleIndex
+    from cftui.analysis.trained import TrainedModel
+    from cftui.analysis.users.folding import Fitted, Prior
+    from cftui.analysis.users.people import Person
+    from cftui.data.ratings import Ratings
+    from cftui.data.tables import Tables
+    from cftui.home import Home
+
+
+@dataclass(eq=False)
+class OpenData:
+    """A data set read from disk."""
+
+    tables: Tables
+
+    @property
+    def name(self) -> str:
+        return self.tables.name
+
+
+@dataclass(eq=False)
+class OpenModel:
+    """A trained model ready to be asked: with its data set's ratings, and what is asked often found once."""
+
+    model: TrainedModel
+    ratings: Ratings
+    home: Home
+
+    @property
+    def name(self) -> str:
+        return self.model.run.name
+
+    @cached_property
+    def device(self) -> str:
+        """What it was trained on: ``cpu``, ``cuda`` ..."""
+        return str(self.model.run.config().get("device", "")).split(",")[0][:16]
+
+    @property
+    def index(self) -> TitleIndex:
+        return self.model.index
+
+    @cached_property
+    def biases(self) -> pd.DataFrame | None:
+        """Every item by its bias, the highest first, with the mean of its ratings; None where there are none."""
+        from cftui.analysis import ranking
+
+        if not self.model.has_bias:
+            return None
+        return ranking.biases(self.model, self.ratings)[::-1].reset_index(drop=True)
+
+    @cached_property
+    def sure(self) -> bool:
+        """Whether its predictions come with intervals."""
+        from cftui.analysis.evaluation.intervals import has_intervals
+
+        return has_intervals(self.model)
+
+    @property
+    def unit(self) -> str:
+        """What its training is counted in: an epoch, or a sweep."""
+        return "sweep" if self.model.recipe.sampled else "epoch"
+
+    @cached_property
+    def prior(self) -> Prior:
+        from cftui.analysis.users import folding
+
+        return folding.prior(self.model)
+
+    @cached_property
+    def average(self) -> Average:
+        from cftui.analysis.explain import explaining as explain
+
+        return explain.average(self.model)
+
+    @cached_property
+    def epochs(self) -> list[int]:
+        """The epochs whose items were kept, but for one that is the model as trained."""
+        import numpy as np
+
+        from cftui.engine.runs.weights import snapshots
+
+        kept = list(snapshots(self.model.run))
+        if kept and np.allclose(self.model.at_epoch(kept[-1]).item_factors, self.model.item_factors, atol=1e-3):
+            kept.pop()
+        return kept
+
+    def at(self, epoch: int | None) -> TrainedModel:
+        """The model as it was after that epoch, or as trained. Raises CftuiError if that epoch was not kept."""
+        if epoch is None:
+            return self.model
+        if self._earlier is None or self._earlier.epoch != epoch:
+            self._earlier = self.model.at_epoch(epoch)
+        return self._earlier
+
+    _earlier: TrainedModel | None = None
+
+    def person(self, name: str) -> Person:
+        """A trained user or a saved profile. Raises CftuiError if there is neither, or the profile is damaged."""
+        from cftui.analysis.users import people
+
+        return people.person(self.model, self.ratings, self.home, name)
+
+    def fitted(self, who: Person) -> Fitted:
+        """Somebody folded in from what he rated, found once for all the items he is asked about."""
+        from cftui.analysis.users import folding
+
+        if self._fitted is None or self._fitted[0] is not who:
+            self._fitted = who, folding.fit(self.model, who.items, who.given, self.prior)
+        return self._fitted[1]
+
+    _fitted: tuple[Person, Fitted] | None = None
+
+    def prepare(self) -> None:
+        """Find what the first key press would otherwise have to wait for; for a thread."""
+        _ = self.ratings.by_item, self.ratings.by_user, self.ratings.levels, self.model.unit_factors, self.biases
+        _ = self.model.kinds, self.model.index, self.prior, self.average, self.epochs

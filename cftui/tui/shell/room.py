@@ -1,0 +1,42 @@
+"""What the four screens have in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from textual.app import ComposeResult
+from textual.screen import Screen
+
+from cftui.tui.shell.key_bar import KeyBar
+from cftui.tui.shell.top import RoomTabs, TopLine
+
+if TYPE_CHECKING:
+    from cftui.tui.app import CftuiApp
+
+
+class Room(Screen[None]):
+    """A screen with the two top lines and the footer; ``body`` is what stands between.
+
+    Attributes:
+        ROOM: the name of its mode.
+        ABOUT: what the help says it is for.
+    """
+
+    ROOM = ""
+    ABOUT = ""
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (80, "-normal"), (110, "-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (24, "-tall")]
+
+    @property
+    def cftui(self) -> CftuiApp:
+        return cast("CftuiApp", self.app)
+
+    def compose(self) -> ComposeResult:
+        yield TopLine()
+        yield RoomTabs(self.ROOM)
+        yield from self.body()
+        yield KeyBar()
+
+    def body(self) -> ComposeResult:
+        """The widgets of this screen."""
+        yield from ()

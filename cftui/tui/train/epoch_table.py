@@ -1,0 +1,94 @@
+"""The table of a run's epochs, or of its sweeps."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from cftui.engine.runs.events import Event, History
+from cftui.tui.shell.table import Table
+
+# Table measures every cell: of a long run the last epochs are shown.
+EPOCHS_SHOWN = 200
+# The chapter's columns and the root mean squared error; widths that fit beside the form at 80 columns.
+EPOCHS = {"epoch": 6, "train_loss": 11, "valid_loss": 11, "rmse": 7, "time": 8}
+# A sweep takes no time worth a column; what matters is how sure the model is, and how rightly.
+SWEEPS = {"sweep": 6, "train_loss": 11, "valid_loss": 11, "rmse": 6, "coverage": 9}
+SWEEPS_WIDE = {"sweep": 6, "train_loss": 11, "valid_loss": 11, "rmse": 7, "noise": 7, "coverage": 10}
+
+
+class EpochTable(Table):
+    """Rows as they come, the newest under the cursor as long as nobody moves it away."""
+
+    _history: History | None = None
+    _name = ""
+    _shown = 0
+    _columns: dict[str, int] = {}
+
+    def show(self, name: str, history: History | None) -> None:
+        """Draw what is new of the run's history; all of it where that is another run's."""
+        epochs = history.epochs if history else []
+        columns = self._fitting(history)
+        anew = name != self._name or self._shown > len(epochs) or columns is not self._columns
+        # A run of many sweeps: now and then all rows but the last are dropped.
+        if anew or self.row_count + len(epochs) - self._shown > 2 * EPOCHS_SHOWN:
+            at_end = anew or self._at_end
+            self.clear(columns=columns is not self._columns)
+            if columns is not self._columns:
+                for title, width in columns.items():
+                    self.add_column(Text(title, justify="right"), key=title, width=width)
+            self._shown = 0
+        else:
+            at_end = self._at_end
+        self._name, self._history, self._columns = name, history, columns
+        new = epochs[max(self._shown, len(epochs) - EPOCHS_SHOWN) :]
+        for epoch in new:
+            self.add_row(*_cells(epoch, columns))
+        self._shown = len(epochs)
+        if new and at_end:
+            self.move_cursor(row=self.row_count - 1)
+        self._say()
+
+    @property
+    def _at_end(self) -> bool:
+        return self.cursor_row >= self.row_count - 1
+
+    def _fitting(self, history: History | None) -> dict[str, int]:
+        if history is None or history.unit == "epoch":
+            return EPOCHS
+        return SWEEPS_WIDE if self.size.width > sum(SWEEPS_WIDE.values()) else SWEEPS
+
+    def on_resize(self) -> None:
+        if self._fitting(self._history) is not self._columns:
+            self.show(self._name, self._history)
+
+    def _say(self) -> None:
+        history = self._history
+        if history is None:
+            self.border_title, self.border_subtitle = "epochs", ""
+            return
+        one, best, last = history.unit, history.best, history.last
+        self.border_title = f"{one}s"
+        if one == "sweep" and last:
+            draws = last.get("draws") or 0
+            self.border_title = f"sweeps  {draws:,} draws kept" if draws else "sweeps  burning in"
+        self.border_subtitle = f"best: {one} {best['epoch']}, {best['valid_loss']:.6f}" if best else ""
+
+
+def _cells(epoch: Event, columns: dict[str, int]) -> list[Text]:
+    def number(name: str, digits: int) -> str:
+        value = epoch.get(name)
+        return "nan" if value is None else f"{value:.{digits}f}"
+
+    minutes, seconds = divmod(epoch["seconds"], 60)
+    coverage = epoch.get("coverage")
+    cells = {
+        "epoch": str(epoch["epoch"]),
+        "sweep": str(epoch["epoch"]),
+        "train_loss": number("train_loss", 6),
+        "valid_loss": number("valid_loss", 6),
+        "rmse": number("rmse", 3),
+        "noise": number("noise", 3),
+        "coverage": "nan" if coverage is None else f"{coverage:.1%}".replace("%", " %"),
+        "time": f"{int(minutes):02d}:{seconds:04.1f}",
+    }
+    return [Text(cells[name], justify="right") for name in columns]

@@ -1,0 +1,155 @@
+"""The runs on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from typing import TYPE_CHECKING, Any, cast
+
+from rich.text import Text
+from textual import on, work
+from textual.message import Message
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from cftui.engine.runs.folder import RunSummary
+from cftui.tui.shell.keys import bindings
+
+if TYPE_CHECKING:
+    from cftui.tui.app import CftuiApp
+
+# Four letters at the most: the list is narrow.
+MARKS = {"done": "ok", "running": "live", "stalled": "slow", "stopped": "stop", "failed": "fail", "dead": "dead"}
+ORDERS = ("newest first", "best first")
+
+
+class _OfRun(Message):
+    """Something is wanted of the run called ``name``."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+
+class RunList(OptionList):
+    """A row per run: name, validation loss, how it stands. Enter or a click picks one."""
+
+    BINDINGS = bindings("runs")
+
+    class Picked(_OfRun):
+        """Somebody wants to see it."""
+
+    class Rename(_OfRun):
+        """Somebody wants to give it another name."""
+
+    class Delete(_OfRun):
+        """Somebody wants to be rid of it; ask first."""
+
+    class Compare(_OfRun):
+        """Somebody wants to know how it differs from the one on show."""
+
+    order = ORDERS[0]
+    kept_by: tuple[str, str] | None = None
+    _rows: list[RunSummary] = []
+    _known: dict[str, tuple[tuple[float, float], RunSummary]] = {}
+
+    def copy_text(self) -> str:
+        """The name of the run under the cursor."""
+        return self.current or ""
+
+    def _move_page(self, direction: Any) -> None:
+        # Textual's fails where a page key comes before the list has been laid out.
+        with contextlib.suppress(KeyError):
+            super()._move_page(direction)
+
+    @property
+    def current(self) -> str | None:
+        """Name of the run under the cursor."""
+        if self.highlighted is None or not self.option_count:
+            return None
+        return self.get_option_at_index(self.highlighted).id
+
+    @work(thread=True, exclusive=True)
+    def reload(self) -> None:
+        """Read the folder again, off the event loop: there may be many runs, on a slow disk."""
+        from cftui.engine.runs.folder import LIVE, all_runs, summarise
+
+        app = cast("CftuiApp", self.app)
+        # One called off goes on beside the one that took its place: each fills a dictionary of its own.
+        before, known = self._known, {}
+        for run in reversed(all_runs(app.home)):
+            stamp, (old, summary) = run.stamp(), before.get(run.name, (None, None))
+            # A log that has ended and not changed since says what it said; a live one may have died in silence.
+            if summary is None or stamp != old or summary.status in LIVE:
+                summary = summarise(run)
+            known[run.name] = (stamp, summary)
+        self._known = known
+        app.from_worker(self._show, [summary for _, summary in known.values()])
+
+    def _show(self, rows: list[RunSummary]) -> None:
+        """Draw what has changed: over SSH every repaint is paid for."""
+        if rows != self._rows or not self.option_count:
+            self._rows = rows
+            self._draw()
+
+    def on_resize(self) -> None:
+        if self._rows:
+            self._draw()
+
+    def _draw(self) -> None:
+        rows, kept = self._rows, self.current
+        if self.kept_by:
+            what, value = self.kept_by
+            rows = [row for row in rows if getattr(row, what) == value]
+        if self.order == "best first":
+            rows = sorted(rows, key=lambda row: math.inf if row.valid_loss is None else row.valid_loss)
+        self.clear_options()
+        width = max(self.scrollable_content_region.width, 24)
+        self.border_title = f"runs: {self.kept_by[1]}" if self.kept_by else "runs"
+        self.border_subtitle = self.order if rows else ""
+        if not rows:
+            self.add_option(Option(Text("none yet", style="dim"), disabled=True))
+            return
+        self.add_options([Option(self._row(row, width), id=row.name) for row in rows])
+        names = [row.name for row in rows]
+        self.highlighted = names.index(kept) if kept in names else 0
+
+    @staticmethod
+    def _row(row: RunSummary, width: int) -> Text:
+        loss = f"{row.valid_loss:.4f}" if row.valid_loss is not None else "-"
+        name = Text(row.name)
+        name.truncate(width - 12, overflow="ellipsis", pad=True)
+        return Text.assemble(name, f" {loss:>6} ", (MARKS.get(row.status, "bad"), "dim"), no_wrap=True)
+
+    @on(OptionList.OptionSelected)
+    def _selected(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        if event.option.id:
+            self.post_message(self.Picked(event.option.id))
+
+    def action_sort(self) -> None:
+        self.order = ORDERS[(ORDERS.index(self.order) + 1) % len(ORDERS)]
+        self._draw()
+
+    def action_filter(self) -> None:
+        """All, then those of this recipe, then those of this data set."""
+        here = next((row for row in self._rows if row.name == self.current), None)
+        if self.kept_by is None and here:
+            self.kept_by = ("recipe", here.recipe)
+        elif self.kept_by and self.kept_by[0] == "recipe" and here:
+            self.kept_by = ("data", here.data)
+        else:
+            self.kept_by = None
+        self._draw()
+
+    def action_rename(self) -> None:
+        if self.current:
+            self.post_message(self.Rename(self.current))
+
+    def action_delete(self) -> None:
+        if self.current:
+            self.post_message(self.Delete(self.current))
+
+    def action_compare(self) -> None:
+        if self.current:
+            self.post_message(self.Compare(self.current))

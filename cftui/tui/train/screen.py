@@ -1,0 +1,332 @@
+"""Train: is it learning, and is that any good?"""
+
+from __future__ import annotations
+
+import datetime
+
+from rich.text import Text
+from textual import on, work
+from textual.app import ComposeResult
+from textual.containers import Container, Horizontal, Vertical
+from textual.widgets import Static
+
+from cftui.engine.models.recipes import OPTIONS
+from cftui.engine.runs.events import History, read_history
+from cftui.engine.runs.folder import RunFolder
+from cftui.errors import CftuiError
+from cftui.tui.session.following import Followed
+from cftui.tui.shell.keys import bindings
+from cftui.tui.shell.prompt import Confirm, Prompt
+from cftui.tui.shell.room import Room
+from cftui.tui.shell.sheet import Sheet
+from cftui.tui.train.epoch_table import EpochTable
+from cftui.tui.train.loss_chart import X_AXES, LossChart, overlay
+from cftui.tui.train.recipe_form import RecipeForm
+from cftui.tui.train.run_list import RunList
+
+RELOAD_SECONDS = 3.0
+# How a run that is done goes on, and for how many more unless told otherwise.
+MORE = {
+    "epoch": ("over a one-cycle of their own", "5"),
+    "sweep": ("the chain goes on where it ended", "100"),
+}
+
+
+class TrainScreen(Room):
+    ROOM = "train"
+    ABOUT = (
+        "Choose a recipe, change what you like, press t (or enter in a field). Training is a process of its own: "
+        "it goes on when you leave. In the run list, enter shows a run and follows it if it is live."
+    )
+    CSS_PATH = "screen.tcss"
+    BINDINGS = bindings("train")
+    HORIZONTAL_BREAKPOINTS = [*Room.HORIZONTAL_BREAKPOINTS, (150, "-huge")]
+
+    def body(self) -> ComposeResult:
+        with Horizontal(id="train-row"):
+            with Vertical(id="left"):
+                yield RecipeForm(id="form", classes="pane")
+                yield RunList(id="runs", classes="pane")
+            with Vertical(id="right"):
+                with Container(id="learning"):
+                    yield LossChart(id="chart", classes="pane")
+                    yield EpochTable(id="epochs", classes="pane", cursor_type="row", cell_padding=0)
+                yield Static(id="status")
+
+    def on_mount(self) -> None:
+        self._shown = ""
+        self._overlaid: dict[str, int] = {}
+        self.watch(self.app, "followed", self._followed)
+        self.watch(self.app, "tick", self._ticked, init=False)
+        self.watch(self.app, "chosen", self._followed, init=False)
+        self.query_one(RecipeForm).focus_start()
+        self.set_interval(RELOAD_SECONDS, self._look_again)
+
+    def on_screen_resume(self) -> None:
+        self.query_one(RunList).reload()
+        self._ticked()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A sampler has no learning rate to be found."""
+        if action == "find_lr" and self.query(RecipeForm):
+            return not self.query_one(RecipeForm).sampled
+        return super().check_action(action, parameters)
+
+    # Starting and stopping
+
+    @on(RecipeForm.Submitted)
+    def action_train(self) -> None:
+        if self.cftui.opened is None:
+            self.notify("no data set yet: press 1, then g", severity="warning")
+            return
+        form = self.query_one(RecipeForm)
+        options = form.options()
+        if options is not None:
+            self.cftui.start_training(form.recipe, options)
+
+    def action_stop(self) -> None:
+        self.cftui.stop_training()
+
+    def action_resume(self) -> None:
+        """Go on with the run in hand: at once if it was stopped or died, for more epochs if it is done."""
+        name = self._in_hand()
+        if name is None:
+            return
+        run = RunFolder(self.cftui.home.models / name)
+        if run.status() != "done":
+            self.cftui.resume_training(name)
+            return
+        one = run.history().unit
+
+        def check(text: str) -> str:
+            try:
+                OPTIONS["epochs"].parse(text)
+            except CftuiError as error:
+                return str(error).replace("epochs", f"{one}s", 1)
+            return ""
+
+        def go(answer: str | None) -> None:
+            if answer:
+                self.cftui.resume_training(name, int(answer))
+
+        how, many = MORE[one]
+        self.app.push_screen(Prompt(f"how many more {one}s for {name}?", how, many, check), go)
+
+    def action_find_lr(self) -> None:
+        if self.cftui.opened is None:
+            self.notify("no data set yet: press 1, then g", severity="warning")
+            return
+        form = self.query_one(RecipeForm)
+        options = form.options()
+        if options is None:
+            return
+
+        def use(lr: float | None) -> None:
+            if lr:
+                form.set_value("lr", f"{lr:.2g}")
+
+        from cftui.tui.train.lr_finder import LrFinder
+
+        self.app.push_screen(LrFinder(form.recipe, self.cftui.opened.name, options), use)
+
+    # The run list
+
+    def _in_hand(self) -> str | None:
+        """The run under the cursor while the list has the focus, else the one on show."""
+        runs = self.query_one(RunList)
+        if runs.has_focus and runs.current:
+            return runs.current
+        return self.cftui.followed.name if self.cftui.followed else runs.current
+
+    @on(RunList.Picked)
+    def _run_picked(self, event: RunList.Picked) -> None:
+        self.cftui.follow(event.name)
+
+    @on(RunList.Rename)
+    def _rename(self, event: RunList.Rename) -> None:
+        from cftui.engine.runs.folder import rename
+
+        def go(answer: str | None) -> None:
+            if not answer or answer == event.name:
+                return
+            try:
+                rename(self.cftui.home, RunFolder(self.cftui.home.models / event.name), answer)
+            except (CftuiError, OSError) as error:
+                self.cftui.complain(error)
+                return
+            self.cftui.renamed(event.name, answer)
+            self._followed()
+
+        self.app.push_screen(Prompt(f"a name for {event.name}", "letters, digits, . _ -", event.name, lambda _: ""), go)
+
+    @on(RunList.Delete)
+    def _delete(self, event: RunList.Delete) -> None:
+        def go(yes: bool | None) -> None:
+            if not yes:
+                return
+            try:
+                RunFolder(self.cftui.home.models / event.name).delete()
+            except (CftuiError, OSError) as error:
+                self.cftui.complain(error)
+                return
+            self.cftui.forgotten(event.name)
+            self._followed()
+
+        self.app.push_screen(Confirm(f"Remove {event.name} and all that it learned?"), go)
+
+    @on(RunList.Compare)
+    def _compare(self, event: RunList.Compare) -> None:
+        from cftui.engine.runs.folder import differences
+
+        shown = self.cftui.followed
+        if shown is None or shown.name == event.name:
+            self.notify("enter shows a run; c on another one then compares the two")
+            return
+        try:
+            rows = differences(shown.run, RunFolder(self.cftui.home.models / event.name))
+        except CftuiError as error:
+            self.cftui.complain(error)
+            return
+        self.app.push_screen(Sheet(f"{shown.name} and {event.name}", rows))
+
+    def action_overlay(self) -> None:
+        """Draw the run under the cursor into the chart, or take it out again. Its colour and mark stay its own."""
+        name = self.query_one(RunList).current
+        chart = self.query_one(LossChart)
+        if name is None or (self.cftui.followed and name == self.cftui.followed.name):
+            self.notify("choose another run in the list (u), then o draws it beside this one")
+            return
+        if any(curve.name == name for curve in chart.others):
+            chart.others = [curve for curve in chart.others if curve.name != name]
+        else:
+            place = self._overlaid.setdefault(name, len(self._overlaid))
+            history = read_history(RunFolder(self.cftui.home.models / name).events_file)
+            chart.others = [*chart.others, overlay(name, history, place)]
+        self._redraw()
+
+    @work(thread=True, exclusive=True, group="results")
+    def action_results(self) -> None:
+        """The chapter's show_results for the run in hand."""
+        from cftui.analysis import ranking
+        from cftui.analysis.trained import TrainedModel
+
+        name = self._in_hand()
+        if name is None:
+            return
+        try:
+            model = TrainedModel.load(RunFolder(self.cftui.home.models / name))
+            table = ranking.results(model, model.ratings(self.cftui.home), rows=12)
+        except (CftuiError, OSError) as error:
+            self.cftui.from_worker(self.cftui.complain, error)
+            return
+        rows = [
+            {**row, "rating": f"{row['rating']:g}", "rating_pred": f"{row['rating_pred']:.4f}"}
+            for row in table.to_dict("records")
+        ]
+        self.cftui.from_worker(self.app.push_screen, Sheet(f"validation ratings as {name} predicts them", rows))
+
+    # The chart's keys
+
+    def action_log_y(self) -> None:
+        chart = self.query_one(LossChart)
+        chart.log_y = not chart.log_y
+        self._redraw()
+
+    def action_x_axis(self) -> None:
+        chart, followed = self.query_one(LossChart), self.cftui.followed
+        # A sweep is a step.
+        known = [axis for axis in X_AXES if axis != "step" or followed is None or followed.history.unit != "sweep"]
+        at = known.index(chart.x_axis) if chart.x_axis in known else 0
+        chart.x_axis = known[(at + 1) % len(known)]
+        self._redraw()
+
+    def action_band(self) -> None:
+        chart = self.query_one(LossChart)
+        chart.band = not chart.band
+        self._redraw()
+
+    def _redraw(self) -> None:
+        followed = self.cftui.followed
+        self.query_one(LossChart).show(followed.history if followed else None, urgent=True)
+
+    def action_edit(self) -> None:
+        self.query_one(RecipeForm).focus_first()
+
+    def action_runs(self) -> None:
+        self.query_one(RunList).focus()
+
+    def action_leave_field(self) -> None:
+        self.query_one(RecipeForm).focus_start()
+
+    # What the run says
+
+    def _followed(self) -> None:
+        self._prune_overlays()
+        self.query_one(RunList).reload()
+        self._ticked()
+
+    def _look_again(self) -> None:
+        """Runs come and go without this app; only while somebody looks."""
+        if self.is_current:
+            self.query_one(RunList).reload()
+
+    def _prune_overlays(self) -> None:
+        """Runs that were removed or renamed are no longer on the chart."""
+        chart = self.query_one(LossChart)
+        chart.others = [c for c in chart.others if RunFolder(self.cftui.home.models / c.name).config_file.exists()]
+
+    def _ticked(self) -> None:
+        followed = self.cftui.followed
+        chart, table = self.query_one(LossChart), self.query_one(EpochTable)
+        status = self.query_one("#status", Static)
+        if followed is None:
+            chart.show(None)
+            table.show("", None)
+            status.update(Text("t trains the recipe on the left", style="dim"))
+            return
+        history = followed.history
+        chart.run_name = followed.name
+        chart.show(history, urgent=self._shown != followed.name or not followed.live)
+        self._shown = followed.name
+        # More is said of a sweep than of an epoch: more room where the table stands beside the chart.
+        self.set_class(history.unit == "sweep", "-sweeps")
+        table.show(followed.name, history)
+        status.update(_status_text(followed, status.size.width))
+        if not followed.live:
+            self.query_one(RunList).reload()
+
+
+def _status_text(followed: Followed, width: int) -> Text:
+    """Progress bar, ETA and speed while a run is live; how it ended afterwards."""
+    history = followed.history
+    if history.start is None:
+        return Text(f"{followed.name}: starting (loading PyTorch)" if followed.live else followed.problem or "no log")
+    facts = [_speed(history), str(history.start["device"]), _memory(history)]
+    if followed.live:
+        done = history.progress
+        filled = round(5 * done)
+        left = datetime.timedelta(seconds=int(history.elapsed / done * (1 - done))) if done else "?"
+        facts = [f"{'█' * filled}{'░' * (5 - filled)} {done:.0%}", f"ETA {str(left).removeprefix('0:')}", *facts]
+    elif followed.problem:
+        facts = [followed.problem]
+    else:
+        state = history.ending["event"] if history.ending else "dead"
+        facts = [f"{state} after {history.elapsed:.1f} s", *facts]
+    text = Text(" ".join(fact for fact in facts if fact), no_wrap=True)
+    text.truncate(max(width - 2, 20), overflow="ellipsis")
+    return text
+
+
+def _speed(history: History) -> str:
+    speed = history.last["ratings_per_second"] if history.last else 0.0
+    if not speed and history.windows and history.elapsed and history.start:
+        speed = history.windows[-1]["step"] * history.start["batch_size"] / history.elapsed
+    if speed >= 1e6:
+        return f"{speed / 1e6:.1f}M ratings/s"
+    return f"{speed / 1000:,.0f}k ratings/s" if speed else ""
+
+
+def _memory(history: History) -> str:
+    last = history.windows[-1] if history.windows else {}
+    parts = [("", last.get("memory")), ("GPU ", last.get("gpu_memory"))]
+    return " ".join(f"{name}{size / 2**20:,.0f}MB" for name, size in parts if size)

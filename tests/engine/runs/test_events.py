@@ -1,0 +1,97 @@
+"""The event log: complete lines only, across writers that were killed and runs that were resumed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cftui.engine.runs.events import EventReader, EventWriter, History, read_history
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "events.jsonl"
+
+
+def epoch(number: int, step: int, loss: float | None) -> dict:
+    return {"event": "epoch", "epoch": number, "step": step, "valid_loss": loss, "elapsed": step / 10}
+
+
+def window(step: int) -> dict:
+    return {"event": "window", "step": step, "loss": 1.0, "elapsed": step / 10}
+
+
+def test_a_reader_sees_each_event_once_and_at_once(log: Path) -> None:
+    reader = EventReader(log)
+    assert reader.poll() == []
+    with EventWriter(log) as writer:
+        writer.write(window(1))
+        assert reader.poll() == [window(1)]
+        assert reader.poll() == []
+        writer.write(window(2))
+        writer.write(window(3))
+        assert reader.poll() == [window(2), window(3)]
+
+
+def test_half_a_line_is_not_an_event_yet(log: Path) -> None:
+    reader = EventReader(log)
+    line = json.dumps(window(1)).encode() + b"\n"
+    log.write_bytes(line[:10])
+    assert reader.poll() == []
+    with log.open("ab") as file:
+        file.write(line[10:])
+    assert reader.poll() == [window(1)]
+
+
+def test_a_torn_line_does_not_swallow_the_next_writers_event(log: Path) -> None:
+    log.write_bytes(json.dumps(window(1)).encode() + b'\n{"event": "win')
+    with EventWriter(log) as writer:
+        writer.write(window(2))
+    assert EventReader(log).poll() == [window(1), window(2)]
+
+
+def test_rubbish_lines_are_passed_over(log: Path) -> None:
+    log.write_bytes(b'\x00\xff\n[1]\n{"no": "event"}\n' + json.dumps(window(1)).encode() + b"\n")
+    assert EventReader(log).poll() == [window(1)]
+
+
+def test_what_is_not_finite_is_written_as_null(log: Path) -> None:
+    with EventWriter(log) as writer:
+        writer.write({"event": "epoch", "valid_loss": float("nan"), "train_loss": float("inf")})
+    assert json.loads(log.read_text(), parse_constant=pytest.fail) == {
+        "event": "epoch",
+        "valid_loss": None,
+        "train_loss": None,
+    }
+
+
+def test_history_folds_what_happened() -> None:
+    history = History()
+    history.extend([{"event": "start", "steps": 40}, window(10), epoch(0, 10, 0.9), window(20)])
+    assert history.progress == 0.5
+    assert history.elapsed == 2.0
+    history.extend([epoch(1, 20, 0.8), epoch(2, 30, None), epoch(3, 40, 0.85), {"event": "done"}])
+    assert history.best == epoch(1, 20, 0.8)
+    assert history.last == epoch(3, 40, 0.85)
+    assert history.progress == 1.0
+    assert history.ending == {"event": "done"}
+
+
+def test_a_resume_forgets_what_happened_in_vain() -> None:
+    history = History()
+    history.extend([{"event": "start", "steps": 40, "run": "r"}, window(10), epoch(0, 10, 0.9), window(20)])
+    history.extend([epoch(1, 20, 0.8), window(25), {"event": "stopped"}])
+    history.extend([{"event": "resume", "step": 20, "steps": 40, "pid": 7}])
+    assert history.ending is None
+    assert [w["step"] for w in history.windows] == [10, 20]
+    assert [e["step"] for e in history.epochs] == [10, 20]
+    assert history.start == {"event": "resume", "step": 20, "steps": 40, "run": "r", "pid": 7}
+    history.extend([{"event": "resume", "step": 10, "steps": 40}])
+    assert [e["step"] for e in history.epochs] == [10]
+
+
+def test_a_history_of_nothing_has_no_best_and_no_progress(log: Path) -> None:
+    history = read_history(log)
+    assert (history.best, history.last, history.ending, history.progress, history.elapsed) == (None, None, None, 0, 0)

@@ -1,0 +1,184 @@
+"""Run folders: made whole or not at all, found by name, and honest about their state."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from cftui.engine import training
+from cftui.engine.models.recipes import Options, recipe
+from cftui.engine.runs import folder as runs
+from cftui.engine.runs import weights
+from cftui.engine.runs.folder import RunFolder
+from cftui.errors import CftuiError
+from cftui.home import Home
+
+CPU = torch.device("cpu")
+OPTIONS = Options(epochs=3, bs=16, factors=4)
+
+
+def fit(home: Home, name: str | None = None, **changes: object) -> RunFolder:
+    emit = changes.pop("emit", lambda event: None)
+    options = Options(**{**OPTIONS.as_json(), **changes})
+    return training.train(home, recipe("model4"), options, data="tiny", device=CPU, name=name, emit=emit)
+
+
+def rewind(run: RunFolder, keep: Callable[[dict], bool]) -> None:
+    """Drop events, as if they had never been written."""
+    lines = run.events_file.read_text().splitlines()
+    run.events_file.write_text("".join(f"{line}\n" for line in lines if keep(json.loads(line))))
+
+
+def test_a_run_folder_says_how_it_came_about(tiny_home: Home) -> None:
+    events: list[dict] = []
+    run = fit(tiny_home, emit=events.append, seed=6, split="u2")
+    config = run.config()
+    assert run.name == config["run"]
+    assert run.name.startswith("model4-")
+    assert config["recipe"]["name"] == "model4"
+    assert config["options"] == {**OPTIONS.as_json(), "seed": 6, "split": "u2", "wd": 0.1, "wd_bias": 0.1}
+    assert config["data"]["name"] == "tiny"
+    assert config["data"]["levels"] == [1.0, 2.0, 3.0, 4.0, 5.0]
+    assert {"torch", "python", "cftui"} <= set(config["versions"])
+    assert {p.name for p in run.path.iterdir()} == {
+        "run.json",
+        "events.jsonl",
+        "vocabulary.json",
+        "heartbeat",
+        "lock",
+        "snapshots",
+        "weights.safetensors",
+        "checkpoint.safetensors",
+    }
+    logged = [json.loads(line) for line in run.events_file.read_text().splitlines()]
+    assert logged == events
+    assert [e["event"] for e in events if e["event"] != "window"] == ["start", "baselines", *["epoch"] * 3, "done"]
+    assert run.status() == "done"
+    assert events[-1]["run"] == run.name
+    assert events[-1]["valid_loss"] == events[-2]["valid_loss"]
+
+
+def test_of_many_ratings_the_baselines_do_not_hold_up_the_first_batch(tiny_home: Home, monkeypatch) -> None:
+    monkeypatch.setattr(training, "MANY", 100)
+    events: list[dict] = []
+    fit(tiny_home, emit=events.append, epochs=2)
+    kinds = [event["event"] for event in events if event["event"] != "window"]
+    assert kinds == ["start", "epoch", "baselines", "epoch", "done"]
+
+
+def test_runs_are_found_by_name_prefix_and_latest(tiny_home: Home) -> None:
+    for age, name in enumerate(["beta-1", "alpha-2", "alpha-1"]):
+        os.utime(fit(tiny_home, name, epochs=1).config_file, (age + 1e9, age + 1e9))
+    assert runs.find(tiny_home, "latest").name == "alpha-1"
+    assert runs.find(tiny_home, "b").name == "beta-1"
+    assert runs.find(tiny_home, "alpha-2").name == "alpha-2"
+    assert [run.name for run in runs.all_runs(tiny_home)] == ["beta-1", "alpha-2", "alpha-1"]
+    with pytest.raises(CftuiError, match="run 'alpha' is ambiguous: alpha-2, alpha-1"):
+        runs.find(tiny_home, "alpha")
+    with pytest.raises(CftuiError, match="no run 'alhpa-1'; did you mean alpha-1"):
+        runs.find(tiny_home, "alhpa-1")
+    with pytest.raises(CftuiError, match="no run ''"):
+        runs.find(tiny_home, "")
+
+
+def test_a_name_that_is_also_a_prefix_is_found(tiny_home: Home) -> None:
+    fit(tiny_home, "run-1", epochs=1)
+    fit(tiny_home, "run-10", epochs=1)
+    assert runs.find(tiny_home, "run-1").name == "run-1"
+
+
+def test_no_run_at_all_says_how_to_get_one(tmp_path: Path) -> None:
+    with pytest.raises(CftuiError, match="cftui train model4"):
+        runs.find(Home(tmp_path), "latest")
+
+
+@pytest.mark.parametrize("name", ["latest", "", ".", "..", "../x", "a/b", "-x", "a b", "x" * 81])
+def test_a_name_that_is_no_plain_name_is_refused(tiny_home: Home, name: str) -> None:
+    with pytest.raises(CftuiError, match="run name"):
+        runs.create(tiny_home, name, {}, {})
+    assert not tiny_home.models.exists()
+
+
+def test_a_taken_name_is_refused_and_the_first_run_is_untouched(tiny_home: Home, tree) -> None:
+    run = fit(tiny_home, "mine")
+    before = tree(run.path)
+    with pytest.raises(CftuiError, match="there is a run mine already"):
+        fit(tiny_home, "mine", seed=3)
+    assert tree(run.path) == before
+
+
+def test_a_run_that_cannot_be_written_leaves_nothing(tiny_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, value: object) -> None:
+        if path.name == "run.json":
+            raise OSError(28, "No space left on device")
+        path.write_text("{}")
+
+    monkeypatch.setattr(runs, "write_json", full)
+    with pytest.raises(OSError, match="No space"):
+        fit(tiny_home)
+    assert list(tiny_home.models.iterdir()) == []
+
+
+def test_a_full_disk_during_training_is_logged_and_harms_no_other_run(
+    tiny_home: Home, tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earlier = fit(tiny_home, "earlier")
+    before = tree(earlier.path)
+
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(weights, "write_atomic", full)
+    with pytest.raises(OSError, match="No space"):
+        fit(tiny_home, "unlucky")
+    assert tree(earlier.path) == before
+    unlucky = runs.find(tiny_home, "unlucky")
+    assert unlucky.status() == "failed"
+    assert "No space left" in runs.summarise(unlucky).problem
+
+
+def test_a_diverged_run_fails_and_says_why(tiny_home: Home) -> None:
+    with pytest.raises(CftuiError, match="try a lower --lr"):
+        fit(tiny_home, "wild", lr=900.0, wd=900.0, epochs=30)
+    run = runs.find(tiny_home, "wild")
+    assert run.status() == "failed"
+    assert "lower --lr" in run.history().ending["reason"]
+
+
+def test_status_tells_running_from_dead(tiny_home: Home) -> None:
+    run = fit(tiny_home, "mine")
+    shutil.copytree(run.path, tiny_home.models / "other")
+    other = runs.find(tiny_home, "other")
+    rewind(other, lambda event: event["event"] == "start")
+    assert other.status() == "running"  # this very process
+    with pytest.raises(CftuiError, match="run other is being trained; stop it first"):
+        other.delete()
+    with pytest.raises(CftuiError, match="run other is being trained already"):
+        training.resume(tiny_home, other, device=CPU)
+    start = other.history().start
+    for change in ({"process_started": start["process_started"] - 60}, {"pid": 2**22 + 1}):
+        other.events_file.write_text(json.dumps({**start, **change}) + "\n")
+        assert other.status() == "dead"
+    other.events_file.write_text(json.dumps({**start, "host": "elsewhere", "pid": 1}) + "\n")
+    assert other.status() == "running"
+    with pytest.raises(CftuiError, match="trained on elsewhere; stop it there"):
+        runs.request_stop(other)
+    other.events_file.unlink()
+    assert other.status() == "dead"
+    other.delete()
+    assert not other.path.exists()
+    assert run.path.exists()
+
+
+def test_a_damaged_run_is_listed_as_damaged(tiny_home: Home) -> None:
+    run = fit(tiny_home, "mine")
+    os.truncate(run.config_file, 40)
+    row = runs.summarise(run)
+    assert (row.name, row.status) == ("mine", "damaged")
+    assert "run.json: damaged or truncated" in row.problem

@@ -1,0 +1,100 @@
+"""Runs and moments the screens were not drawn for."""
+
+from __future__ import annotations
+
+import torch
+
+from cftui.engine.models.recipes import Options, recipe
+from cftui.engine.runs.folder import all_runs
+from cftui.engine.training import train
+from cftui.home import Home
+from cftui.tui.app import CftuiApp
+
+from ..conftest import write_tiny
+from .looking import SIZE, visible
+
+CPU = torch.device("cpu")
+
+
+async def test_a_recipe_without_biases_shows_on_every_screen(fresh_home, until):
+    train(fresh_home, recipe("collab-nn"), Options(epochs=1, bs=4096), device=CPU, name="network")
+    app = CftuiApp(fresh_home)
+    async with app.run_test(size=SIZE) as pilot:
+        await until(pilot, lambda: app.chosen)
+        await pilot.press("4")
+        await until(pilot, lambda: "PC1" in str(app.screen.query_one("#points").border_title))
+        assert visible(app, "#highest") == ["no biases"]
+        await pilot.press("3")
+        await until(pilot, lambda: len(visible(app, "#neighbours")) > 5)
+
+
+async def test_a_run_of_a_smaller_data_set_takes_the_place_of_a_larger_one(fresh_home, tiny_known, until):
+    write_tiny(fresh_home.data / tiny_known)
+    options = Options(epochs=1, bs=16, factors=8)
+    train(fresh_home, recipe("model4"), options, data=tiny_known, device=CPU, name="small")
+    train(fresh_home, recipe("model4"), Options(epochs=1, bs=4096), device=CPU, name="large")
+    app = CftuiApp(fresh_home)
+    async with app.run_test(size=SIZE) as pilot:
+        await until(pilot, lambda: app.chosen)
+        await pilot.press("3")
+        await until(pilot, lambda: app.screen.item)
+        app.user = "900"
+        app.screen._show(1600)
+        app.open_model("small")
+        await until(pilot, lambda: app.chosen.name == "small")
+        assert app.user == "1"
+        await until(pilot, lambda: app.screen.item and app.screen.item < 20)
+
+
+async def test_stop_right_after_start_is_heard(fresh_home, until):
+    app = CftuiApp(fresh_home)
+    async with app.run_test(size=SIZE) as pilot:
+        await until(pilot, lambda: app.opened)
+        app.start_training("model4", ["--epochs", "500"])
+        await pilot.pause(0.3)
+        app.stop_training()
+        await until(pilot, lambda: not app.training)
+        assert all(run.status() == "stopped" for run in all_runs(fresh_home))
+
+
+async def test_a_start_that_fails_leaves_nothing_behind(fresh_home, until):
+    app = CftuiApp(fresh_home)
+    async with app.run_test(size=SIZE) as pilot:
+        await until(pilot, lambda: app.opened)
+        app.start_training("model4", ["--bs", "99999999"])
+        name = app.followed.name
+        await until(pilot, lambda: app.followed.told)
+        assert not (Home(fresh_home.root).models / name).exists()
+
+
+async def test_runs_of_other_terminals_appear_in_the_list(fresh_home, until, monkeypatch):
+    from cftui.tui.train import screen
+    from cftui.tui.train.run_list import RunList
+
+    monkeypatch.setattr(screen, "RELOAD_SECONDS", 0.1)
+    app = CftuiApp(fresh_home)
+    async with app.run_test(size=SIZE) as pilot:
+        await until(pilot, lambda: app.opened)
+        await pilot.press("2")
+        await until(pilot, lambda: app.screen.query_one(RunList).option_count)
+        assert app.screen.query_one(RunList).current is None
+        train(fresh_home, recipe("model4"), Options(epochs=1, bs=4096), device=CPU, name="elsewhere")
+        await until(pilot, lambda: app.screen.query_one(RunList).current == "elsewhere")
+
+
+async def test_a_list_in_which_nothing_changed_is_not_drawn_again(app, until, monkeypatch):
+    from cftui.tui.train import screen
+    from cftui.tui.train.run_list import RunList
+
+    monkeypatch.setattr(screen, "RELOAD_SECONDS", 0.05)
+    looked, drawn = [], []
+    async with app.run_test(size=SIZE) as pilot:
+        await until(pilot, lambda: app.chosen)
+        await pilot.press("2")
+        await until(pilot, lambda: app.screen.query_one(RunList).current)
+        runs = app.screen.query_one(RunList)
+        show = runs._show
+        monkeypatch.setattr(runs, "_show", lambda rows: (looked.append(rows), show(rows)))
+        monkeypatch.setattr(runs, "_draw", lambda: drawn.append(1))
+        await until(pilot, lambda: len(looked) >= 3)
+        assert not drawn
