@@ -103,7 +103,7 @@ for found in pkgutil.walk_packages(cftui.tui.__path__, "cftui.tui."):
     for _, kind in inspect.getmembers(module, inspect.isclass):
         sheet = vars(kind).get("CSS_PATH")
         if sheet and kind.__module__ == module.__name__:
-            path = Path(module.__file__).with_name(sheet)
+            path = Path(module.__file__).parent / sheet
             assert path.is_file(), path
             seen += 1
 assert seen > 5

@@ -255,7 +255,7 @@ def test_an_escape_sequence_in_a_title_never_reaches_the_terminal(tmp_path):
     script = f"""
 import dataclasses, shutil, sys
 from pathlib import Path
-from cftui.data import catalog
+from cftui.data.store import catalog
 from cftui.data.formats.movielens import read_tables
 read = lambda folder: dataclasses.replace(read_tables(folder), name="odd", label="Odd")
 catalog.KNOWN["odd"] = dataclasses.replace(catalog.KNOWN["ml-100k"], name="odd", fingerprint="", read=read)

@@ -20,7 +20,7 @@ from cftui.engine.models.architectures import Architecture, Hybrid, Learned, Sha
 from cftui.engine.models.recipes import RECIPES
 from cftui.errors import CftuiError
 
-from .wildness import wild
+from ..wildness import wild
 
 DOT = ["model1", "model2", "model3", "model4", "model5", "collab", "hybrid"]
 NETWORKS = ["collab-nn", "embedding-nn"]

@@ -23,7 +23,7 @@ from cftui.engine.training import train
 from cftui.errors import CftuiError
 from cftui.home import Home
 
-from ..conftest import write_tiny
+from ...conftest import write_tiny
 
 CSV = ["0", "1", "2", "3", "title", "ratings"]
 """What ``cftui pca --csv`` writes."""

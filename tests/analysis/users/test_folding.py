@@ -18,7 +18,7 @@ from cftui.data.splits import Split
 from cftui.engine.gradient.trainer import Trainer
 from cftui.engine.models.recipes import RECIPES, Options, recipe
 
-from .wildness import wild
+from ..wildness import wild
 
 NOTHING = np.array([], dtype=np.int64)
 # bayes draws a newcomer's row instead of fitting it: test_bayes.py.

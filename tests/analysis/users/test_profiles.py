@@ -15,7 +15,7 @@ from cftui.engine.training import train
 from cftui.errors import CftuiError
 from cftui.home import Home
 
-from ..conftest import write_tiny
+from ...conftest import write_tiny
 
 LAMBS, SEVEN, AMY = "Silence of the Lambs, The (1991)", "Seven (Se7en) (1995)", "Chasing Amy (1997)"
 

@@ -17,7 +17,7 @@ from cftui.engine import metrics
 from cftui.engine.gradient.trainer import Trainer
 from cftui.engine.models.recipes import RECIPES, Options
 
-from .fitting import fit
+from ..fitting import fit
 
 CPU = torch.device("cpu")
 

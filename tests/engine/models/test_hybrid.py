@@ -27,7 +27,7 @@ from cftui.engine.training import train
 from cftui.errors import CftuiError
 from cftui.home import Home
 
-from .fitting import fit
+from ..fitting import fit
 
 CPU = torch.device("cpu")
 HYBRID = recipe("hybrid")

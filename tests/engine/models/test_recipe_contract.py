@@ -18,7 +18,7 @@ from cftui.engine.gradient.trainer import Trainer
 from cftui.engine.models.recipes import RECIPES, Options
 from cftui.engine.training import trainer_for
 
-from .fitting import fit
+from ..fitting import fit
 
 CPU = torch.device("cpu")
 OPTIONS = Options(epochs=3, bs=16, factors=8, seed=4)

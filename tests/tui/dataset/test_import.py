@@ -32,8 +32,8 @@ from cftui.tui.dataset.import_sample import read_sample
 from cftui.tui.dataset.screen import DatasetScreen
 from cftui.tui.shell.prompt import Confirm
 
-from ..conftest import TINY, write_tiny
-from .looking import SIZE, notices, page, rows, said, subtitle, wait
+from ...conftest import TINY, write_tiny
+from ..looking import SIZE, notices, page, rows, said, subtitle, wait
 
 SMALL = (60, 20)
 BEERS = [f"b{number:02}" for number in range(12)]

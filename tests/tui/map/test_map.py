@@ -31,8 +31,8 @@ from cftui.tui.shell.biases import BiasScreen
 from cftui.tui.shell.prompt import Prompt
 from cftui.tui.shell.titles import TitlePicker
 
-from ..conftest import write_tiny
-from .looking import (
+from ...conftest import write_tiny
+from ..looking import (
     SIZE,
     WIDE,
     answer,

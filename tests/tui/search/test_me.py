@@ -22,7 +22,7 @@ from cftui.tui.session.workspace import OpenModel
 from cftui.tui.shell.prompt import Confirm, Prompt
 from cftui.tui.shell.titles import TitlePicker
 
-from .looking import answer, app_with, notices, page, rows, said, searching, title, visible, wait
+from ..looking import answer, app_with, notices, page, rows, said, searching, title, visible, wait
 
 FARGO = "Fargo (1996)"
 

@@ -26,7 +26,7 @@ from cftui.tui.shell.biases import BiasScreen
 from cftui.tui.shell.prompt import Prompt
 from cftui.tui.shell.row_list import RowList
 
-from .looking import (
+from ..looking import (
     SIZE,
     WIDE,
     answer,

@@ -21,9 +21,9 @@ from textual.filter import ANSIToTruecolor, dim_color
 from cftui.tui.app import CftuiApp
 from cftui.tui.shell.jump import JumpScreen
 
-from .looking import SIZE
-from .test_snapshots import furnished as furnished
-from .test_snapshots import walk
+from ..looking import SIZE
+from ..test_snapshots import furnished as furnished
+from ..test_snapshots import walk
 
 THEMES = ("textual-dark", "textual-light")
 LEAST, LEAST_DIM = 3.0, 2.5

@@ -10,8 +10,8 @@ from cftui.engine.training import train
 from cftui.home import Home
 from cftui.tui.app import CftuiApp
 
-from ..conftest import write_tiny
-from .looking import SIZE, visible
+from ...conftest import write_tiny
+from ..looking import SIZE, visible
 
 CPU = torch.device("cpu")
 

@@ -18,7 +18,7 @@ from cftui.tui.shell.sheet import Sheet
 from cftui.tui.train.loss_chart import LossChart
 from cftui.tui.train.run_list import RunList
 
-from .conftest import SIZE
+from ..conftest import SIZE
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from cftui.tui.app import CftuiApp
 from cftui.tui.shell.row_list import RowList
 from cftui.tui.train.loss_chart import LossChart
 
-from .conftest import SIZE
+from ..conftest import SIZE
 
 
 @pytest.fixture
