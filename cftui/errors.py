@@ -17,3 +17,12 @@ def suggestion(wanted: str, known: list[str]) -> str:
     if near:
         return f"did you mean {' or '.join(near)}?"
     return f"there is: {', '.join(known)}" if known else "there is none yet"
+
+
+DISTRIBUTION = "cftui-workbench"
+"""What pip installs this program by; ``cftui`` on the Python package index is another program."""
+
+
+def missing_library(what: str, library: str, extra: str) -> CftuiError:
+    """The error for something that needs a library of an extra that is not installed."""
+    return CftuiError(f"{what} needs {library}, which is not installed; pip install '{DISTRIBUTION}[{extra}]'")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email
 import json
 import os
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import cftui
+from cftui.errors import DISTRIBUTION
 from cftui.home import Home
 
 from .conftest import CHECKOUT
@@ -53,16 +55,25 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
-        metadata = [name for name in archive.namelist() if name.endswith(".dist-info/licenses/LICENSE")]
+        licences = [name for name in archive.namelist() if name.endswith(".dist-info/licenses/LICENSE")]
     tracked = {
         str(path.relative_to(CHECKOUT))
         for path in (CHECKOUT / "cftui").rglob("*")
-        if path.suffix in (".py", ".tcss") and "__pycache__" not in path.parts
+        if (path.suffix in (".py", ".tcss") or path.name == "py.typed") and "__pycache__" not in path.parts
     }
     assert sum(name.endswith(".tcss") for name in tracked) > 5
     assert tracked <= names
     assert all(name.startswith("cftui/") for name in names)
-    assert metadata
+    assert "cftui/py.typed" in names
+    assert licences
+
+
+def test_the_wheel_is_called_what_messages_tell_people_to_install(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        metadata = email.message_from_bytes(archive.read(name))
+    assert metadata["Name"] == DISTRIBUTION
+    assert {"parquet", "pictures"} <= set(metadata.get_all("Provides-Extra", []))
 
 
 def test_what_runs_is_what_was_installed(installed: Path, tmp_path: Path) -> None:

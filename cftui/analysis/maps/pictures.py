@@ -15,10 +15,14 @@ from html import escape
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageColor, ImageDraw, ImageFont
 
-from cftui.errors import CftuiError
+from cftui.errors import CftuiError, missing_library
 from cftui.files import write_atomic
+
+try:
+    from PIL import Image, ImageColor, ImageDraw, ImageFont
+except ImportError:
+    raise missing_library("drawing a picture", "Pillow", "pictures") from None
 
 INK, PALE, AXIS = "#222222", "#777777", "#bbbbbb"
 # Paul Tol's bright scheme: told apart by the colour-blind, too.

@@ -20,7 +20,7 @@ import pandas as pd
 from cftui.data.formats import guessing
 from cftui.data.formats.unpacking import Plain, blocks, plain
 from cftui.data.formats.values import shown
-from cftui.errors import CftuiError
+from cftui.errors import CftuiError, missing_library
 
 SHOWN = 5
 _FIRST = 50
@@ -236,7 +236,7 @@ def _open_parquet(path: Path) -> Table:
     if not path.is_file():
         raise CftuiError(f"{path}: no such file")
     if find_spec("pyarrow") is None:
-        raise CftuiError(f"{path}: reading Parquet needs pyarrow, which is not installed; pip install pyarrow")
+        raise missing_library(f"{path}: reading Parquet", "pyarrow", "parquet")
     import pyarrow  # type: ignore[import-not-found,unused-ignore]
     import pyarrow.parquet  # type: ignore[import-not-found,unused-ignore]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import re
+import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -296,3 +298,10 @@ def test_a_picture_that_cannot_be_written_leaves_the_old_one(suffix: str, tmp_pa
     with pytest.raises(OSError, match="No space left"):
         draw(path, np.eye(2) * 3)
     assert tree(tmp_path) == before
+
+
+def test_without_pillow_the_error_names_the_extra_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    monkeypatch.delitem(sys.modules, "cftui.analysis.maps.pictures")
+    with pytest.raises(CftuiError, match=r"needs Pillow.*pip install 'cftui-workbench\[pictures\]'"):
+        importlib.import_module("cftui.analysis.maps.pictures")

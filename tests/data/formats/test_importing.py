@@ -535,7 +535,7 @@ def test_a_bomb_does_not_go_off(pack: Callable[[bytes], bytes], refused: Callabl
 
 def test_parquet_without_pyarrow_says_what_to_install(refused: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cftui.data.formats.tabular.find_spec", lambda name: None)
-    assert "pip install pyarrow" in refused(b"PAR1", "ratings.parquet")
+    assert "pip install 'cftui-workbench[parquet]'" in refused(b"PAR1", "ratings.parquet")
 
 
 def test_a_folder_and_a_file_that_is_not_there(home: Home, tmp_path: Path) -> None:
