@@ -19,7 +19,7 @@ from markdown import put, table
 from cftui.data.splits import split
 from cftui.engine import device
 from cftui.engine.models.recipes import RECIPES
-from cftui.engine.training import open_ratings, trainer_for
+from cftui.engine.training import fitter_for, open_ratings
 from cftui.home import Home
 
 
@@ -38,7 +38,7 @@ def main() -> None:
         losses, seconds = [], []
         for seed in range(arguments.seeds):
             options = RECIPES[name].options(seed=seed)
-            trainer = trainer_for(RECIPES[name], options, ratings, split(ratings, "random", seed), where)
+            trainer = fitter_for(RECIPES[name], options, ratings, split(ratings, "random", seed), where)
             trainer.fit()
             losses.append(trainer.validate().mse)
             seconds.append(trainer.elapsed)

@@ -29,7 +29,7 @@ from cftui.data.splits import Split, official_folds, split
 from cftui.engine import device, metrics
 from cftui.engine.bayes.chain import Chain
 from cftui.engine.models.recipes import recipe
-from cftui.engine.training import open_ratings, trainer_for
+from cftui.engine.training import fitter_for, open_ratings
 from cftui.home import Home
 
 # Weight decays tuned on training rows (sweep.py), the chapter's settings else.
@@ -134,7 +134,7 @@ def _calibration(error: np.ndarray, sd: np.ndarray) -> list[list[str]]:
 
 def _ours(name: str, given: dict, ratings: Ratings, part: Split, where: torch.device) -> Fitted:
     chosen = recipe(name)
-    trainer = trainer_for(chosen, chosen.options(**given), ratings, part, where)
+    trainer = fitter_for(chosen, chosen.options(**given), ratings, part, where)
     trainer.fit()
     user, item = (torch.from_numpy(column[part.valid]) for column in (ratings.user, ratings.item))
     model = trainer.model.to("cpu")

@@ -30,7 +30,7 @@ from cftui.engine import device, metrics
 from cftui.engine.bayes.chain import Chain
 from cftui.engine.gradient.trainer import Trainer
 from cftui.engine.models.recipes import recipe
-from cftui.engine.training import open_ratings, trainer_for
+from cftui.engine.training import fitter_for, open_ratings
 from cftui.home import Home
 
 RARE = 5
@@ -89,7 +89,7 @@ def main() -> None:
     for label, chosen, ratings in contestants:
         losses, seconds, errors = [], [], []
         for seed, part in enumerate(parts):
-            trainer = trainer_for(chosen, chosen.options(seed=seed), ratings, part, where)
+            trainer = fitter_for(chosen, chosen.options(seed=seed), ratings, part, where)
             trainer.fit()
             errors.append(squared_errors(trainer, ratings, part))
             losses.append(float(errors[-1].mean()))

@@ -21,7 +21,7 @@ from cftui.data.ratings import Ratings
 from cftui.data.splits import split
 from cftui.engine.gradient.trainer import Trainer
 from cftui.engine.models.architectures import Architecture
-from cftui.engine.models.recipes import RECIPES, Options
+from cftui.engine.models.recipes import RECIPES
 from cftui.engine.training import open_ratings
 from cftui.home import Home
 
@@ -58,7 +58,7 @@ def fixed(model: Architecture) -> None:
 
 
 def fitted(name: str, ratings: Ratings, seed: int, change: Change = as_it_is) -> Trainer:
-    trainer = Trainer(RECIPES[name], Options(seed=seed), ratings, split(ratings, "random", seed), CPU)
+    trainer = Trainer(RECIPES[name], RECIPES[name].options(seed=seed), ratings, split(ratings, "random", seed), CPU)
     change(trainer.model)
     if change is not fixed:
         trainer.fit()

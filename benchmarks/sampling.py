@@ -25,7 +25,7 @@ from markdown import put, table
 from cftui.data.splits import split
 from cftui.engine import device
 from cftui.engine.bayes.chain import Chain
-from cftui.engine.gradient.trainer import Hooks
+from cftui.engine.fitting import Hooks
 from cftui.engine.models.recipes import recipe
 from cftui.engine.training import open_ratings
 from cftui.home import Home

@@ -23,7 +23,7 @@ from markdown import put, table
 from cftui.data.splits import split
 from cftui.engine import device
 from cftui.engine.gradient.trainer import Trainer
-from cftui.engine.models.recipes import RECIPES, Options
+from cftui.engine.models.recipes import RECIPES
 from cftui.engine.sweep import as_words
 from cftui.engine.training import open_ratings
 from cftui.home import Home
@@ -53,7 +53,11 @@ def main() -> None:
         for seed in range(arguments.seeds):
             outcome = swept(home, seed, arguments.words)
             trainer = Trainer(
-                RECIPES[RECIPE], Options(seed=seed), ratings, split(ratings, "random", seed), device.choose("cpu")
+                RECIPES[RECIPE],
+                RECIPES[RECIPE].options(seed=seed),
+                ratings,
+                split(ratings, "random", seed),
+                device.choose("cpu"),
             )
             trainer.fit()
             plain.append(trainer.validate().mse)

@@ -76,11 +76,12 @@ def train(data: str, settings: dict[str, Any]) -> Line:
 
     from cftui.data.splits import split
     from cftui.data.synth.making import read_facts
-    from cftui.engine.gradient.trainer import Hooks, Trainer
-    from cftui.engine.models.recipes import Options, recipe
+    from cftui.engine.fitting import Hooks
+    from cftui.engine.gradient.trainer import Trainer
+    from cftui.engine.models.recipes import recipe
     from cftui.engine.training import open_ratings
 
-    home, options = Home.find(), Options(**settings)
+    home, options = Home.find(), recipe("model4").options(**settings)
     floor = read_facts(catalog.folder(data, home))["floor"]
     start = time.perf_counter()
     ratings = open_ratings(home, data)

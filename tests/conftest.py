@@ -27,6 +27,8 @@ from cftui.data.store.catalog import KNOWN
 from cftui.data.tables import Tables
 from cftui.home import Home
 
+from .settings import options_for
+
 # Where most of the time goes. Begun first, so that no worker is left alone with one of them at the end.
 LONG = (
     "test_monkey",
@@ -133,13 +135,13 @@ def trained(ml_100k_home: Home, tmp_path_factory: pytest.TempPathFactory):
     import torch
 
     from cftui.analysis.trained import TrainedModel
-    from cftui.engine.models.recipes import Options, recipe
+    from cftui.engine.models.recipes import recipe
     from cftui.engine.training import train
 
     home = Home(tmp_path_factory.mktemp("trained-home"))
     home.data.mkdir()
     (home.data / "ml-100k").symlink_to(ml_100k_home.data / "ml-100k")
-    run = train(home, recipe("model4"), Options(), device=torch.device("cpu"), name="model4-shared")
+    run = train(home, recipe("model4"), recipe("model4").options(), device=torch.device("cpu"), name="model4-shared")
     return home, run, TrainedModel.load(run)
 
 
@@ -182,14 +184,14 @@ def tiny_runs(tmp_path_factory: pytest.TempPathFactory, tiny_known: str):
     """``(home, {recipe: run})``: every recipe trained for two epochs on the tiny data; not to be altered."""
     import torch
 
-    from cftui.engine.models.recipes import RECIPES, Options
+    from cftui.engine.models.recipes import RECIPES
     from cftui.engine.training import train
 
     home = Home(tmp_path_factory.mktemp("tiny-runs"))
     write_tiny(home.data / tiny_known)
-    options, cpu = Options(epochs=2, bs=16, factors=8), torch.device("cpu")
+    settings, cpu = {"epochs": 2, "bs": 16, "factors": 8}, torch.device("cpu")
     runs = {
-        name: train(home, row, options, data=tiny_known, device=cpu, name=f"{name}.run")
+        name: train(home, row, options_for(row, **settings), data=tiny_known, device=cpu, name=f"{name}.run")
         for name, row in RECIPES.items()
     }
     return home, runs

@@ -14,10 +14,12 @@ from cftui.analysis.search import TitleIndex
 from cftui.data.ratings import Ratings, Vocabulary
 from cftui.data.splits import Split, split
 from cftui.engine import metrics
-from cftui.engine.gradient.trainer import build, kept_features, y_range
 from cftui.engine.models.architectures import Architecture, Learned, Shape
-from cftui.engine.models.recipes import Options, Recipe
-from cftui.engine.runs.folder import RunFolder, read_json
+from cftui.engine.models.build import build, kept_features, y_range
+from cftui.engine.models.options import Options
+from cftui.engine.models.recipes import Recipe
+from cftui.engine.runs.config import read_json
+from cftui.engine.runs.folder import RunFolder
 from cftui.engine.runs.weights import load_snapshot, load_weights
 from cftui.engine.training import open_ratings
 from cftui.errors import CftuiError
@@ -54,14 +56,8 @@ class TrainedModel:
     def load(cls, run: RunFolder) -> TrainedModel:
         """Raises CftuiError naming the file that is missing, truncated, or does not fit the others."""
         config, vocabulary = run.config(), read_json(run.vocabulary_file)
-        try:
-            recipe, options, data = Recipe(**config["recipe"]), Options(**config["options"]), config["data"]
-            low, high = map(float, data["rating_range"])
-            y_bounds = y_range((low, high)) if recipe.sigmoid else None
-            levels = tuple(data["levels"])
-            fields = {"data_name": data["name"], "fingerprint": data["fingerprint"], "noun": data["noun"]}
-        except (KeyError, TypeError, ValueError, CftuiError) as error:
-            raise CftuiError(f"{run.config_file}: damaged, or of another version of cftui ({error})") from None
+        recipe, options, data = config.recipe, config.options, config.data
+        y_bounds = y_range(data.rating_range) if recipe.sigmoid else None
         try:
             users, items = Vocabulary(tuple(vocabulary["users"])), Vocabulary(tuple(vocabulary["items"]))
             table = pd.DataFrame(vocabulary["item_table"])
@@ -72,10 +68,11 @@ class TrainedModel:
             raise CftuiError(f"{run.vocabulary_file}: damaged ({error})") from None
         weights = load_weights(run)
         try:
-            shape = Shape(len(users), len(items), options.factors, y_bounds, levels)
+            factors = getattr(options, "factors", 0)
+            shape = Shape(len(users), len(items), factors, y_bounds, data.levels)
             module = build(recipe, kept_features(weights, shape))
-        except AttributeError:
-            raise CftuiError(f"{run.config_file}: no architecture {recipe.architecture!r} in this cftui") from None
+        except CftuiError as error:
+            raise CftuiError(f"{run.config_file}: {error}") from None
         try:
             module.load_state_dict(weights)
         except RuntimeError as error:
@@ -90,8 +87,10 @@ class TrainedModel:
             items=items,
             item_table=table,
             module=module,
-            rating_range=(low, high),
-            **fields,
+            rating_range=data.rating_range,
+            data_name=data.name,
+            fingerprint=data.fingerprint,
+            noun=data.noun,
         )
 
     def at_epoch(self, epoch: int) -> TrainedModel:
@@ -181,7 +180,7 @@ class TrainedModel:
     def valid_loss(self) -> float | None:
         """Mean squared error on the validation set after the last epoch, None where no epoch was finished."""
         last = self.run.history().last
-        return float(last["valid_loss"]) if last else None
+        return last["valid_loss"] if last else None
 
     def rate(self, row: np.ndarray, items: np.ndarray | None = None) -> np.ndarray:
         """Ratings a user with this row ``[d]`` would give the items with these codes ``[n]``: float32 ``[n]``.

@@ -12,6 +12,7 @@ from cftui.cli.output import narrate, print_facts, print_json, print_table, reco
 from cftui.cli.verb import HyperParameter, Session, Verbs, pass_session, rows_option
 from cftui.data.store import catalog
 from cftui.data.synth.shapes import SHAPES
+from cftui.engine.models.options import Options
 from cftui.errors import CftuiError
 
 NAME = click.argument("name", default="ml-100k")
@@ -109,7 +110,13 @@ def rm(session: Session, name: str) -> None:
 
 @data.command()
 @click.argument("shape", metavar=f"{{{'|'.join(SHAPES)}}}")
-@click.option("--seed", type=HyperParameter("seed"), default=0, show_default=True, help="Another seed, other ratings.")
+@click.option(
+    "--seed",
+    type=HyperParameter(Options.option("seed")),
+    default=0,
+    show_default=True,
+    help="Another seed, other ratings.",
+)
 @click.option("--scale", type=float, default=1.0, show_default=True, help="Multiplies users, items and ratings.")
 @pass_session
 def synth(session: Session, shape: str, seed: int, scale: float) -> None:

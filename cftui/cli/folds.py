@@ -10,7 +10,8 @@ import click
 from cftui.cli.output import narrate, print_json, print_table
 from cftui.cli.verb import Session
 from cftui.engine.interrupts import StopRequested
-from cftui.engine.models.recipes import Options, Recipe
+from cftui.engine.models.options import Options
+from cftui.engine.models.recipes import Recipe
 
 if TYPE_CHECKING:
     from cftui.analysis.evaluation.rankings import Evaluation
@@ -84,14 +85,11 @@ def evaluate_folds(
         """Above the first row, once nothing can be wrong with the options any more."""
         nonlocal headed
         if not headed and not session.json:
-            work = f"{options.epochs} epochs of batches of {options.bs:,}"
-            if chosen.sampled:
-                work = f"{options.epochs} sweeps, {options.factors} factors,"
             narrate(
-                f"{chosen.name} on {data}: {count} {kind} folds, {work} "
+                f"{chosen.name} on {data}: {count} {kind} folds, {options.in_words()} "
                 f"on {devices.describe(where)}, seed {options.seed}"
             )
-            print(_row("fold", "ratings", *SCORES, *([COVERAGE] if chosen.sampled else [])), flush=True)
+            print(_row("fold", "ratings", *SCORES, *([COVERAGE] if chosen.fitting.intervals else [])), flush=True)
         headed = True
 
     def rank(fold: Split, model: Architecture) -> Evaluation:

@@ -9,6 +9,7 @@ import click
 from cftui.cli.output import narrate, print_facts, print_json, print_table
 from cftui.cli.train import EventPrinter, epoch_row
 from cftui.cli.verb import HyperParameter, Session, Verbs, home_option, pass_session
+from cftui.engine.gradient.method import GradientOptions
 from cftui.engine.interrupts import stop_requests
 from cftui.errors import CftuiError
 
@@ -44,27 +45,27 @@ def _list(session: Session) -> None:
 @pass_session
 def show(session: Session, run_name: str) -> None:
     """One run: its settings and its epoch table."""
-    from cftui.engine.runs.folder import find, settings
+    from cftui.engine.runs.folder import find
 
     run = find(session.home, run_name)
     config, history = run.config(), run.history()
     status = run.status(history)
     if session.json:
-        print_json({**config, "status": status, "epochs": history.epochs, "ending": history.ending})
+        print_json({**config.as_json(), "status": status, "epochs": history.epochs, "ending": history.ending})
         return
     unit = history.unit
-    options = {unit + "s" if name == "epochs" else name: value for name, value in settings(config).items()}
-    versions = ", ".join(f"{name} {version}" for name, version in config["versions"].items())
+    options = config.settings()
+    versions = ", ".join(f"{name} {version}" for name, version in config.versions.items())
     print_facts(
         {
             "run": run.name,
             "status": status,
-            "recipe": f"{config['recipe']['name']}: {config['recipe']['summary']}",
-            "data": f"{config['data']['name']} ({config['data']['fingerprint']})",
+            "recipe": f"{config.recipe.name}: {config.recipe.summary}",
+            "data": f"{config.data.name} ({config.data.fingerprint})",
             "options": ", ".join(f"{name} {value}" for name, value in options.items()),
-            "device": config["device"],
+            "device": config.device,
             "versions": versions,
-            "created": config["created"],
+            "created": config.created,
             "folder": run.path,
         }
     )
@@ -108,7 +109,13 @@ def attach(session: Session, run_name: str) -> None:
 
 @runs.command()
 @RUN
-@click.option("--epochs", "more_epochs", type=HyperParameter("epochs"), help="A run that is done: so many more epochs.")
+@click.option(
+    "--epochs",
+    "--sweeps",
+    "more_epochs",
+    type=HyperParameter(GradientOptions.option("epochs")),
+    help="How many more epochs or sweeps, for a run that is done.",
+)
 @click.option("--device", default="auto", show_default=True)
 @pass_session
 def resume(session: Session, run_name: str, more_epochs: int | None, device: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from cftui.cli.output import narrate, print_json
-from cftui.cli.train import options_of, training_options
+from cftui.cli.train import SPLIT_HELP, options_of, training_options
 from cftui.cli.verb import Session, Verb, pass_session
 from cftui.engine.interrupts import stop_requests
 from cftui.engine.models.recipes import recipe
@@ -26,7 +26,7 @@ from cftui.errors import CftuiError
     "[default: weight decay of factors and of biases; bayes: factors]",
 )
 @click.option("--random", "draws", type=click.IntRange(1, 1000), metavar="N", help="N settings at random, not all.")
-@click.option("--split", default="random", show_default=True, help="random, u1..u5 (official), or time.")
+@click.option("--split", default="random", show_default=True, help=SPLIT_HELP)
 @click.option("--name", metavar="NAME", help="The runs are NAME-01, NAME-02, ... and NAME-best [default: sweep-....].")
 @training_options
 @pass_session
@@ -39,7 +39,7 @@ def sweep(
     data_name: str,
     device: str,
     fast: bool,
-    **given: Any,
+    **values: Any,
 ) -> None:
     """Try RECIPE under many settings; train the best, and score that one on what was held back.
 
@@ -48,15 +48,13 @@ def sweep(
     Ctrl+C stops, and names the best so far.
     """
     chosen = recipe(recipe_name)
-    options = options_of(chosen, fast, given)
+    options = options_of(chosen, fast, values)
     with stop_requests() as stop_requested:
         from cftui.engine import device as devices
         from cftui.engine import sweep as sweeps
         from cftui.engine.training import train
 
-        grid = sweeps.parse(asked or (sweeps.USUAL_SAMPLED if chosen.sampled else sweeps.USUAL))
-        # Said before the first trial, not after.
-        chosen.check(*grid)
+        grid = sweeps.parse(chosen, asked or chosen.fitting.grid)
         tried, where = sweeps.settings(grid, draws, options.seed), devices.choose(device)
         name = name or sweeps.new_name(session.home)
         narrate(f"sweep {name}: {len(tried)} settings of {chosen.name}, validated within the training ratings")
@@ -70,7 +68,7 @@ def sweep(
             else:
                 shown = "diverged" if trial.loss is None else f"{trial.loss:.6f}"
                 print(f"{trial.run}  {sweeps.as_words(trial.setting):<{width}}  {shown}", flush=True)
-        winner = sweeps.best(trials)
+        winner = sweeps.best(trials, chosen.fitting.score)
         if winner is None:
             if stop_requested():
                 narrate(f"sweep {name} stopped before the first setting was through")
@@ -80,8 +78,8 @@ def sweep(
         if stop_requested():
             return
         run = train(session.home, chosen, replace(options, **winner.setting), name=f"{name}-best", **shared)
-        ending = run.history().ending or {}
-    loss = ending.get("valid_loss")
+        ending = run.history().ending
+    loss = ending.get("valid_loss") if ending else None
     if session.json:
         outcome = {"run": run.name, "of": winner.run, "setting": winner.setting, "inner_loss": winner.loss}
         print_json({"event": "best", **outcome, "valid_loss": loss})

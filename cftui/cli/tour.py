@@ -6,6 +6,7 @@ import click
 
 from cftui.cli.output import narrate, print_facts, print_json, print_table, records
 from cftui.cli.verb import HyperParameter, Session, Verb, pass_session
+from cftui.engine.models.options import Options
 
 EXAMPLE = "Silence of the Lambs, The (1991)"
 DATA = "ml-100k"
@@ -13,7 +14,7 @@ USER = 196
 
 
 @click.command(cls=Verb)
-@click.option("--seed", type=HyperParameter("seed"), default=0, show_default=True)
+@click.option("--seed", type=HyperParameter(Options.option("seed")), default=0, show_default=True)
 @click.option("--device", default="auto", show_default=True)
 @pass_session
 def tour(session: Session, seed: int, device: str) -> None:
@@ -30,7 +31,7 @@ def tour(session: Session, seed: int, device: str) -> None:
     from cftui.data import statistics
     from cftui.data.store import catalog, sources
     from cftui.engine import device as devices
-    from cftui.engine.models.recipes import Options, recipe
+    from cftui.engine.models.recipes import recipe
     from cftui.engine.training import train
 
     home, where = session.home, devices.choose(device)
@@ -50,7 +51,14 @@ def tour(session: Session, seed: int, device: str) -> None:
         print()
         print_table(records(statistics.head(tables)))
     heading("model4: dot product, sigmoid range, biases, weight decay")
-    run = train(home, recipe("model4"), Options(seed=seed), data=DATA, device=where, emit=EventPrinter(session.json))
+    run = train(
+        home,
+        recipe("model4"),
+        recipe("model4").options(seed=seed),
+        data=DATA,
+        device=where,
+        emit=EventPrinter(session.json),
+    )
     model = TrainedModel.load(run)
 
     biases = ranking.biases(model)

@@ -2,56 +2,100 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import click
 
 from cftui.cli.output import narrate, print_json, print_table
 from cftui.cli.verb import Decorated, HyperParameter, Session, Verb, pass_session
+from cftui.engine.gradient.method import FAST_BATCH
 from cftui.engine.interrupts import stop_requests
-from cftui.engine.models.recipes import BURN_IN, FAST_BATCH, RECIPES, Options, Recipe, recipe
+from cftui.engine.models.methods import all_methods
+from cftui.engine.models.options import Option, Options
+from cftui.engine.models.recipes import RECIPES, Recipe, all_recipes, recipe
+from cftui.engine.runs.events import EpochEvent, Event
 from cftui.errors import CftuiError
 
-
-def _recipes_help() -> str:
-    width = max(map(len, RECIPES))
-    rows = "\n".join(f"  {row.name:<{width}}  {row.summary}" for row in RECIPES.values())
-    return f"\b\nRecipes:\n{rows}"
+SPLIT_HELP = "random, u1..u5 (official), time, none (train on every rating), or such as fold2of5."
 
 
-def _hyper(name: str, text: str, default: Any = None, *more: str) -> Any:
-    shown = {"default": default, "show_default": True} if default is not None else {}
-    return click.option(f"--{name.replace('_', '-')}", *more, type=HyperParameter(name), help=text, **shown)
+class TrainVerb(Verb):
+    """A verb whose help ends with the list of recipes, those of other installed packages included."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Recipes"):
+            formatter.write_dl([(one.name, one.summary) for one in all_recipes().values()])
+
+
+def _only_given(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    """None for what nobody gave, so that a recipe's own default can take its place."""
+    source = context.get_parameter_source(parameter.name or "")
+    return None if source in (None, click.core.ParameterSource.DEFAULT) else value
 
 
 def _defaults(name: str) -> str:
-    """``[default: 5; bayes: 300]``."""
-    usual = getattr(Options, name)
-    others = {row.name: getattr(row, name) for row in RECIPES.values() if getattr(row, name) != usual}
-    return f"[default: {'; '.join([str(usual), *(f'{recipe}: {value}' for recipe, value in others.items())])}]"
+    """The default of an option in words: ``[default: 50; bayes: 16]``."""
+    by_method: dict[str, list[Any]] = {}
+    for row in RECIPES.values():
+        if name in row.described:
+            by_method.setdefault(row.method, []).append(row.default(name))
+    words = {
+        method: f"{values[0]}" if len({str(value) for value in values}) == 1 else "the recipe's own"
+        for method, values in by_method.items()
+    }
+    words = {method: word for method, word in words.items() if word not in ("None", "True", "False")}
+    first, *others = words.items() or [("", "")]
+    parts = [first[1], *(f"{method}: {word}" for method, word in others)]
+    return f" [default: {'; '.join(parts)}]" if first[1] else ""
+
+
+def _option(name: str, only: str, option: Option) -> Callable[[Decorated], Decorated]:
+    """One hyper-parameter as an option of the command line.
+
+    Args:
+        only: the method that has it if it is not the first, for the help; "" otherwise.
+    """
+    flag = name.replace("_", "-")
+    text = f"{only}: {option.help[0].lower()}{option.help[1:]}" if only else option.help
+    if option.kind is bool:
+        default = any(getattr(one.options, name) for one in all_methods() if name in one.described)
+        words = f"--{flag}/--no-{flag}" if default else f"--{flag}"
+        return click.option(words, name, is_flag=True, default=None, callback=_only_given, help=text)
+    return click.option(
+        f"--{flag}", name, type=HyperParameter(option), callback=_only_given, help=f"{text}{_defaults(name)}"
+    )
+
+
+def _method_options() -> list[Callable[[Decorated], Decorated]]:
+    """The options of all methods, each once, in the order of the methods."""
+    first = all_methods()[0].name
+    every: dict[str, tuple[str, Option]] = {}
+    for method in all_methods():
+        for name, option in method.described.items():
+            every.setdefault(name, ("" if method.name == first else method.name, option))
+    return [_option(name, *one) for name, one in every.items() if name not in ("split", "item_key")]
 
 
 def training_options(function: Decorated) -> Decorated:
-    """What to train on, how, and where: of ``cftui train``, and of every verb that trains as it does.
+    """What to train on, how, and where: the options of ``cftui train`` and of every verb that trains as it does.
 
-    Handed on by the names of ``Options``, and as ``data_name``, ``fast`` and ``device``.
+    They arrive under the names of the methods' options, with None for what was not given, and as ``data_name``,
+    ``fast`` and ``device``.
     """
     options = (
         click.option("--data", "data_name", default="ml-100k", show_default=True, help="Data set."),
-        click.option("--item-key", type=click.Choice(["title", "id"]), default="title", show_default=True),
-        _hyper("seed", "Seed of split, weights and order.", 0),
-        _hyper("epochs", f"Passes over the training ratings {_defaults('epochs')}.", None, "--sweeps"),
-        _hyper("lr", "Highest learning rate of the one-cycle schedule.", 5e-3),
-        _hyper("wd", "Weight decay [default: the recipe's own]."),
-        _hyper("wd_bias", "Weight decay of user and item biases [default: the recipe's own, else as --wd]."),
-        _hyper("bs", "Ratings per batch.", 64),
-        click.option("--fast", is_flag=True, help=f"Batches of {FAST_BATCH}: as good, and three times as quick."),
-        _hyper("factors", f"Latent factors {_defaults('factors')}."),
-        _hyper("patience", "End after so many epochs without a better validation loss."),
-        click.option("--keep-best", is_flag=True, help="End with the weights of the best epoch instead of the last."),
-        _hyper("burn_in", f"bayes: sweeps that count for nothing [default: {BURN_IN}, or a quarter of a short chain]."),
-        click.option("--implicit/--no-implicit", default=True, help="bayes: learn from who rated what, or not."),
-        click.option("--side/--no-side", default=True, help="bayes: learn from genres, ages, counts, or not."),
+        click.option(
+            "--item-key",
+            type=click.Choice(["title", "id"]),
+            default="title",
+            show_default=True,
+            help="What identifies an item.",
+        ),
+        *_method_options(),
+        click.option(
+            "--fast", is_flag=True, help=f"Batches of {FAST_BATCH}: as accurate as 64, and three times as fast."
+        ),
         click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps."),
     )
     for option in reversed(options):
@@ -59,18 +103,16 @@ def training_options(function: Decorated) -> Decorated:
     return function
 
 
-def options_of(chosen: Recipe, fast: bool, given: dict[str, Any]) -> Options:
-    """The hyper-parameters that ``training_options`` handed on. Raises UsageError for ``--fast`` beside ``--bs``."""
-    if fast and given["bs"] != Options.bs:
+def options_of(chosen: Recipe, fast: bool, values: dict[str, Any]) -> Options:
+    """The options that ``training_options`` passed on. Raises UsageError for ``--fast`` beside ``--bs``."""
+    if fast and values["bs"] is not None:
         raise click.UsageError(f"--fast means --bs {FAST_BATCH}; give one of them")
-    return chosen.options(**{**given, "bs": FAST_BATCH} if fast else given)
+    return chosen.options(**{**values, "bs": FAST_BATCH} if fast else values)
 
 
-@click.command(cls=Verb, epilog=_recipes_help())
+@click.command(cls=TrainVerb)
 @click.argument("recipe_name", metavar="RECIPE")
-@click.option(
-    "--split", default="random", show_default=True, help="random, u1..u5 (official), time, or such as fold2of5."
-)
+@click.option("--split", default="random", show_default=True, help=SPLIT_HELP)
 @training_options
 @click.option("--name", metavar="RUN", help="Name of the run [default: the recipe and four hex digits].")
 @click.option("--summary", is_flag=True, help="Show the architecture instead of training.")
@@ -83,7 +125,7 @@ def train(
     name: str | None,
     fast: bool,
     summary: bool,
-    **given: Any,
+    **values: Any,
 ) -> None:
     """Train RECIPE and keep it in a run folder.
 
@@ -91,11 +133,11 @@ def train(
     batch in hand and keeps what was learned; a terminal that goes away stops nothing.
     """
     chosen = recipe(recipe_name)
-    options = options_of(chosen, fast, given)
+    options = options_of(chosen, fast, values)
     if summary:
         _summary(session, chosen, options, data_name)
         return
-    # In place before PyTorch is loaded: a terminal dropped in the first seconds must not matter either.
+    # Installed before PyTorch is imported, so that a terminal lost in the first seconds does not matter either.
     with stop_requests() as stop_requested:
         from cftui.engine import device as devices
         from cftui.engine.training import train as run_training
@@ -122,7 +164,7 @@ class EventPrinter:
         self._json = as_json
         self._silent = False
 
-    def __call__(self, event: dict[str, Any]) -> None:
+    def __call__(self, event: Event) -> None:
         if self._silent:
             return
         try:
@@ -130,71 +172,68 @@ class EventPrinter:
         except OSError:
             self._silent = True
 
-    def _print(self, event: dict[str, Any]) -> None:
-        kind = event["event"]
+    def _print(self, event: Event) -> None:
         if self._json:
             # Windows of batch losses are for charts; they stay in the log.
-            if kind != "window":
+            if event["event"] != "window":
                 print_json(event)
-        elif kind in ("start", "resume"):
+        elif event["event"] == "start" or event["event"] == "resume":
             unit = event.get("unit", "epoch")
-            batches = f"{event['steps_per_epoch']:,} batches of " if unit == "epoch" else ""
+            batches = f"{event['steps_per_epoch']:,} batches of " if event["steps_per_epoch"] > 1 else ""
             narrate(
-                f"run {event['run']}: {event['epochs']} {unit}s of {batches}{event['batch_size']:,}"
-                f"{'' if batches else ' ratings'} on {event['device']}"
+                f"run {event['run']}: {event['epochs']} {unit}{'' if event['epochs'] == 1 else 's'} of "
+                f"{batches}{event['batch_size']:,}{'' if batches else ' ratings'} on {event['device']}"
             )
-            if kind == "resume":
-                narrate(f"going on after {'batch' if batches else unit} {event['step']:,} of {event['steps']:,}")
+            if event["event"] == "resume":
+                narrate(f"continuing after {'batch' if batches else unit} {event['step']:,} of {event['steps']:,}")
             print(f"{unit}  train_loss  valid_loss    rmse   time", flush=True)
-        elif kind == "epoch":
+        elif event["event"] == "epoch":
             print(epoch_row(event), flush=True)
-        elif kind in ("done", "stopped"):
+        elif event["event"] == "done" or event["event"] == "stopped":
             early = " early" if event.get("early") else ""
             kept = event.get("kept_epoch")
             which = f"; weights of epoch {kept}" if kept is not None and kept != event["epochs"] - 1 else ""
-            narrate(f"run {event['run']} {kind}{early} after {event['seconds']:.1f} s of fitting{which}")
-        elif kind == "baselines":
+            narrate(f"run {event['run']} {event['event']}{early} after {event['seconds']:.1f} s of fitting{which}")
+        elif event["event"] == "baselines":
             worth = ", ".join(f"{LINES[name]} {loss:.4f}" for name, loss in event.items() if name in LINES)
             narrate(f"to beat on this split: {worth}")
 
 
-def epoch_row(event: dict[str, Any]) -> str:
+def epoch_row(event: EpochEvent) -> str:
     """A row of the chapter's table, with the root mean squared error."""
     minutes, seconds = divmod(event["seconds"], 60)
-    losses = "".join(f"{event[key]:>12.6f}" if event[key] is not None else f"{'nan':>12}" for key in LOSSES)
-    rmse = f"{event['rmse']:.3f}" if event["rmse"] is not None else "nan"
+    both = (event["train_loss"], event["valid_loss"])
+    losses = "".join(f"{loss:>12.6f}" if loss is not None else f"{'-':>12}" for loss in both)
+    rmse = f"{event['rmse']:.3f}" if event["rmse"] is not None else "-"
     return f"{event['epoch']:>5}{losses}  {rmse:>6}  {int(minutes):02d}:{seconds:04.1f}"
 
 
 # What the baselines are called.
 LINES = {"global_mean": "global mean", "bias_only": "bias only", "item_knn": "item kNN"}
-LOSSES = ("train_loss", "valid_loss")
 
 
 @click.command("lr-find", cls=Verb)
 @click.argument("recipe_name", metavar="RECIPE")
-@click.option("--data", "data_name", default="ml-100k", show_default=True, help="Data set.")
-@click.option("--split", default="random", show_default=True, help="random, u1..u5 (official), or time.")
-@_hyper("seed", "Seed of split, weights and order.", 0)
-@_hyper("bs", "Ratings per batch.", 64)
-@_hyper("wd", "Weight decay [default: the recipe's own].")
-@_hyper("factors", "Latent factors.", 50)
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
+@click.option("--split", default="random", show_default=True, help=SPLIT_HELP)
+@training_options
 @pass_session
-def lr_find(session: Session, recipe_name: str, data_name: str, device: str, **options: Any) -> None:
+def lr_find(session: Session, recipe_name: str, data_name: str, device: str, fast: bool, **values: Any) -> None:
     """Try a hundred learning rates on RECIPE and suggest one (fastai's lr_find, valley)."""
     chosen = recipe(recipe_name)
-    if chosen.sampled:
-        raise CftuiError(f"{chosen.name} has no learning rate: it is sampled, not trained by gradients")
+    if not chosen.fitting.has_lr_finder:
+        raise CftuiError(f"{chosen.name} has no learning rate: it is {chosen.fitting.how}")
+    options = options_of(chosen, fast, values)
     from cftui.data.splits import split
     from cftui.engine import device as devices
     from cftui.engine.gradient.lr_finder import find_lr
     from cftui.engine.gradient.trainer import Trainer
-    from cftui.engine.training import open_ratings
+    from cftui.engine.training import fitter_for, open_ratings
 
-    where, given = devices.choose(device), chosen.options(**options)
-    ratings = open_ratings(session.home, data_name)
-    found = find_lr(Trainer(chosen, given, ratings, split(ratings, given.split, given.seed), where))
+    where = devices.choose(device)
+    ratings = open_ratings(session.home, data_name, options.item_key)
+    trainer = fitter_for(chosen, options, ratings, split(ratings, options.split, options.seed), where)
+    assert isinstance(trainer, Trainer)  # what has_lr_finder promises
+    found = find_lr(trainer)
     if session.json:
         print_json({"recipe": chosen.name, "suggestion": found.suggestion, "lr": found.lr, "loss": found.loss})
         return
@@ -204,34 +243,29 @@ def lr_find(session: Session, recipe_name: str, data_name: str, device: str, **o
 
 
 def _summary(session: Session, chosen: Recipe, options: Options, data_name: str) -> None:
-    from cftui.engine.gradient.trainer import build, shape_of
     from cftui.engine.models import summary
+    from cftui.engine.models.build import build, shape_of
+    from cftui.engine.models.importing import path_of
     from cftui.engine.training import open_ratings
 
     ratings = open_ratings(session.home, data_name, options.item_key)
-    shape = shape_of(chosen, ratings, options.factors)
+    shape = shape_of(chosen, ratings, getattr(options, "factors", 0))
     model = build(chosen, shape, options.seed)
     rows = summary.layers(model)
     total = sum(row["parameters"] for row in rows)
+    architecture = path_of(chosen.architecture).rpartition(":")[2]
     facts = {
         "recipe": chosen.name,
         "summary": chosen.summary,
-        "architecture": chosen.architecture,
+        "architecture": architecture,
         "y_range": shape.y_range,
-        "weight_decay": options.decay(chosen),
-        "bias_decay": options.bias_decay(chosen),
         "parameters": total,
+        **options.summary(),
     }
     if session.json:
         print_json({**facts, "layers": rows})
         return
-    print(f"{chosen.name}: {chosen.summary} ({chosen.architecture})")
+    print(f"{chosen.name}: {chosen.summary} ({architecture})")
     print_table(rows, {"parameters": ","})
-    if chosen.sampled:
-        print(f"{total:,} numbers a draw; {options.epochs} sweeps by Gibbs sampling, the first {options.burn} let go")
-        return
-    sigmoid = "none" if shape.y_range is None else "{:g} to {:g}".format(*shape.y_range)
-    decay = f"{facts['weight_decay']:g}"
-    if facts["bias_decay"] != facts["weight_decay"]:
-        decay += f", of biases {facts['bias_decay']:g}"
-    print(f"{total:,} parameters; sigmoid range: {sigmoid}; weight decay: {decay}; AdamW, one-cycle")
+    sigmoid = "" if shape.y_range is None else "; sigmoid range {:g} to {:g}".format(*shape.y_range)
+    print(f"{total:,} parameters{sigmoid}; {options.fitted_by()}")

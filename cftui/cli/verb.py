@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from cftui.engine.models.recipes import OPTIONS
+from cftui.engine.models.options import Option
 from cftui.errors import CftuiError
 from cftui.home import Home
 
@@ -71,9 +71,9 @@ class Verbs(click.Group):
 class HyperParameter(click.ParamType):
     """A number checked by the same rule that the app's form uses."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self._option = OPTIONS[name]
+    def __init__(self, option: Option) -> None:
+        self.name = option.label
+        self._option = option
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:

@@ -12,7 +12,7 @@ from cftui.data.ratings import Ratings
 from cftui.errors import CftuiError
 
 VALID_SHARE = 0.2
-NAMES = ("random", "u1", "u2", "u3", "u4", "u5", "time")
+NAMES = ("random", "u1", "u2", "u3", "u4", "u5", "time", "none")
 # Behind the name of a split: its training ratings, divided once more; what it holds back is in neither part.
 INNER = ".inner"
 FOLD = re.compile(r"fold([1-9]\d{0,8})of([1-9]\d{0,8})")
@@ -36,6 +36,7 @@ def split(ratings: Ratings, name: str = "random", seed: int = 0) -> Split:
     ``random`` is fastai's: the first int(0.2 n) rows of a permutation drawn from ``seed`` validate. ``u1`` ...
     ``u5`` are MovieLens 100K's official folds, five runs of 20,000 rows in file order. ``time`` validates on the
     last fifth of each user's ratings. ``fold2of5`` is the second of five random ``folds``.
+    ``none`` trains on every row and validates on none of them, for a model that goes to work.
     ``u1.inner`` is for choosing by: of the rows that train in ``u1`` a random fifth validates.
 
     Raises:
@@ -55,6 +56,8 @@ def split(ratings: Ratings, name: str = "random", seed: int = 0) -> Split:
         return _random(len(ratings), seed)
     if name == "time":
         return _time(ratings)
+    if name == "none":
+        return Split("none", train=np.arange(len(ratings)), valid=np.empty(0, np.int64))
     if name in ratings.known_splits:
         return _fold(len(ratings), ratings.known_splits.index(name), len(ratings.known_splits))
     if name in NAMES:

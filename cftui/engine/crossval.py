@@ -1,4 +1,4 @@
-"""Cross-validation: one recipe trained on every fold in turn. Nothing is written anywhere."""
+"""Cross-validation: one recipe trained on every fold in turn. It writes no files."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import torch
 from cftui.data.ratings import Ratings
 from cftui.data.splits import Split
 from cftui.engine.device import describe
-from cftui.engine.gradient.trainer import Diverged, Hooks
+from cftui.engine.fitting import Diverged, Hooks
 from cftui.engine.interrupts import StopRequested
 from cftui.engine.metrics import Score
 from cftui.engine.models.architectures import Architecture
-from cftui.engine.models.recipes import Options, Recipe
-from cftui.engine.training import trainer_for
+from cftui.engine.models.options import Options
+from cftui.engine.models.recipes import Recipe
+from cftui.engine.training import fitter_for
 from cftui.errors import CftuiError
 
 T = TypeVar("T")
@@ -24,14 +25,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class FoldScore(Generic[T]):
-    """What one fold gave.
+    """The result of one fold.
 
     Attributes:
-        name: of its split.
-        score: of the model as training left it, on the fold's validation ratings.
-        seconds: of fitting, the validation after every epoch included.
-        coverage: the share of validation ratings inside their 90 % intervals, None where the model has none.
-        judged: what ``judge`` of ``cross_validate`` gave, None where there is none.
+        name: the name of its split.
+        score: the score of the fitted model on the fold's validation ratings.
+        seconds: time of fitting, the validation after every epoch included.
+        coverage: share of validation ratings inside their 90 % intervals; None for a model without intervals.
+        judged: what ``judge`` of ``cross_validate`` returned; None without a judge.
     """
 
     name: str
@@ -51,13 +52,13 @@ def cross_validate(
     on_start: Callable[[Split], None] = lambda fold: None,
     judge: Callable[[Split, Architecture], T] | None = None,
 ) -> Iterator[FoldScore[T]]:
-    """Train ``recipe`` afresh on each fold and yield its score as it ends; weights and order are of ``options.seed``.
+    """Train ``recipe`` afresh on each fold and yield its score as it ends; ``options.seed`` seeds weights and order.
 
     Args:
-        folds: ``splits.folds`` or ``splits.official_folds``; ``options.split`` is not looked at.
-        should_stop: asked before every batch. Once it says so, the fold in hand is dropped and nothing more comes.
-        on_start: called when a fold's training begins, with all that it needs in place.
-        judge: given the fold and its trained model, on the CPU and frozen; for what else there is to know of it.
+        folds: ``splits.folds`` or ``splits.official_folds``; ``options.split`` is ignored.
+        should_stop: asked before every batch. Once it returns true, the current fold is dropped and iteration ends.
+        on_start: called when a fold's training begins, after everything it needs has been set up.
+        judge: receives the fold and its trained model, frozen and on the CPU, for a further judgement.
 
     Raises:
         CftuiError: an option does not suit the data, or the device's memory is too small.
@@ -67,11 +68,11 @@ def cross_validate(
         if should_stop():
             return
         try:
-            trainer = trainer_for(recipe, options, ratings, part, device)
+            fitter = fitter_for(recipe, options, ratings, part, device)
             on_start(part)
-            outcome = trainer.fit(Hooks(should_stop=should_stop))
-            # The last epoch's score is not it where an earlier epoch's weights were kept.
-            score, seconds, coverage = trainer.validate(), trainer.elapsed, trainer.coverage()
+            outcome = fitter.fit(Hooks(should_stop=should_stop))
+            # Not the last epoch's score: the weights of an earlier epoch may have been kept.
+            score, seconds, coverage = fitter.validate(), fitter.elapsed, fitter.coverage()
         except Diverged as error:
             raise Diverged(f"{part.name}: {error}") from None
         except torch.OutOfMemoryError:
@@ -80,5 +81,5 @@ def cross_validate(
             ) from None
         if outcome == "stopped":
             return
-        judged = judge(part, trainer.model.to("cpu").eval().requires_grad_(False)) if judge else None
+        judged = judge(part, fitter.model.to("cpu").eval().requires_grad_(False)) if judge else None
         yield FoldScore(part.name, score, seconds, coverage, judged)

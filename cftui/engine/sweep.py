@@ -1,8 +1,8 @@
-"""A sweep: one recipe under many settings, the best of them chosen without a look at the test part.
+"""A sweep: one recipe under many settings, of which the best is chosen without looking at the validation ratings.
 
 Every setting is trained on four fifths of the split's training ratings and validated on the rest of them (the split's
-name with ``.inner`` behind it), as a run like any other. The best is then trained on all of them, and only that run is
-scored on the ratings the split holds back.
+name followed by ``.inner``), as a run like any other. The best is then trained on all of them, and only that run is
+scored on the ratings that the split holds back.
 """
 
 from __future__ import annotations
@@ -11,24 +11,23 @@ import itertools
 import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import torch
 
 from cftui.data.splits import INNER
-from cftui.engine.gradient.trainer import Diverged
+from cftui.engine.fitting import Diverged
 from cftui.engine.interrupts import StopRequested
-from cftui.engine.models.recipes import OPTIONS, Options, Recipe
+from cftui.engine.models.method import LOSS, Score
+from cftui.engine.models.options import Options
+from cftui.engine.models.recipes import Recipe
 from cftui.engine.runs import folder as runs
+from cftui.engine.runs.folder import RunFolder
 from cftui.engine.training import Emit, train
 from cftui.errors import CftuiError, suggestion
 from cftui.home import Home
 
-# Where nothing else is asked for: how much the factors are held down, and how much less the biases; a sampler finds
-# out by itself, and is only to be told how many factors there are.
-USUAL = ("wd=0.1,0.15,0.2,0.3", "wd_bias=0.01,0.02,0.05,0.1")
-USUAL_SAMPLED = ("factors=8,16,32",)
 # More runs than anybody meant to start.
 MOST = 1000
 
@@ -37,7 +36,7 @@ Setting = dict[str, Any]
 
 @dataclass(frozen=True)
 class Between:
-    """Any value from ``low`` to ``high``; drawn evenly on a logarithmic scale where both are above 0."""
+    """Any value from ``low`` to ``high``, drawn uniformly on a logarithmic scale if both are above 0."""
 
     low: float
     high: float
@@ -58,7 +57,8 @@ class Trial:
     Attributes:
         run: the name of its folder.
         setting: the options that differ from trial to trial.
-        loss: mean squared error on the ratings it was validated on; None where the loss exploded.
+        loss: the method's score on the ratings it was validated on, by default the mean squared error; None if it
+            diverged.
     """
 
     run: str
@@ -66,32 +66,37 @@ class Trial:
     loss: float | None
 
 
-def parse(asked: Sequence[str]) -> dict[str, Values]:
-    """``lr=1e-3,5e-3`` are values, ``wd=0.05..0.5`` is a range to draw from. Raises CftuiError saying what is wrong."""
-    found: dict[str, Values] = {}
-    for text in asked:
+def parse(recipe: Recipe, grid: Sequence[str]) -> dict[str, Values]:
+    """Read a grid: ``lr=1e-3,5e-3`` lists values, ``wd=0.05..0.5`` is a range to draw from.
+
+    Raises:
+        CftuiError: something is malformed, or the recipe has no such option to sweep.
+    """
+    options = {name: one for name, one in recipe.described.items() if one.sweepable}
+    values_of: dict[str, Values] = {}
+    for text in grid:
         name, equals, values = (part.strip() for part in text.partition("="))
         name = name.replace("-", "_")
         if not equals or not values:
             raise CftuiError(f"{text!r}: must be such as lr=1e-3,5e-3 or wd=0.05..0.5")
-        if name not in OPTIONS or name == "seed":
-            known = [option for option in OPTIONS if option != "seed"]
-            raise CftuiError(f"no option {name!r} to sweep; {suggestion(name, known)}")
-        if name in found:
-            raise CftuiError(f"{name} is given twice; one list holds all its values")
-        parse_one = OPTIONS[name].parse
+        name = recipe.known(name)
+        if name not in options:
+            raise CftuiError(f"option {name!r} cannot be swept; {suggestion(name, list(options))}")
+        if name in values_of:
+            raise CftuiError(f"{name} is given twice; put all its values into one list")
+        parse_one = options[name].parse
         if ".." in values:
             low, high = (parse_one(part) for part in values.split("..", 1))
             if low >= high:
-                raise CftuiError(f"{text!r}: a range goes from less to more")
-            found[name] = Between(low, high)
+                raise CftuiError(f"{text!r}: a range must go from the lower value to the higher")
+            values_of[name] = Between(low, high)
         else:
-            found[name] = list(dict.fromkeys(parse_one(part) for part in values.split(",")))
-    return found
+            values_of[name] = list(dict.fromkeys(parse_one(part) for part in values.split(",")))
+    return values_of
 
 
 def settings(grid: Mapping[str, Values], draws: int | None = None, seed: int = 0) -> list[Setting]:
-    """Every combination, or so many at random, none twice: pure functions of grid and seed.
+    """Every combination, or ``draws`` different ones at random: a pure function of grid and seed.
 
     Raises:
         CftuiError: a range without ``draws``, or more than a thousand combinations.
@@ -99,28 +104,31 @@ def settings(grid: Mapping[str, Values], draws: int | None = None, seed: int = 0
     if draws is None:
         ranges = [name for name, values in grid.items() if isinstance(values, Between)]
         if ranges:
-            raise CftuiError(f"{', '.join(ranges)}: of a range values are drawn; say how many with --random N")
+            raise CftuiError(
+                f"{', '.join(ranges)} {'is a range' if len(ranges) == 1 else 'are ranges'}: "
+                "say how many values to draw with --random N"
+            )
         lists = [values for values in grid.values() if not isinstance(values, Between)]
         if (count := math.prod(map(len, lists))) > MOST:
-            raise CftuiError(f"{count:,} combinations; --random N tries N of them")
+            raise CftuiError(f"{count:,} combinations are too many; try N of them with --random N")
         return [dict(zip(grid, values, strict=True)) for values in itertools.product(*lists)]
-    chance, found = random.Random(seed), []
-    # A small grid has fewer combinations than may be asked for.
+    chance, drawn = random.Random(seed), []
+    # A small grid may have fewer combinations than draws.
     for _ in range(draws * 20):
-        one = {name: _draw(name, values, chance) for name, values in grid.items()}
-        if one not in found:
-            found.append(one)
-        if len(found) == draws:
+        one = {name: _draw(values, chance) for name, values in grid.items()}
+        if one not in drawn:
+            drawn.append(one)
+        if len(drawn) == draws:
             break
-    return found
+    return drawn
 
 
-def _draw(name: str, values: Values, chance: random.Random) -> Any:
+def _draw(values: Values, chance: random.Random) -> Any:
     if not isinstance(values, Between):
         return chance.choice(values)
-    # Three digits are as many as anybody wants to read, or type again.
+    # Three digits are enough to read, and to type again.
     value = float(f"{values.draw(chance):.3g}")
-    return round(value) if OPTIONS[name].kind is int else value
+    return round(value) if isinstance(values.low, int) else value
 
 
 def sweep(
@@ -138,12 +146,12 @@ def sweep(
     """Train ``recipe`` under each of the settings in turn, as the runs ``name-01``, ``name-02``, ...
 
     Args:
-        options: what all trials share; ``split`` is the one whose training ratings are divided again.
+        options: what all trials share; the training ratings of their ``split`` are divided once more.
         emit: receives the events of every run.
-        stop_requested: once it says so, the trial in hand is stopped and nothing more comes.
+        stop_requested: once it returns true, the current trial is stopped and iteration ends.
 
     Raises:
-        CftuiError: an option does not suit the data, or there is a run of such a name.
+        CftuiError: an option does not suit the data, or a run has one of these names already.
     """
     digits = max(2, len(str(len(tried))))
     for number, setting in enumerate(tried, 1):
@@ -158,20 +166,27 @@ def sweep(
         except Diverged:
             yield Trial(run_name, setting, None)
             continue
-        ending = run.history().ending or {}
-        if ending.get("event") != "done":
+        ending = run.history().ending
+        if ending is None or ending["event"] != "done":
             return
-        yield Trial(run_name, setting, ending["valid_loss"])
+        yield Trial(run_name, setting, _score(run, recipe))
 
 
-def best(trials: Sequence[Trial]) -> Trial | None:
-    """The one with the least loss; None if every loss exploded."""
-    sound = [trial for trial in trials if trial.loss is not None]
-    return min(sound, key=lambda trial: trial.loss or 0.0) if sound else None
+def _score(run: RunFolder, recipe: Recipe) -> float | None:
+    """What a finished run is judged by: the score of the weights that it kept."""
+    history, key = run.history(), recipe.fitting.score.key
+    ending: Mapping[str, Any] = history.ending or {}
+    kept = [epoch for epoch in history.epochs if epoch["epoch"] == ending.get("kept_epoch")]
+    return ending[key] if key in ending else cast(float | None, kept[-1].get(key) if kept else None)
+
+
+def best(trials: Sequence[Trial], score: Score = LOSS) -> Trial | None:
+    """The trial with the best score; None if every one diverged."""
+    return score.best(trials, lambda trial: trial.loss)
 
 
 def new_name(home: Home) -> str:
-    """A name that no run begins with yet."""
+    """A name with which no run's name begins yet."""
     while True:
         name = runs.new_name("sweep", home)
         if not any(run.name.startswith(name) for run in runs.all_runs(home)):
@@ -180,5 +195,4 @@ def new_name(home: Home) -> str:
 
 def as_words(setting: Setting) -> str:
     """``wd 0.2, wd_bias 0.02``."""
-    known = [field.name for field in fields(Options) if field.name in setting]
-    return ", ".join(f"{option} {setting[option]:g}" for option in known)
+    return ", ".join(f"{option} {value:g}" for option, value in setting.items())

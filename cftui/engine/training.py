@@ -7,31 +7,40 @@ import json
 import platform
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 import torch
 
-import cftui
 from cftui.data.ratings import Ratings
 from cftui.data.splits import Split, split
 from cftui.data.store import catalog
 from cftui.engine.baselines import baselines
-from cftui.engine.bayes.chain import Chain
 from cftui.engine.device import describe
-from cftui.engine.gradient.trainer import Diverged, Hooks, Outcome, Trainer
+from cftui.engine.fitting import Diverged, Fitter, Hooks, Outcome
 from cftui.engine.interrupts import StopRequested, stop_requests
-from cftui.engine.models.recipes import Options, Recipe
+from cftui.engine.models.options import Options
+from cftui.engine.models.recipes import Recipe
 from cftui.engine.runs import folder as runs
 from cftui.engine.runs import weights
-from cftui.engine.runs.events import Event, EventWriter
+from cftui.engine.runs.config import DataFacts, RunConfig
+from cftui.engine.runs.events import (
+    BaselinesEvent,
+    EndEvent,
+    Event,
+    EventWriter,
+    Facts,
+    ResumeEvent,
+    StartEvent,
+)
 from cftui.engine.runs.folder import RunFolder
 from cftui.errors import CftuiError
 from cftui.files import write_json
 from cftui.home import Home
+from cftui.version import __version__
 
 Emit = Callable[[Event], None]
 
-# Of more ratings than these the baselines take seconds: they come after the first epoch, not before the first batch.
+# Above this many ratings the baselines take seconds: compute them after the first epoch, not before the first batch.
 MANY = 2_000_000
 
 
@@ -66,12 +75,12 @@ def train(
             return train(home, recipe, options, data=data, device=device, name=name, emit=emit, stop_requested=asked)
     ratings = open_ratings(home, data, options.item_key)
     parts = split(ratings, options.split, options.seed)
-    trainer = trainer_for(recipe, options, ratings, parts, device)
-    config = _config(recipe, options, ratings, device, train=len(parts.train), valid=len(parts.valid))
-    run = runs.create(home, name or runs.new_name(recipe.name, home), config, _vocabulary(ratings))
+    fitter = fitter_for(recipe, options, ratings, parts, device)
+    config = run_config(name or runs.new_name(recipe.name, home), recipe, options, ratings, parts, device)
+    run = runs.create(home, config, vocabulary(ratings))
     with run.lock(), EventWriter(run.events_file) as log:
-        session = _Session(run, trainer, log, emit, stop_requested)
-        session.record({"event": "start", **session.facts()})
+        session = _Session(run, fitter, log, emit, stop_requested)
+        session.record(StartEvent(event="start", **session.facts()))
         session.fit(lambda: known_baselines(home, ratings, parts, options))
     return run
 
@@ -101,28 +110,25 @@ def resume(
     with run.lock():
         _check_resumable(run, more_epochs)
         config = run.config()
-        try:
-            chosen, options = Recipe(**config["recipe"]), Options(**config["options"])
-        except TypeError as error:
-            raise CftuiError(f"{run.config_file}: of another version of cftui ({error})") from None
-        ratings = open_ratings(home, config["data"]["name"], options.item_key)
-        if ratings.fingerprint != config["data"]["fingerprint"]:
-            raise CftuiError(f"{config['data']['name']} is no longer the data set that {run.name} was trained on")
-        parts = split(ratings, options.split, options.seed)
-        trainer = trainer_for(chosen, options, ratings, parts, device)
+        config.check_resumable()
+        ratings = open_ratings(home, config.data.name, config.options.item_key)
+        if ratings.fingerprint != config.data.fingerprint:
+            raise CftuiError(f"{config.data.name} is no longer the data set that {run.name} was trained on")
+        parts = split(ratings, config.options.split, config.options.seed)
+        fitter = fitter_for(config.recipe, config.options, ratings, parts, device)
         state = weights.load_checkpoint(run)
         if state is not None:
-            trainer.load_state(state)
+            fitter.load_state(state)
         if more_epochs:
-            trainer.extend(more_epochs)
+            fitter.extend(more_epochs)
         with EventWriter(run.events_file) as log:
-            session = _Session(run, trainer, log, emit, stop_requested)
+            session = _Session(run, fitter, log, emit, stop_requested)
             # Before the event: killed in between, the run is still done and can be extended again.
             session.checkpoint()
-            session.record({"event": "resume", "step": trainer.step, **session.facts()})
-            # Older than the checkpoints to come: what a kill leaves must not be taken for the outcome.
+            session.record(ResumeEvent(event="resume", step=fitter.step, **session.facts()))
+            # They are older than the checkpoints to come and must not pass for the outcome after a kill.
             run.weights_file.unlink(missing_ok=True)
-            session.fit(lambda: known_baselines(home, ratings, parts, options))
+            session.fit(lambda: known_baselines(home, ratings, parts, config.options))
 
 
 def _check_resumable(run: RunFolder, more_epochs: int) -> None:
@@ -130,21 +136,19 @@ def _check_resumable(run: RunFolder, more_epochs: int) -> None:
     if status in runs.LIVE:
         raise CftuiError(f"run {run.name} is being trained already (status: {status})")
     if status == "done" and not more_epochs:
-        raise CftuiError(f"run {run.name} is done; to go on, say for how many more epochs: --epochs N")
+        raise CftuiError(f"run {run.name} is done; to continue it, say for how many more epochs: --epochs N")
     if status != "done" and more_epochs:
         raise CftuiError(f"run {run.name} is not done (status: {status}); resume it without --epochs first")
 
 
-def trainer_for(
-    recipe: Recipe, options: Options, ratings: Ratings, parts: Split, device: torch.device
-) -> Trainer | Chain:
-    """What fits ``recipe``.
+def fitter_for(recipe: Recipe, options: Options, ratings: Ratings, parts: Split, device: torch.device) -> Fitter:
+    """What fits ``recipe`` on these ratings.
 
     Raises:
         CftuiError: an option does not suit the data, or the device's memory is too small.
     """
     try:
-        return (Chain if recipe.sampled else Trainer)(recipe, options, ratings, parts, device)
+        return recipe.fitting.fitter_class()(recipe, options, ratings, parts, device)
     except torch.OutOfMemoryError:
         raise CftuiError(
             f"out of memory on {describe(device)}: model and ratings do not fit; try fewer --factors or --device cpu"
@@ -152,32 +156,35 @@ def trainer_for(
 
 
 class _Session:
-    """One sitting of a trainer at a run folder: every event goes to the log first, and what is learned is saved."""
+    """One session of a fitter with a run folder: every event goes to the log first, and the model is saved."""
 
     def __init__(
-        self, run: RunFolder, trainer: Trainer | Chain, log: EventWriter, emit: Emit, stop_requested: StopRequested
+        self, run: RunFolder, fitter: Fitter, log: EventWriter, emit: Emit, stop_requested: StopRequested
     ) -> None:
-        self.run, self.trainer, self._log, self._emit, self._stop_requested = run, trainer, log, emit, stop_requested
+        self.run, self.fitter, self._log, self._emit, self._stop_requested = run, fitter, log, emit, stop_requested
         history = run.history()
         self._epochs = {event["epoch"]: event for event in history.epochs}
         self._knows_baselines = bool(history.baselines)
-        # What a kill in the middle of writing left behind; the lock is ours.
+        # A kill in the middle of writing leaves these behind; this process holds the lock, so nobody is writing them.
         for torn in run.path.glob(".*.safetensors.*"):
             torn.unlink(missing_ok=True)
 
-    def facts(self) -> Event:
-        trainer = self.trainer
-        return {
-            "run": self.run.name,
-            "recipe": trainer.recipe.name,
-            "epochs": trainer.steps // trainer.steps_per_epoch,
-            "steps": trainer.steps,
-            "steps_per_epoch": trainer.steps_per_epoch,
-            "batch_size": trainer.batch_size,
-            "unit": trainer.unit,
-            "device": describe(trainer.device),
+    def facts(self) -> Facts:
+        fitter = self.fitter
+        method = fitter.recipe.fitting
+        return Facts(
+            run=self.run.name,
+            recipe=fitter.recipe.name,
+            epochs=fitter.steps // fitter.steps_per_epoch,
+            steps=fitter.steps,
+            steps_per_epoch=fitter.steps_per_epoch,
+            batch_size=fitter.batch_size,
+            unit=method.unit,
+            score=method.score.key,
+            higher_is_better=method.score.higher_is_better,
+            device=describe(fitter.device),
             **runs.process_identity(),
-        }
+        )
 
     def record(self, event: Event) -> None:
         self._log.write(event)
@@ -186,44 +193,45 @@ class _Session:
         self._emit(event)
 
     def checkpoint(self) -> None:
-        weights.save_checkpoint(self.run, self.trainer.state())
+        weights.save_checkpoint(self.run, self.fitter.state())
 
     def fit(self, find_baselines: Callable[[], dict[str, float]]) -> None:
         """Train, and record how it ended, however it did."""
-        run, trainer = self.run, self.trainer
+        run, fitter = self.run, self.fitter
 
         def note_baselines() -> None:
             if not self._knows_baselines and not self._stop_requested():
                 self._knows_baselines = True
-                with suppress(MemoryError):  # they only say what a loss is worth
-                    self.record({"event": "baselines", **find_baselines()})
+                with suppress(MemoryError):  # they only put a loss into proportion
+                    if found := find_baselines():
+                        self.record(cast(BaselinesEvent, {"event": "baselines", **found}))
 
         def after_epoch() -> None:
-            weights.save_snapshot(run, trainer.epoch - 1, trainer.model)
+            weights.save_snapshot(run, fitter.epoch - 1, fitter.model)
             note_baselines()
 
         short_of_memory = False
         outcome: Outcome = "stopped"
         run.beat()
         try:
-            # From the first batch on there is something to go back to.
+            # From the first step on there is a checkpoint to go back to.
             self.checkpoint()
-            if trainer.train_size <= MANY:
+            if fitter.train_size <= MANY:
                 note_baselines()
-            outcome = trainer.fit(Hooks(self.record, self._stop_requested, after_epoch, self.checkpoint, run.beat))
+            outcome = fitter.fit(Hooks(self.record, self._stop_requested, after_epoch, self.checkpoint, run.beat))
             if outcome == "stopped":
                 self.checkpoint()
-            weights.save_weights(run, trainer.model)
+            weights.save_weights(run, fitter.model)
         except Diverged as error:
             with suppress(OSError):
-                weights.save_weights(run, trainer.model)
+                weights.save_weights(run, fitter.model)
             self._fail(str(error))
             raise
         except torch.OutOfMemoryError:
-            # Tried again outside: in here the failed step's tensors are still alive.
+            # Handled outside: in here the failed step's tensors are still alive.
             short_of_memory = True
         except OSError as error:
-            # A full disk may leave no room for its own obituary.
+            # A full disk may have no room to record that it is full.
             with suppress(OSError):
                 self._fail(f"{error.filename or run.path}: {error.strerror or error}")
             raise
@@ -231,44 +239,37 @@ class _Session:
             self._fail(f"{type(error).__name__}: {error}")
             raise
         if short_of_memory:
-            reason = out_of_memory(trainer)
+            reason = f"out of memory on {describe(fitter.device)} {fitter.out_of_memory_advice()}"
             self._fail(reason)
             raise CftuiError(reason)
-        self.record({"event": "stopped" if outcome == "stopped" else "done", **self._result(outcome)})
+        self.record(self._ending(outcome))
 
     def _fail(self, reason: str) -> None:
-        self.record({"event": "failed", "run": self.run.name, "reason": reason, "step": self.trainer.step})
+        self.record(EndEvent(event="failed", run=self.run.name, reason=reason, step=self.fitter.step))
 
-    def _result(self, outcome: Outcome) -> Event:
-        """The scores of the epoch whose weights were kept."""
-        trainer = self.trainer
-        kept = trainer.epoch - 1
-        if trainer.options.keep_best and trainer.best and outcome != "stopped":
-            kept = trainer.best[1]
-        scores = self._epochs.get(kept, {})
-        return {
-            "run": self.run.name,
-            "step": trainer.step,
-            "epochs": trainer.epoch,
-            "kept_epoch": kept if scores and outcome != "stopped" else None,
-            "early": outcome == "early",
-            "valid_loss": scores.get("valid_loss"),
-            "rmse": scores.get("rmse"),
-            "mae": scores.get("mae"),
-            "seconds": trainer.elapsed,
-        }
-
-
-def out_of_memory(trainer: Trainer | Chain) -> str:
-    """What to say when a batch does not fit: the largest power of two below it that does, tried for real."""
-    size = trainer.options.bs
-    fits = trainer.largest_batch(size // 2)
-    advice = f"--bs {fits} fits" if fits else "the model alone does not fit; try fewer --factors or --device cpu"
-    return f"out of memory on {describe(trainer.device)} with batches of {size:,}; {advice}"
+    def _ending(self, outcome: Outcome) -> EndEvent:
+        """The last event, with the scores of the epoch whose weights were kept."""
+        fitter, stopped = self.fitter, outcome == "stopped"
+        kept = fitter.epoch - 1 if stopped else fitter.kept_epoch
+        scores = self._epochs.get(kept)
+        return EndEvent(
+            event="stopped" if stopped else "done",
+            run=self.run.name,
+            step=fitter.step,
+            epochs=fitter.epoch,
+            kept_epoch=kept if scores and not stopped else None,
+            early=outcome == "early",
+            valid_loss=scores["valid_loss"] if scores else None,
+            rmse=scores["rmse"] if scores else None,
+            mae=scores["mae"] if scores else None,
+            seconds=fitter.elapsed,
+        )
 
 
 def known_baselines(home: Home, ratings: Ratings, parts: Split, options: Options) -> dict[str, float]:
-    """The baselines of a split, computed once and kept beside the runs: they depend on nothing else."""
+    """The baselines of a split, computed once and kept beside the runs; none without validation ratings."""
+    if not len(parts.valid):
+        return {}
     key = "/".join([ratings.name, ratings.fingerprint, ratings.item_key, options.split, str(options.seed)])
     path = home.models / ".baselines.json"
     try:
@@ -276,37 +277,40 @@ def known_baselines(home: Home, ratings: Ratings, parts: Split, options: Options
         if key in known:
             return known[key]
     except (OSError, ValueError, TypeError):
-        known = {}  # not there yet, or damaged: it is only a cache
+        known = {}  # missing or damaged: it is only a cache
     known[key] = baselines(ratings, parts)
     with suppress(OSError):
         write_json(path, known)
     return known[key]
 
 
-def _config(recipe: Recipe, options: Options, ratings: Ratings, device: torch.device, **rows: int) -> dict[str, Any]:
-    return {
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "recipe": recipe.as_json(),
-        "options": {**options.as_json(), "wd": options.decay(recipe), "wd_bias": options.bias_decay(recipe)},
-        "data": {
-            "name": ratings.name,
-            "noun": ratings.noun,
-            "fingerprint": ratings.fingerprint,
-            "ratings": len(ratings),
-            "rating_range": list(ratings.rating_range),
-            "levels": list(ratings.levels),
-            **rows,
-        },
-        "device": describe(device),
-        "versions": {
-            "cftui": cftui.__version__,
-            "torch": torch.__version__,
-            "python": platform.python_version(),
-        },
-    }
+def run_config(
+    name: str, recipe: Recipe, options: Options, ratings: Ratings, parts: Split, device: torch.device
+) -> RunConfig:
+    """What ``run.json`` says of a run that begins now."""
+    return RunConfig(
+        run=name,
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        recipe=recipe,
+        options=options,
+        data=DataFacts(
+            name=ratings.name,
+            noun=ratings.noun,
+            fingerprint=ratings.fingerprint,
+            ratings=len(ratings),
+            rating_range=ratings.rating_range,
+            levels=ratings.levels,
+            train=len(parts.train),
+            valid=len(parts.valid),
+        ),
+        method_revision=recipe.fitting.revision,
+        device=describe(device),
+        versions={"cftui": __version__, "torch": str(torch.__version__), "python": platform.python_version()},
+    )
 
 
-def _vocabulary(ratings: Ratings) -> dict[str, Any]:
+def vocabulary(ratings: Ratings) -> dict[str, Any]:
+    """What ``vocabulary.json`` holds: users, items and the item table."""
     table = ratings.item_table
     return {
         "users": list(ratings.users.classes),

@@ -364,8 +364,8 @@ class CftuiApp(RunKeeper):
 
 
 def _ran_on(run: RunFolder, data: str) -> bool:
-    with contextlib.suppress(CftuiError, KeyError, TypeError):
-        return bool(run.config()["data"]["name"] == data)
+    with contextlib.suppress(CftuiError):
+        return run.config().data.name == data
     return False
 
 

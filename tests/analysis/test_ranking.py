@@ -296,10 +296,10 @@ def test_a_model_without_biases_says_so(name: str, tiny_runs) -> None:
 def test_the_liked_stand_above_the_disliked_in_every_biased_model(name: str, tiny_home) -> None:
     import torch
 
-    from cftui.engine.models.recipes import Options, recipe
+    from cftui.engine.models.recipes import recipe
     from cftui.engine.training import train
 
-    options = Options(epochs=30, bs=16, factors=4)
+    options = recipe(name).options(epochs=30, bs=16, factors=4)
     run = train(tiny_home, recipe(name), options, data="tiny", device=torch.device("cpu"))
     model = TrainedModel.load(run)
     ratings = model.ratings(tiny_home)

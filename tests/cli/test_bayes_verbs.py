@@ -101,8 +101,11 @@ REFUSED = {
     "a rate to be found": (("lr-find", "bayes"), "bayes has no learning rate: it is sampled"),
     "decays to be tried": (("sweep", "bayes", "--try", "wd=0.1,0.2"), "bayes has no weight decay: it is sampled"),
     "a burn-in of a model that has none": (("train", "model4", "--burn-in", 3), "model4 has no burn-in: it is trained"),
-    "nothing left": (("train", "bayes", "--data", "tiny", "--sweeps", 9, "--burn-in", 9), "burn-in 9: of 9 sweeps"),
-    "its anatomy": (("anatomy", "bayes.run"), "bayes is sampled; it has no batches and no gradients"),
+    "nothing left": (
+        ("train", "bayes", "--data", "tiny", "--sweeps", 9, "--burn-in", 9),
+        "burn-in 9 discards all 9 sweeps",
+    ),
+    "its anatomy": (("anatomy", "bayes.run"), "bayes is sampled, not trained by gradients; it has no batches"),
     "an end of no interval": (
         ("recommend", "--user", 3, "--run", "model4.run", "--by", "lower"),
         "model4 predicts no intervals; bayes does",

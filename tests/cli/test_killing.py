@@ -11,7 +11,7 @@ import time
 
 import torch
 
-from cftui.engine.models.recipes import Options, recipe
+from cftui.engine.models.recipes import recipe
 from cftui.engine.runs.folder import RunFolder
 from cftui.engine.runs.weights import load_weights
 from cftui.engine.training import train
@@ -33,7 +33,9 @@ def start(home: Home, *words: str) -> subprocess.Popen:
 
 
 def test_five_kills_at_random_moments_lose_nothing(fresh_home: Home) -> None:
-    whole = train(fresh_home, recipe("model4"), Options(**SETTINGS), device=torch.device("cpu"), name="whole")
+    whole = train(
+        fresh_home, recipe("model4"), recipe("model4").options(**SETTINGS), device=torch.device("cpu"), name="whole"
+    )
     run = RunFolder(fresh_home.models / "killed")
     chance = random.Random(5)
     options = [word for name, value in SETTINGS.items() for word in (f"--{name}", str(value))]

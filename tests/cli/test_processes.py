@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from cftui.engine.models.recipes import Options, recipe
+from cftui.engine.models.recipes import recipe
 from cftui.engine.runs.folder import RunFolder, find
 from cftui.engine.training import train
 from cftui.home import Home
@@ -32,7 +32,11 @@ def whole(tmp_path_factory: pytest.TempPathFactory, ml_100k_folder: Path) -> Run
     home.data.mkdir()
     (home.data / "ml-100k").symlink_to(ml_100k_folder)
     return train(
-        home, recipe("model4"), Options(bs=4096, epochs=EPOCHS, seed=2), device=torch.device("cpu"), name="whole"
+        home,
+        recipe("model4"),
+        recipe("model4").options(bs=4096, epochs=EPOCHS, seed=2),
+        device=torch.device("cpu"),
+        name="whole",
     )
 
 
@@ -162,7 +166,13 @@ def test_runs_stop_ends_a_training_elsewhere_and_rm_waits_for_it(fresh_home: Hom
 
 @pytest.mark.parametrize("limit", [20_000, 600_000], ids=["vocabulary", "weights"])
 def test_a_full_disk_is_one_line_and_earlier_runs_are_untouched(limit: int, fresh_home: Home, tree) -> None:
-    earlier = train(fresh_home, recipe("model1"), Options(bs=4096, epochs=1), device=torch.device("cpu"), name="early")
+    earlier = train(
+        fresh_home,
+        recipe("model1"),
+        recipe("model1").options(bs=4096, epochs=1),
+        device=torch.device("cpu"),
+        name="early",
+    )
     before = tree(earlier.path)
 
     def fill_the_disk() -> None:

@@ -21,11 +21,11 @@ def test_a_sweep_names_its_best_and_trains_it_on_all_training_ratings(cli, tiny_
     chosen = min((first, second), key=lambda trial: trial["inner_loss"])
     assert (last["of"], last["setting"]) == (chosen["run"], chosen["setting"])
     config = RunFolder(tiny_home.models / "s-best").config()
-    assert config["options"]["split"] == "random"
-    assert config["options"]["lr"] == chosen["setting"]["lr"]
+    assert config.options.split == "random"
+    assert config.options.as_json()["lr"] == chosen["setting"]["lr"]
     assert RunFolder(tiny_home.models / "s-best").history().ending["valid_loss"] == last["valid_loss"]
     inner = RunFolder(tiny_home.models / chosen["run"]).config()
-    assert inner["data"]["train"] + inner["data"]["valid"] == config["data"]["train"]
+    assert inner.data.train + inner.data.valid == config.data.train
     assert "best of 2" in outcome.err
     # The same again: the names are taken.
     again = cli(tiny_home, *words)
@@ -52,7 +52,7 @@ def test_settings_that_all_explode_name_no_best(cli, tiny_home):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--try", "lr=2..1"), "from less to more"),
+        (("--try", "lr=2..1"), "from the lower value to the higher"),
         (("--try", "lr=1e-3..1e-2"), "--random N"),
         (("--split", "u9"), "no split 'u9'"),
     ],

@@ -166,7 +166,7 @@ def test_train_summary_shows_every_architecture_and_trains_nothing(name: str, ti
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_train_json_is_the_runs_own_events(name: str, tiny_home: Home, cli) -> None:
-    batch = () if RECIPES[name].sampled else ("--bs", 16)
+    batch = () if RECIPES[name].method == "bayes" else ("--bs", 16)
     done = cli(tiny_home, "train", name, "--data", "tiny", "--epochs", 2, *batch, "--json")
     assert done.status == 0
     events = done.lines

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cftui.engine.gradient.trainer import Hooks, Trainer
+from cftui.engine.fitting import Hooks
+from cftui.engine.gradient.trainer import Trainer
 
 
 def fit(

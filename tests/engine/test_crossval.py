@@ -11,12 +11,13 @@ import torch
 from cftui.data.ratings import Ratings
 from cftui.data.splits import Split, folds, split
 from cftui.engine.crossval import cross_validate
-from cftui.engine.gradient.trainer import Diverged, Trainer
-from cftui.engine.models.recipes import Options, recipe
+from cftui.engine.fitting import Diverged
+from cftui.engine.gradient.trainer import Trainer
+from cftui.engine.models.recipes import recipe
 from cftui.errors import CftuiError
 
 CPU = torch.device("cpu")
-OPTIONS = Options(epochs=3, bs=16, factors=8, seed=4)
+OPTIONS = recipe("model4").options(epochs=3, bs=16, factors=8, seed=4)
 
 
 def test_each_fold_scores_as_a_training_on_it_does(tiny: Ratings) -> None:

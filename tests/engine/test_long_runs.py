@@ -12,26 +12,28 @@ import torch
 from cftui.data.splits import split
 from cftui.engine import clock, training
 from cftui.engine.baselines import baselines, fit_biases, item_knn
+from cftui.engine.fitting import Diverged, Hooks
 from cftui.engine.gradient import trainer as trainer_module
 from cftui.engine.gradient.lr_finder import find_lr
-from cftui.engine.gradient.trainer import Diverged, Hooks, Trainer
-from cftui.engine.models.recipes import Options, recipe
+from cftui.engine.gradient.trainer import Trainer
+from cftui.engine.models.recipes import recipe
 from cftui.engine.runs import weights
 from cftui.engine.runs.events import EventReader
 from cftui.engine.runs.folder import RunFolder, differences, process_identity, rename, summarise
 from cftui.errors import CftuiError
 from cftui.home import Home
+from tests.settings import options_for
 
 CPU = torch.device("cpu")
 
 
 def fit(home: Home, name: str = "mine", model: str = "model4", **options) -> RunFolder:
-    given = Options(**{"epochs": 3, "bs": 16, "factors": 8, **options})
+    given = options_for(recipe(model), **{"epochs": 3, "bs": 16, "factors": 8, **options})
     return training.train(home, recipe(model), given, data="tiny", device=CPU, name=name)
 
 
 def trainer_of(ratings, model: str = "model4", **options) -> Trainer:
-    given = Options(**{"epochs": 3, "bs": 16, "factors": 8, **options})
+    given = options_for(recipe(model), **{"epochs": 3, "bs": 16, "factors": 8, **options})
     return Trainer(recipe(model), given, ratings, split(ratings, "random", given.seed), CPU)
 
 
@@ -81,7 +83,7 @@ def test_an_extension_that_is_killed_resumes_exactly(tiny_home: Home) -> None:
 
 
 def test_patience_ends_a_run_that_gets_worse_and_the_best_epoch_is_kept(ratings) -> None:
-    options = Options(epochs=8, bs=512, lr=2e-2, patience=2, keep_best=True)
+    options = recipe("model3").options(epochs=8, bs=512, lr=2e-2, patience=2, keep_best=True)
     overfits = Trainer(recipe("model3"), options, ratings, split(ratings, "random", 0), CPU)
     losses: list[float] = []
     hooks = Hooks(emit=lambda e: losses.append(e["valid_loss"]) if e["event"] == "epoch" else None)
@@ -102,7 +104,7 @@ def test_the_log_says_which_epoch_was_kept(tiny_home: Home) -> None:
 
 
 def test_a_run_killed_between_its_last_epoch_and_its_end_still_ends_early(ratings) -> None:
-    options = Options(epochs=8, bs=512, lr=2e-2, patience=2)
+    options = recipe("model3").options(epochs=8, bs=512, lr=2e-2, patience=2)
     states = []
     whole = Trainer(recipe("model3"), options, ratings, split(ratings, "random", 0), CPU)
     assert whole.fit(Hooks(checkpoint=lambda: states.append(whole.state()))) == "early"
@@ -251,7 +253,7 @@ def test_a_chain_is_compared_by_what_it_has(tiny_home: Home) -> None:
     options = recipe("bayes").options(epochs=4)
     chain = training.train(tiny_home, recipe("bayes"), options, data="tiny", device=CPU, name="chain")
     found = {row["what"]: (row["gradients"], row["chain"]) for row in differences(first, chain)}
-    assert found["recipe"] == (first.config()["recipe"]["name"], "bayes")
+    assert found["recipe"] == (first.config().recipe.name, "bayes")
     assert found["lr"][1] is found["bs"][1] is found["wd"][1] is None
     assert found["lr"][0] is not None
     assert found["implicit"] == (None, True)
@@ -320,7 +322,7 @@ def test_a_run_killed_before_its_baselines_gets_them_when_it_goes_on(tiny_home: 
 
 def test_the_learning_rate_finder_suggests_what_trains(ratings) -> None:
     parts = split(ratings, "random", 0)
-    found = find_lr(Trainer(recipe("model4"), Options(), ratings, parts, CPU))
+    found = find_lr(Trainer(recipe("model4"), recipe("model4").options(), ratings, parts, CPU))
     assert 5e-4 < found.suggestion < 3e-2
     assert found.lr == sorted(found.lr)
     assert found.loss[-1] > 1.3 * min(found.loss)

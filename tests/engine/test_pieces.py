@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 from torch import nn
 
 from cftui.engine import device, metrics
+from cftui.engine.gradient.method import GradientOptions
 from cftui.engine.gradient.schedule import one_cycle
 from cftui.engine.gradient.steps import parameter_groups
 from cftui.engine.gradient.train_loss import TrainLoss
-from cftui.engine.gradient.trainer import build, y_range
 from cftui.engine.models import architectures, summary
-from cftui.engine.models.recipes import OPTIONS, RECIPES, Options, recipe
+from cftui.engine.models.build import build, y_range
+from cftui.engine.models.options import described
+from cftui.engine.models.recipes import RECIPES, recipe
 from cftui.errors import CftuiError
 
 SHAPE = architectures.Shape(users=944, items=1665, factors=50, y_range=(0.0, 5.5), levels=(1.0, 2.0, 3.0, 4.0, 5.0))
@@ -81,7 +83,7 @@ def test_the_networks_have_the_layers_of_the_chapter() -> None:
     assert plain.layers[0].weight.shape == (100, 176)
 
 
-@pytest.mark.parametrize("name", [name for name, row in RECIPES.items() if not row.sampled])
+@pytest.mark.parametrize("name", [name for name, row in RECIPES.items() if row.method == "gradient"])
 def test_only_batchnorm_and_linear_biases_are_spared_decay(name: str) -> None:
     model = build(RECIPES[name], SHAPE)
     names = {id(p): n for n, p in model.named_parameters()}
@@ -165,6 +167,9 @@ def test_an_unknown_recipe_is_told_the_near_ones() -> None:
         recipe("zzz")
 
 
+OPTIONS = described(GradientOptions)
+
+
 @pytest.mark.parametrize(
     ("name", "bad"),
     [
@@ -186,10 +191,10 @@ def test_good_hyper_parameters_parse_and_bad_ones_cannot_be_built() -> None:
     assert OPTIONS["lr"].parse(" 5e-3 ") == 5e-3
     assert OPTIONS["bs"].parse("4_096") == 4096
     with pytest.raises(CftuiError, match="batch size"):
-        Options(bs=1)
-    assert Options().decay(recipe("model4")) == 0.1
-    assert Options().decay(recipe("model1")) == 0.01
-    assert Options(wd=0.0).decay(recipe("model4")) == 0.0
+        GradientOptions(bs=1)
+    assert recipe("model4").options().wd == 0.1
+    assert recipe("model1").options().wd == 0.01
+    assert recipe("model4").options(wd=0.0).wd == 0.0
 
 
 def test_summary_counts_every_parameter() -> None:
@@ -197,6 +202,6 @@ def test_summary_counts_every_parameter() -> None:
         model = build(row, SHAPE)
         total = sum(line["parameters"] for line in summary.layers(model))
         # Of what is sampled, every number of a draw.
-        drawn = (944 + 1665) * (SHAPE.factors + 2) if row.sampled else 0
+        drawn = (944 + 1665) * (SHAPE.factors + 2) if row.method == "bayes" else 0
         assert total == drawn + sum(p.numel() for p in model.parameters())
     assert sum(line["parameters"] for line in summary.layers(build(recipe("model4"), SHAPE))) == (944 + 1665) * 51

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from cftui.engine import training
-from cftui.engine.models.recipes import Options, recipe
+from cftui.engine.models.recipes import recipe
 from cftui.engine.runs.events import EventWriter
 from cftui.engine.runs.folder import RunFolder
 from cftui.engine.runs.weights import load_weights
@@ -21,12 +21,12 @@ from cftui.errors import CftuiError
 from cftui.home import Home
 
 CPU = torch.device("cpu")
-OPTIONS = Options(epochs=3, bs=16, factors=4)
+OPTIONS = recipe("model4").options(epochs=3, bs=16, factors=4)
 
 
 def fit(home: Home, name: str | None = None, **changes: object) -> RunFolder:
     emit = changes.pop("emit", lambda event: None)
-    options = Options(**{**OPTIONS.as_json(), **changes})
+    options = recipe("model4").options(**{**OPTIONS.as_json(), **changes})
     return training.train(home, recipe("model4"), options, data="tiny", device=CPU, name=name, emit=emit)
 
 
@@ -149,6 +149,6 @@ def test_a_run_of_another_data_set_is_not_resumed(tiny_home: Home) -> None:
     run = fit(tiny_home, "mine")
     rewind(run, lambda event: False)
     text = run.config_file.read_text()
-    run.config_file.write_text(text.replace(run.config()["data"]["fingerprint"], "0" * 16))
+    run.config_file.write_text(text.replace(run.config().data.fingerprint, "0" * 16))
     with pytest.raises(CftuiError, match="no longer the data set that mine was trained on"):
         training.resume(tiny_home, run, device=CPU)

@@ -31,7 +31,7 @@ from cftui import settings
 from cftui.analysis import ranking
 from cftui.data.store.catalog import KNOWN
 from cftui.data.tables import Tables
-from cftui.engine.models.recipes import Options, recipe
+from cftui.engine.models.recipes import recipe
 from cftui.engine.training import train
 from cftui.home import Home
 from cftui.settings import Config
@@ -716,7 +716,14 @@ def hostile_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     )
     cpu = torch.device("cpu")
     for name in ("a.run", "b.run"):
-        train(home, recipe("model4"), Options(epochs=2, bs=16, factors=8), data="hostile", device=cpu, name=name)
+        train(
+            home,
+            recipe("model4"),
+            recipe("model4").options(epochs=2, bs=16, factors=8),
+            data="hostile",
+            device=cpu,
+            name=name,
+        )
     yield home
     del KNOWN["hostile"]
 

@@ -18,6 +18,7 @@ import os
 import re
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ from cftui.analysis.trained import TrainedModel
 from cftui.data.formats.movielens import read_tables
 from cftui.data.store.catalog import KNOWN
 from cftui.data.tables import Tables
-from cftui.engine.models.recipes import Options, recipe
+from cftui.engine.models.recipes import recipe
 from cftui.engine.runs.folder import RunFolder, process_identity
 from cftui.engine.runs.weights import save_snapshot, save_weights
 from cftui.engine.training import train
@@ -215,7 +216,7 @@ def another(home: Home, name: str, recipe_name: str, age: int) -> RunFolder:
     run = RunFolder(home.models / name)
     shutil.copytree(home.models / RUN, run.path)
     config = run.config()
-    run.config_file.write_text(json.dumps({**config, "recipe": recipe(recipe_name).as_json()}))
+    run.config_file.write_text(json.dumps(replace(config, recipe=recipe(recipe_name)).as_json()))
     os.utime(run.config_file, (age, age))
     return run
 
@@ -233,7 +234,7 @@ def furnish(home: Home) -> Home:
     """The data set, a trained model and an older run beside it."""
     write_own(home.root / "own")
     write_formula(home.data / FORMULA)
-    options = Options(epochs=1, bs=256, factors=FACTORS)
+    options = recipe("model4").options(epochs=1, bs=256, factors=FACTORS)
     run = train(home, recipe("model4"), options, data=FORMULA, device=torch.device("cpu"), name=RUN)
     set_weights(run)
     write_log(run, "model4", 0.82)

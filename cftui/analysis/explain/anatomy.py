@@ -137,8 +137,8 @@ def anatomy(model: TrainedModel, ratings: Ratings, rows: int = 3, seed: int | No
     users, items = ratings.user[chosen], ratings.item[chosen]
     rating = torch.from_numpy(ratings.rating[chosen])
     module, learned = model.module, model.learned
-    if model.recipe.sampled:
-        raise CftuiError(f"{model.run.name}: {model.recipe.name} is sampled; it has no batches and no gradients")
+    if model.recipe.method != "gradient":
+        raise CftuiError(f"{model.run.name}: {model.recipe.name} is {model.recipe.fitting.how}; it has no batches")
     user, item = learned.user_factors[users], learned.item_factors[items]
     biases = _biases(model, users, items)
     with torch.enable_grad():

@@ -1,13 +1,13 @@
-"""Fitting ``bayes``: a Gibbs chain run as training is run, a sweep for an epoch.
+"""Fitting by Gibbs sampling: a chain that is run as training is run, with a sweep in the place of an epoch.
 
-The same hooks, events and checkpoints as of ``Trainer``, so a run folder, its log and its screens need not know.
+It works behind the same hooks, events and checkpoints as ``Trainer``, so run folder, log and screens treat both alike.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from typing import Any
+from typing import cast
 
 import torch
 
@@ -17,13 +17,16 @@ from cftui.engine import metrics
 from cftui.engine.bayes.gibbs import Sampler
 from cftui.engine.bayes.incidence import Incidence
 from cftui.engine.bayes.kept_draws import KeptDraws
+from cftui.engine.bayes.method import BayesOptions
 from cftui.engine.bayes.posterior import BayesianFactors
 from cftui.engine.bayes.prior_features import known_features
 from cftui.engine.clock import Clock
 from cftui.engine.device import memory, reproducible, threads_for
-from cftui.engine.gradient.trainer import Diverged, Hooks, Outcome, Weights, rows_on
+from cftui.engine.fitting import Diverged, Fitter, Hooks, Outcome, rows_on, validation
 from cftui.engine.models.architectures import Shape
-from cftui.engine.models.recipes import Options, Recipe
+from cftui.engine.models.build import Weights
+from cftui.engine.models.recipes import Recipe
+from cftui.engine.runs.events import EpochEvent, Memory, WindowEvent
 from cftui.engine.runs.weights import SNAPSHOTS
 from cftui.errors import CftuiError
 
@@ -31,34 +34,28 @@ from cftui.errors import CftuiError
 PAIRS = 1_000_000
 
 
-class Chain:
-    """Runs one chain on one split. ``step`` is how many sweeps it has made.
+class Chain(Fitter):
+    """Runs one chain on one split. A step is a sweep.
 
     Attributes:
-        cycle: the sweep it began at and the one it is to end at; ``extend`` moves the end.
-        best: validation loss and sweep of the best sweep so far, None before the first.
+        cycle: the sweeps at which the current stretch begins and ends; ``extend`` moves the end.
     """
 
-    unit = "sweep"
-    steps_per_epoch = 1
+    options: BayesOptions
 
-    def __init__(self, recipe: Recipe, options: Options, ratings: Ratings, split: Split, device: torch.device) -> None:
-        self.recipe, self.options = recipe, options
+    def __init__(
+        self, recipe: Recipe, options: BayesOptions, ratings: Ratings, split: Split, device: torch.device
+    ) -> None:
         # MPS has neither float64 nor sparse products.
-        self.device = torch.device("cpu") if device.type == "mps" else device
-        if options.burn >= options.epochs:
-            raise CftuiError(f"burn-in {options.burn}: of {options.epochs} sweeps none is left")
-        if not len(split.train):
-            raise CftuiError(f"{ratings.name}: no training ratings")
-        self.cycle = (0, options.epochs)
-        self.elapsed = 0.0
-        self.best: tuple[float, int] | None = None
+        device = torch.device("cpu") if device.type == "mps" else device
+        super().__init__(recipe, options, ratings, split, device)
+        self.cycle = (0, options.sweeps)
 
         user, item, rating = rows_on(self.device, ratings, split.train)
         offset = rating.double().mean().item()
         rating = rating - offset
         users, items, d = len(ratings.users), len(ratings.items), options.factors + 1
-        # What draw_rows makes of each row: packed sums, and the same unpacked.
+        # Floats that draw_rows needs per row: packed sums, and the same unpacked.
         width = d * (d + 1) // 2 + 2 * d * d
         sides = Incidence(user, item, rating, users, items, width), Incidence(item, user, rating, items, users, width)
         generator = torch.Generator().manual_seed(options.seed)
@@ -68,46 +65,40 @@ class Chain:
         shape = Shape(users, items, options.factors, y_range=None, levels=ratings.levels)
         self._offset, self._kept = offset, KeptDraws(shape, offset, ratings.rating_range, known)
         self._valid, self._scale = rows_on(self.device, ratings, split.valid), ratings.rating_range
-        # Over the sweeps since the burn-in, for each validation rating: its predictions' sum and sum of squares, and
-        # the sum of the noise variances.
+        # For each validation rating, over the sweeps since the burn-in: the sum of its predictions, the sum of their
+        # squares, and the sum of its noise variances.
         self._sums = torch.zeros(3, len(split.valid), device=self.device)
 
     @property
     def step(self) -> int:
         return self._sampler.sweep
 
-    epoch = step
-
     @property
     def steps(self) -> int:
-        """Where the chain ends."""
         return self.cycle[1]
 
     @property
-    def batch_size(self) -> int:
-        """Ratings that a step goes over: all."""
+    def train_size(self) -> int:
         return len(self._sampler.users.incidence.rating)
-
-    train_size = batch_size
 
     @property
     def model(self) -> BayesianFactors:
-        """What is known so far, on the CPU."""
+        """The posterior draws so far as a model, on the CPU."""
         if self._model is None or self._model[0] != self.step:
             self._model = self.step, self._kept.model(self._sampler)
         return self._model[1]
 
     _model: tuple[int, BayesianFactors] | None = None
 
-    def extend(self, epochs: int) -> None:
-        """Go on for so many more sweeps."""
-        self.cycle = (self.step, self.step + epochs)
+    def extend(self, units: int) -> None:
+        """Go on for this many more sweeps."""
+        self.cycle = (self.step, self.step + units)
 
     def fit(self, hooks: Hooks | None = None) -> Outcome:
         """Sweep until the end of the cycle, or until the hooks say stop.
 
         Raises:
-            Diverged: a draw is no number any more.
+            Diverged: a draw is not a number.
         """
         work = len(self._sampler.users.incidence.rating) * self._sampler.d
         with threads_for(work), reproducible(self.device):
@@ -115,8 +106,8 @@ class Chain:
 
     def _fit(self, hooks: Hooks) -> Outcome:
         clock = Clock(self.elapsed)
-        looked, facts = -math.inf, {}
-        # As many snapshots as are kept anyway: of each the means over all draws are made.
+        looked, facts = -math.inf, Memory()
+        # No more snapshots than are kept: each one averages over all draws.
         snapshot_every = max(1, self.steps // SNAPSHOTS)
         while self.step < self.steps:
             if hooks.should_stop():
@@ -125,29 +116,38 @@ class Chain:
             clock.start_epoch()
             try:
                 self._sampler.step()
-            except (ValueError, torch.linalg.LinAlgError) as error:  # of NaN, or a matrix that is none of a variance
-                raise Diverged(f"sweep {self.step} drew what is no number ({str(error).splitlines()[0]})") from None
+            except (ValueError, torch.linalg.LinAlgError) as error:  # NaN, or a matrix that is not positive definite
+                raise Diverged(
+                    f"sweep {self.step} drew something that is not a number ({str(error).splitlines()[0]})"
+                ) from None
             swept = clock.epoch()
             event = self._score()
-            if not math.isfinite(event["train_loss"] + (event["valid_loss"] if len(self._valid[2]) else 0.0)):
-                raise Diverged(f"sweep {self.step - 1} drew what is no number")
+            if not math.isfinite((event["train_loss"] or 0.0) + (event["valid_loss"] or 0.0)):
+                raise Diverged(f"sweep {self.step - 1} drew something that is not a number")
             self.elapsed = clock.elapsed()
+            event |= {
+                "seconds": clock.epoch(),
+                "elapsed": self.elapsed,
+                "ratings_per_second": self.train_size / swept,
+            }
             if time.monotonic() - looked > 1:
-                looked, facts = time.monotonic(), memory(self.device)
+                looked, facts = time.monotonic(), cast(Memory, memory(self.device))
             loss = self._sampler.loss
-            window = {"mean": loss, "min": loss, "max": loss, "lr": None, "elapsed": self.elapsed, **facts}
-            hooks.emit({"event": "window", "step": self.step, "epoch": self.step - 1, "loss": loss, **window})
             hooks.emit(
-                {
-                    "event": "epoch",
-                    "epoch": self.step - 1,
-                    "step": self.step,
-                    **event,
-                    "seconds": clock.epoch(),
-                    "elapsed": self.elapsed,
-                    "ratings_per_second": self.train_size / swept,
-                }
+                WindowEvent(
+                    event="window",
+                    step=self.step,
+                    epoch=self.step - 1,
+                    loss=loss,
+                    mean=loss,
+                    min=loss,
+                    max=loss,
+                    lr=None,
+                    elapsed=self.elapsed,
+                    **facts,
+                )
             )
+            hooks.emit(event)
             if self.step % snapshot_every == 0 or self.step in (1, self.steps):
                 hooks.after_epoch()
             if clock.checkpoint_due() or self.step == self.steps:
@@ -157,8 +157,8 @@ class Chain:
                 hooks.heartbeat()
         return "finished"
 
-    def _score(self) -> dict[str, Any]:
-        """The sweep just made: taken into the means if it is after the burn-in, and how good these are by now."""
+    def _score(self) -> EpochEvent:
+        """Add the latest sweep to the means if it is past the burn-in, and score them on the validation ratings."""
         sampler, number = self._sampler, self.step - 1 - self.options.burn
         user, item, rating = self._valid
         pairs = list(zip(user.split(PAIRS), item.split(PAIRS), strict=True))
@@ -168,39 +168,41 @@ class Chain:
         if number >= 0:
             self._sums += now
             self._kept.offer(sampler, number)
-        # Before the end of the burn-in the draw stands alone.
+        # During the burn-in the current draw is scored by itself.
         mean, square, noise = self._sums / (number + 1) if number >= 0 else now
         sd = (square - mean.square() + noise).clamp(min=0).sqrt()
         score = metrics.score(mean.clamp(*self._scale), rating)
         if math.isfinite(score.mse) and (self.best is None or score.mse < self.best[0]):
             self.best = score.mse, self.step - 1
-        return {
-            "train_loss": sampler.loss,
-            "valid_loss": score.mse,
-            "rmse": score.rmse,
-            "mae": score.mae,
-            "noise": noise.mean().sqrt().item(),
-            "coverage": ((mean - rating).abs() <= metrics.NINETY * sd).float().mean().item(),
-            "draws": len(self._kept.draws),
-        }
+        event = EpochEvent(
+            event="epoch",
+            epoch=self.step - 1,
+            step=self.step,
+            train_loss=sampler.loss,
+            **validation(score),
+            seconds=0.0,
+            elapsed=0.0,
+            ratings_per_second=0.0,
+            draws=len(self._kept.draws),
+        )
+        if score.n:
+            event["noise"] = noise.mean().sqrt().item()
+            event["coverage"] = ((mean - rating).abs() <= metrics.NINETY * sd).float().mean().item()
+        return event
 
     def validate(self) -> metrics.Score:
-        """Of the draws that were kept."""
+        """Score the mean over the kept draws."""
         user, item, rating = self._valid
         return metrics.score(metrics.predict(self.model, user.cpu(), item.cpu()), rating.cpu())
 
     def coverage(self) -> float | None:
-        """The share of validation ratings inside their 90 % intervals, by the draws that were kept; None of none."""
+        """Share of validation ratings inside the 90 % intervals of the kept draws; None without such ratings."""
         columns = [column.cpu().split(metrics.CHUNK) for column in self._valid]
         inside = 0
         for u, i, given in zip(*columns, strict=True):
             mean, sd, _ = self.model.moments(self.model.user_rows(u), i)
             inside += int(((mean - given).abs() <= metrics.NINETY * sd).sum())
         return inside / len(self._valid[2]) if len(self._valid[2]) else None
-
-    def largest_batch(self, size: int) -> int:
-        """None: there are no batches to make smaller."""
-        return 0
 
     def state(self) -> Weights:
         """Everything that resuming needs, as named tensors on the CPU (numbers exact in float64)."""
@@ -221,7 +223,7 @@ class Chain:
             start, end, self.elapsed, kept, stride, best, epoch = tensors["numbers"].tolist()
             self._sampler.load_state(under("chain."))
             if tensors["valid.sums"].shape != self._sums.shape:
-                raise ValueError("it has other validation ratings")
+                raise ValueError("its validation ratings differ")
             self._sums = tensors["valid.sums"].to(self.device, copy=True)
             self._kept.restore(under("model."), int(kept), int(stride))
         except (KeyError, RuntimeError, ValueError, IndexError) as error:

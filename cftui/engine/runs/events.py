@@ -1,18 +1,8 @@
-"""The event log of a run: one JSON object a line, appended by the trainer, only ever read by everyone else.
+"""The event log of a run: one JSON object a line, appended by the trainer and only read by everyone else.
 
-    start   {run, recipe, steps, steps_per_epoch, epochs, unit, pid, process_started, host, device}
-    baselines {global_mean, bias_only, item_knn}                  what a loss is worth on this split
-    window  {step, epoch, loss, mean, min, max, lr, elapsed}      batch losses since the last window, aggregated
-    epoch   {epoch, step, train_loss, valid_loss, rmse, mae, seconds, elapsed, ratings_per_second}
-    resume  {step, epochs, steps, pid, ...}                       what was logged beyond ``step`` happened in vain
-    stopped {step, ...}     done {run, valid_loss, seconds, ...}     failed {reason, ...}
-
-Of a sampler a step is a sweep, which is an epoch (``unit`` says "sweep"); ``lr`` is null, and an epoch has besides
-{noise, coverage, draws}: a typical standard deviation of ratings, the share of them inside their 90 % intervals, and
-the draws kept.
-
-``step`` counts batches from the beginning of the run; ``elapsed`` counts seconds of fitting, validation included.
-A torn last line (the writer was killed, or is writing) is not an event yet.
+``step`` counts batches (for a sampler, sweeps) from the beginning of the run; ``elapsed`` counts seconds of fitting,
+validation included. A torn last line (the writer was killed, or is writing) is not an event yet. NaN is written as
+null.
 """
 
 from __future__ import annotations
@@ -23,9 +13,127 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal, NotRequired, TypedDict, cast
 
-Event = dict[str, Any]
+from cftui.engine.models.method import LOSS, Score
+
+
+class Process(TypedDict, total=False):
+    """What identifies the process that trains."""
+
+    pid: int
+    process_started: float
+    host: str
+
+
+class Facts(Process, total=False):
+    """What a trainer says of its work when it begins, or goes on.
+
+    ``unit`` names what an epoch is called; ``score`` and ``higher_is_better`` say by which figure epochs are compared.
+    """
+
+    run: str
+    recipe: str
+    epochs: int
+    steps: int
+    steps_per_epoch: int
+    batch_size: int
+    unit: str
+    score: str
+    higher_is_better: bool
+    device: str
+
+
+class StartEvent(Facts):
+    """Training begins."""
+
+    event: Literal["start"]
+
+
+class ResumeEvent(Facts):
+    """Training goes on from ``step``; events logged after that step are superseded."""
+
+    event: Literal["resume"]
+    step: int
+
+
+class BaselinesEvent(TypedDict):
+    """Mean squared errors of simple predictors on the same split: what a loss is worth."""
+
+    event: Literal["baselines"]
+    global_mean: NotRequired[float]
+    bias_only: NotRequired[float]
+    item_knn: NotRequired[float]
+
+
+class Memory(TypedDict, total=False):
+    """Bytes in use: resident in the process, and at their peak on the GPU."""
+
+    memory: int
+    gpu_memory: int
+
+
+class WindowEvent(Memory):
+    """Batch losses since the last window, aggregated; ``lr`` is None for a method without a learning rate."""
+
+    event: Literal["window"]
+    step: int
+    epoch: int
+    loss: float
+    mean: float
+    min: float
+    max: float
+    lr: float | None
+    elapsed: float
+
+
+class Validation(TypedDict):
+    """Figures on the validation ratings, in rating units; None where there are none."""
+
+    valid_loss: float | None
+    rmse: float | None
+    mae: float | None
+
+
+class EpochEvent(Validation):
+    """An epoch, sweep or step is done.
+
+    A sampler adds ``noise``, a typical standard deviation of ratings; ``coverage``, the share of validation ratings
+    inside their 90 % intervals; and ``draws``, the number kept. Other methods may add figures of their own.
+    """
+
+    event: Literal["epoch"]
+    epoch: int
+    step: int
+    train_loss: float | None
+    seconds: float
+    elapsed: float
+    ratings_per_second: float
+    noise: NotRequired[float]
+    coverage: NotRequired[float]
+    draws: NotRequired[int]
+
+
+class EndEvent(TypedDict):
+    """Training was finished (``done``), asked to stop (``stopped``), or ended with an error (``failed``).
+
+    The scores are of the weights that were kept; a failed run has a ``reason`` instead.
+    """
+
+    event: Literal["done", "stopped", "failed"]
+    run: str
+    step: int
+    reason: NotRequired[str]
+    epochs: NotRequired[int]
+    kept_epoch: NotRequired[int | None]
+    early: NotRequired[bool]
+    valid_loss: NotRequired[float | None]
+    rmse: NotRequired[float | None]
+    mae: NotRequired[float | None]
+    seconds: NotRequired[float]
+
+
+Event = StartEvent | ResumeEvent | BaselinesEvent | WindowEvent | EpochEvent | EndEvent
 ENDINGS = ("done", "stopped", "failed")
 
 
@@ -76,14 +184,14 @@ class EventReader:
             return []
         complete = block[: block.rfind(b"\n") + 1]
         self._offset += len(complete)
-        events = []
+        events: list[Event] = []
         for line in complete.splitlines():
             try:
                 event = json.loads(line)
             except ValueError:
                 continue  # a line torn by a kill and ended by the next writer
             if isinstance(event, dict) and "event" in event:
-                events.append(event)
+                events.append(cast(Event, event))
         return events
 
 
@@ -91,29 +199,28 @@ class EventReader:
 class History:
     """What a log says so far, folded: the epoch table, the loss curve, and how it ended if it has."""
 
-    start: Event | None = None
-    windows: list[Event] = field(default_factory=list)
-    epochs: list[Event] = field(default_factory=list)
+    start: Facts | None = None
+    windows: list[WindowEvent] = field(default_factory=list)
+    epochs: list[EpochEvent] = field(default_factory=list)
     baselines: dict[str, float] = field(default_factory=dict)
-    ending: Event | None = None
+    ending: EndEvent | None = None
 
     def extend(self, events: Iterable[Event]) -> None:
         for event in events:
-            kind = event["event"]
-            if kind == "start":
+            if event["event"] == "start":
                 self.start = event
-            elif kind == "baselines":
-                self.baselines = {k: v for k, v in event.items() if k != "event"}
-            elif kind == "window":
+            elif event["event"] == "baselines":
+                self.baselines = {k: v for k, v in event.items() if isinstance(v, float)}
+            elif event["event"] == "window":
                 self.windows.append(event)
-            elif kind == "epoch":
+            elif event["event"] == "epoch":
                 self.epochs.append(event)
-            elif kind == "resume":
-                self.start = {**(self.start or {}), **event}
+            elif event["event"] == "resume":
+                self.start = cast(Facts, {**(self.start or {}), **event})
                 self.windows = [w for w in self.windows if w["step"] <= event["step"]]
                 self.epochs = [e for e in self.epochs if e["step"] <= event["step"]]
                 self.ending = None
-            elif kind in ENDINGS:
+            elif event["event"] in ENDINGS:
                 self.ending = event
 
     @property
@@ -122,13 +229,20 @@ class History:
         return str((self.start or {}).get("unit", "epoch"))
 
     @property
-    def best(self) -> Event | None:
-        """The epoch with the lowest validation loss."""
-        scored = [e for e in self.epochs if e.get("valid_loss") is not None]
-        return min(scored, key=lambda e: e["valid_loss"], default=None)
+    def score(self) -> Score:
+        """The figure by which its epochs are compared."""
+        start = self.start or {}
+        key, higher = start.get("score", LOSS.key), bool(start.get("higher_is_better", LOSS.higher_is_better))
+        return LOSS if (key, higher) == (LOSS.key, LOSS.higher_is_better) else Score(key, key, higher)
 
     @property
-    def last(self) -> Event | None:
+    def best(self) -> EpochEvent | None:
+        """The epoch with the best score: the lowest loss, or the highest NDCG."""
+        score = self.score
+        return score.best(self.epochs, lambda epoch: cast(float | None, epoch.get(score.key)))
+
+    @property
+    def last(self) -> EpochEvent | None:
         return self.epochs[-1] if self.epochs else None
 
     @property
@@ -141,7 +255,7 @@ class History:
     @property
     def elapsed(self) -> float:
         """Seconds of fitting so far."""
-        marks = [events[-1]["elapsed"] for events in (self.windows, self.epochs) if events]
+        marks = [event["elapsed"] for event in (*self.windows[-1:], *self.epochs[-1:])]
         return max(marks, default=0.0)
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import datetime
 import fcntl
-import json
 import os
 import platform
 import re
@@ -22,21 +21,20 @@ import secrets
 import shutil
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from cftui.engine.models.recipes import GRADIENT_ONLY, SAMPLED_ONLY
-from cftui.engine.runs.events import Event, History, read_history
+from cftui.engine.runs.config import RunConfig, read_config
+from cftui.engine.runs.events import History, Process, read_history
 from cftui.errors import CftuiError, suggestion
 from cftui.files import write_json
 from cftui.home import Home
 
-FORMAT = 1
 # A trainer shows life once a second, but one step or validation pass may take long.
 SILENCE_SECONDS = 60.0
 LIVE = ("running", "stalled")
@@ -89,12 +87,8 @@ class RunFolder:
     def log_file(self) -> Path:
         return self.path / "train.log"
 
-    def config(self) -> dict[str, Any]:
-        config = read_json(self.config_file)
-        missing = {"recipe", "options", "data", "created"} - set(config)
-        if missing:
-            raise CftuiError(f"{self.config_file}: no {', '.join(sorted(missing))} in it; damaged?")
-        return config
+    def config(self) -> RunConfig:
+        return read_config(self.config_file)
 
     def history(self) -> History:
         return read_history(self.events_file)
@@ -181,26 +175,13 @@ def _modified(path: Path) -> float:
         return 0.0
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Raises CftuiError if the file is missing, truncated or not a JSON object."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CftuiError(f"{path}: no such file; the run folder is incomplete") from None
-    except (ValueError, OSError) as error:
-        raise CftuiError(f"{path}: damaged or truncated ({error})") from None
-    if not isinstance(value, dict):
-        raise CftuiError(f"{path}: damaged (not a JSON object)")
-    return value
-
-
-def process_identity() -> Event:
+def process_identity() -> Process:
     """What tells this process from a later one with the same number."""
     process = psutil.Process()
-    return {"pid": process.pid, "process_started": process.create_time(), "host": platform.node()}
+    return Process(pid=process.pid, process_started=process.create_time(), host=platform.node())
 
 
-def is_alive(start: Event) -> bool:
+def is_alive(start: Process) -> bool:
     """Whether the process on this machine that wrote a start or resume event still runs."""
     try:
         process = psutil.Process(int(start["pid"]))
@@ -216,20 +197,20 @@ def new_name(recipe: str, home: Home) -> str:
     return name
 
 
-def create(home: Home, name: str, config: dict[str, Any], vocabulary: dict[str, Any]) -> RunFolder:
+def create(home: Home, config: RunConfig, vocabulary: dict[str, Any]) -> RunFolder:
     """Make a run folder with its two descriptive files, or nothing at all.
 
     Raises:
         CftuiError: the name is taken or is not a plain name.
     """
-    _check_name(home, name)
-    folder = RunFolder(home.models / name)
-    # The folder itself may be there: whoever starts a detached trainer puts its log there first.
+    _check_name(home, config.run)
+    folder = RunFolder(home.models / config.run)
+    # The folder itself may exist: whoever starts a detached trainer puts its log there first.
     existed = folder.path.exists()
     folder.path.mkdir(parents=True, exist_ok=True)
     try:
         write_json(folder.vocabulary_file, vocabulary)
-        write_json(folder.config_file, {"run": name, "format": FORMAT, **config})
+        write_json(folder.config_file, config.as_json())
     except BaseException:
         if not existed:
             shutil.rmtree(folder.path, ignore_errors=True)
@@ -290,19 +271,19 @@ def summarise(run: RunFolder) -> RunSummary:
     try:
         config, history = run.config(), run.history()
         status = run.status(history)
-        # What a run that is done kept may be an earlier epoch than its last.
-        last = history.ending if status == "done" and history.ending else history.last or {}
+        # A finished run may have kept an earlier epoch than its last.
+        last: Mapping[str, Any] = (history.ending if status == "done" else None) or history.last or {}
         return RunSummary(
             name=run.name,
-            recipe=config["recipe"]["name"],
-            data=config["data"]["name"],
-            split=config["options"]["split"],
+            recipe=config.recipe.name,
+            data=config.data.name,
+            split=config.options.split,
             status=status,
             epochs=len(history.epochs),
             valid_loss=last.get("valid_loss"),
             rmse=last.get("rmse"),
             seconds=history.elapsed,
-            created=config["created"],
+            created=config.created,
             problem=run.obituary(history) if status in ("failed", "dead") else "",
         )
     except (CftuiError, OSError, KeyError, TypeError) as error:
@@ -323,14 +304,8 @@ def rename(home: Home, run: RunFolder, name: str) -> RunFolder:
         raise CftuiError(f"run {run.name} is being trained; rename it when it is done")
     config = run.config()
     renamed = RunFolder(run.path.rename(home.models / name))
-    write_json(renamed.config_file, {**config, "run": name})
+    write_json(renamed.config_file, replace(config, run=name).as_json())
     return renamed
-
-
-def settings(config: dict[str, Any]) -> dict[str, Any]:
-    """The options in ``run.json``, less those that the run's recipe does not have."""
-    others = GRADIENT_ONLY if config["recipe"].get("sampled") else SAMPLED_ONLY
-    return {name: value for name, value in config["options"].items() if name not in others}
 
 
 def differences(first: RunFolder, second: RunFolder) -> list[dict[str, Any]]:
@@ -341,17 +316,16 @@ def differences(first: RunFolder, second: RunFolder) -> list[dict[str, Any]]:
 
     def facts(run: RunFolder) -> dict[str, Any]:
         config, history = run.config(), run.history()
-        nested = {group: config[group] for group in ("data", "versions") if group in config}
-        best, last = history.best or {}, history.last or {}
-        losses = {
-            "valid_loss": (history.ending or last).get("valid_loss"),
-            "best valid_loss": best.get("valid_loss"),
-        }
+        best: Mapping[str, Any] = history.best or {}
+        last: Mapping[str, Any] = history.ending or history.last or {}
+        data = config.as_json()["data"]
+        losses = {"valid_loss": last.get("valid_loss"), "best valid_loss": best.get("valid_loss")}
         return {
-            "recipe": config["recipe"]["name"],
-            **{name: settings(config).get(name) for name in config["options"]},
-            **{f"{group}.{name}": value for group, values in nested.items() for name, value in values.items()},
-            "device": config.get("device"),
+            "recipe": config.recipe.name,
+            **config.settings(),
+            **{f"data.{name}": value for name, value in data.items()},
+            **{f"versions.{name}": value for name, value in config.versions.items()},
+            "device": config.device,
             "epochs done": len(history.epochs),
             **{name: loss if loss is None else round(loss, 6) for name, loss in losses.items()},
             "best epoch": best.get("epoch"),

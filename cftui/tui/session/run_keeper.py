@@ -157,7 +157,8 @@ class RunKeeper(App[None]):
         if followed.problem:
             self.notify(followed.problem, title=f"{followed.name} failed", severity="error", timeout=20)
         elif followed.history.last:
-            self.notify(f"{followed.name}: valid loss {followed.history.last['valid_loss']:.4f}")
+            loss = followed.history.last["valid_loss"]
+            self.notify(f"{followed.name}: {'trained' if loss is None else f'valid loss {loss:.4f}'}")
         if followed.history.last:
             self.open_model(followed.name)
         elif not followed.run.config_file.exists():

@@ -45,7 +45,7 @@ class OpenModel:
     @cached_property
     def device(self) -> str:
         """What it was trained on: ``cpu``, ``cuda`` ..."""
-        return str(self.model.run.config().get("device", "")).split(",")[0][:16]
+        return self.model.run.config().device.split(",")[0][:16]
 
     @property
     def index(self) -> TitleIndex:
@@ -70,7 +70,7 @@ class OpenModel:
     @property
     def unit(self) -> str:
         """What its training is counted in: an epoch, or a sweep."""
-        return "sweep" if self.model.recipe.sampled else "epoch"
+        return self.model.recipe.fitting.unit
 
     @cached_property
     def prior(self) -> Prior:

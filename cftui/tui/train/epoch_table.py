@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from cftui.engine.runs.events import Event, History
+from cftui.engine.runs.events import EpochEvent, History
 from cftui.tui.shell.table import Table
 
 # Table measures every cell: of a long run the last epochs are shown.
@@ -74,10 +74,10 @@ class EpochTable(Table):
         self.border_subtitle = f"best: {one} {best['epoch']}, {best['valid_loss']:.6f}" if best else ""
 
 
-def _cells(epoch: Event, columns: dict[str, int]) -> list[Text]:
+def _cells(epoch: EpochEvent, columns: dict[str, int]) -> list[Text]:
     def number(name: str, digits: int) -> str:
         value = epoch.get(name)
-        return "nan" if value is None else f"{value:.{digits}f}"
+        return f"{value:.{digits}f}" if isinstance(value, float) else "-"
 
     minutes, seconds = divmod(epoch["seconds"], 60)
     coverage = epoch.get("coverage")
@@ -88,7 +88,7 @@ def _cells(epoch: Event, columns: dict[str, int]) -> list[Text]:
         "valid_loss": number("valid_loss", 6),
         "rmse": number("rmse", 3),
         "noise": number("noise", 3),
-        "coverage": "nan" if coverage is None else f"{coverage:.1%}".replace("%", " %"),
+        "coverage": "-" if coverage is None else f"{coverage:.1%}".replace("%", " %"),
         "time": f"{int(minutes):02d}:{seconds:04.1f}",
     }
     return [Text(cells[name], justify="right") for name in columns]

@@ -11,7 +11,7 @@ from textual.app import RenderResult
 from textual.color import Color
 from textual_plotext import PlotextPlot
 
-from cftui.engine.runs.events import Event, History
+from cftui.engine.runs.events import EpochEvent, Facts, History, WindowEvent
 from cftui.tui.shell.colours import RGB, Colours, colours
 
 # A line of raw points is slow to draw: no more per column than can be seen.
@@ -115,7 +115,7 @@ class LossChart(PlotextPlot):
 
     # Coordinates
 
-    def _x(self, history: History) -> Callable[[Event], float]:
+    def _x(self, history: History) -> Callable[[WindowEvent | EpochEvent], float]:
         if self.x_axis == "seconds":
             return lambda event: event["elapsed"]
         per = 1 if self.x_axis == "step" else (history.start or {}).get("steps_per_epoch") or 1
@@ -156,8 +156,8 @@ class LossChart(PlotextPlot):
             scored = _scored(curve.history)
             at = self._x(curve.history)
             plt.plot(
-                [at(e) for e in scored],
-                self._y([min(max(e["valid_loss"], low), high) for e in scored]),
+                [at(epoch) for epoch, _ in scored],
+                self._y([min(max(loss, low), high) for _, loss in scored]),
                 marker=curve.mark,
                 color=curve.colour(self._colours),
             )
@@ -170,10 +170,10 @@ class LossChart(PlotextPlot):
             )
         scored = _scored(history)
         if scored:
-            ys = self._y([min(max(e["valid_loss"], low), high) for e in scored])
-            plt.scatter([x(e) for e in scored], ys, marker="o", color=self._colours.valid)
+            ys = self._y([min(max(loss, low), high) for _, loss in scored])
+            plt.scatter([x(epoch) for epoch, _ in scored], ys, marker="o", color=self._colours.valid)
             best = history.best
-            if best:
+            if best and best["valid_loss"] is not None:
                 plt.scatter([x(best)], self._y([best["valid_loss"]]), marker="@", color=self._colours.best)
         self._axes(low, high, end)
         row = (self._y([high])[0] - self._y([low])[0]) / max(self.size.height - 3, 1)
@@ -191,29 +191,33 @@ class LossChart(PlotextPlot):
         return Color.parse(self.app.theme_variables["surface"]).rgb
 
     @staticmethod
-    def _thin(windows: list[Event], room: int) -> list[Event]:
+    def _thin(windows: list[WindowEvent], room: int) -> list[WindowEvent]:
         """Neighbouring windows merged until there are no more than ``room``; their extremes survive."""
         every = -(-len(windows) // room)
         if every <= 1:
             return windows
         groups = [windows[at : at + every] for at in range(0, len(windows), every)]
-        return [
-            {**group[-1], "min": min(w["min"] for w in group), "max": max(w["max"] for w in group)} for group in groups
-        ]
+        merged = []
+        for group in groups:
+            window = group[-1].copy()
+            window["min"], window["max"] = min(w["min"] for w in group), max(w["max"] for w in group)
+            merged.append(window)
+        return merged
 
-    def _scale(self, history: History, windows: list[Event]) -> tuple[float, float]:
+    def _scale(self, history: History, windows: list[WindowEvent]) -> tuple[float, float]:
         """Lowest and highest loss shown: the first batches are off the scale of everything that follows."""
-        losses = _settled(history, windows, "loss")
+        losses = _settled(history, [(window["step"], window["loss"]) for window in windows])
         for known in (history, *(curve.history for curve in self.others)):
-            losses += _settled(known, _scored(known), "valid_loss")
+            losses += _settled(known, [(epoch["step"], loss) for epoch, loss in _scored(known)])
         low, high = min(losses), max(losses)
         margin = (high - low) * 0.05 or 0.05
         return (low / 1.05 if self.log_y else low - margin), high + margin
 
-    def _end(self, history: History, x: Callable[[Event], float]) -> float:
-        start = history.start or {}
-        ends = [max((x(e) for e in known.windows or known.epochs), default=0.0) for known in (history,)]
-        ends += [max((self._x(c.history)(e) for e in _scored(c.history)), default=0.0) for c in self.others]
+    def _end(self, history: History, x: Callable[[WindowEvent | EpochEvent], float]) -> float:
+        start: Facts = history.start or {}
+        reached: Sequence[WindowEvent | EpochEvent] = history.windows or history.epochs
+        ends = [max(map(x, reached), default=0.0)]
+        ends += [max((self._x(c.history)(epoch) for epoch, _ in _scored(c.history)), default=0.0) for c in self.others]
         if self.x_axis == "epoch":
             ends.append(float(start.get("epochs") or 1))
         elif self.x_axis == "step":
@@ -236,17 +240,17 @@ class LossChart(PlotextPlot):
         plt.yticks(marks, [f"{10**mark if self.log_y else mark:.2f}" for mark in marks])
 
 
-def _scored(history: History) -> list[Event]:
-    """The epochs that have a validation loss, thinned to what a chart can show."""
-    scored = [event for event in history.epochs if event.get("valid_loss") is not None]
+def _scored(history: History) -> list[tuple[EpochEvent, float]]:
+    """The epochs that have a validation loss, with that loss, thinned to what a chart can show."""
+    scored = [(event, loss) for event in history.epochs if (loss := event.get("valid_loss")) is not None]
     every = -(-len(scored) // EPOCHS_DRAWN)
     return scored[:: every or 1] + (scored[-1:] if every > 1 else [])
 
 
-def _settled(history: History, events: list[Event], loss: str) -> list[float]:
-    """The losses after the beginning of the run, or all where there are no others yet."""
+def _settled(history: History, losses: list[tuple[int, float]]) -> list[float]:
+    """The losses, each with its step, after the beginning of the run; all of them if there are no later ones."""
     settled = (history.start or {}).get("steps", 0) * SETTLED
-    return [event[loss] for event in events if event["step"] > settled] or [event[loss] for event in events]
+    return [loss for step, loss in losses if step > settled] or [loss for _, loss in losses]
 
 
 def _round_step(end: int) -> int:

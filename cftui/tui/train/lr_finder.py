@@ -7,7 +7,6 @@ import json
 import math
 import subprocess
 import sys
-from itertools import pairwise
 from typing import TYPE_CHECKING, cast
 
 from rich.text import Text
@@ -33,7 +32,7 @@ class LrFinder(Dialog[float | None]):
 
     def __init__(self, recipe: str, data: str, options: list[str]) -> None:
         super().__init__()
-        self._recipe, self._words = recipe, ["lr-find", recipe, "--data", data, "--json", *_of_finder(options)]
+        self._recipe, self._words = recipe, ["lr-find", recipe, "--data", data, "--json", *options]
         self._suggestion: float | None = None
 
     def compose(self) -> ComposeResult:
@@ -83,12 +82,3 @@ class LrFinder(Dialog[float | None]):
     def action_take(self) -> None:
         if self._suggestion:
             self.dismiss(self._suggestion)
-
-
-def _of_finder(options: list[str]) -> list[str]:
-    """Those of the form's options that the finder knows."""
-    kept = []
-    for word, value in pairwise([*options, ""]):
-        if word in ("--seed", "--bs", "--factors", "--wd", "--split"):
-            kept += [word, value]
-    return kept

@@ -10,8 +10,8 @@ from textual.app import ComposeResult
 from textual.containers import Container, Horizontal, Vertical
 from textual.widgets import Static
 
-from cftui.engine.models.recipes import OPTIONS
-from cftui.engine.runs.events import History, read_history
+from cftui.engine.models.recipes import recipe
+from cftui.engine.runs.events import History, Memory, read_history
 from cftui.engine.runs.folder import RunFolder
 from cftui.errors import CftuiError
 from cftui.tui.session.following import Followed
@@ -25,11 +25,6 @@ from cftui.tui.train.recipe_form import RecipeForm
 from cftui.tui.train.run_list import RunList
 
 RELOAD_SECONDS = 3.0
-# How a run that is done goes on, and for how many more unless told otherwise.
-MORE = {
-    "epoch": ("over a one-cycle of their own", "5"),
-    "sweep": ("the chain goes on where it ended", "100"),
-}
 
 
 class TrainScreen(Room):
@@ -67,9 +62,9 @@ class TrainScreen(Room):
         self._ticked()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """A sampler has no learning rate to be found."""
+        """Offer the learning-rate finder only for recipes that have a learning rate."""
         if action == "find_lr" and self.query(RecipeForm):
-            return not self.query_one(RecipeForm).sampled
+            return recipe(self.query_one(RecipeForm).recipe).fitting.has_lr_finder
         return super().check_action(action, parameters)
 
     # Starting and stopping
@@ -96,21 +91,29 @@ class TrainScreen(Room):
         if run.status() != "done":
             self.cftui.resume_training(name)
             return
-        one = run.history().unit
+        try:
+            method = run.config().method
+        except CftuiError as error:
+            self.cftui.complain(error)
+            return
+        if not method.continuation:
+            self.notify(f"{name} is fitted at once; there is nothing to continue", severity="warning")
+            return
+        length = method.options.option(method.options.LENGTH)
 
         def check(text: str) -> str:
             try:
-                OPTIONS["epochs"].parse(text)
+                length.parse(text)
             except CftuiError as error:
-                return str(error).replace("epochs", f"{one}s", 1)
+                return str(error)
             return ""
 
         def go(answer: str | None) -> None:
             if answer:
                 self.cftui.resume_training(name, int(answer))
 
-        how, many = MORE[one]
-        self.app.push_screen(Prompt(f"how many more {one}s for {name}?", how, many, check), go)
+        question = f"how many more {method.units} for {name}?"
+        self.app.push_screen(Prompt(question, method.continuation, str(method.more), check), go)
 
     def action_find_lr(self) -> None:
         if self.cftui.opened is None:
@@ -327,6 +330,6 @@ def _speed(history: History) -> str:
 
 
 def _memory(history: History) -> str:
-    last = history.windows[-1] if history.windows else {}
+    last: Memory = history.windows[-1] if history.windows else {}
     parts = [("", last.get("memory")), ("GPU ", last.get("gpu_memory"))]
     return " ".join(f"{name}{size / 2**20:,.0f}MB" for name, size in parts if size)

@@ -50,7 +50,12 @@ def total(explanation: Explanation) -> float:
 
 
 # What is sampled has no parameters to run wild.
-EVERY = [f"{prefix}{name}" for prefix in ("", "wild ") for name, row in RECIPES.items() if not (prefix and row.sampled)]
+EVERY = [
+    f"{prefix}{name}"
+    for prefix in ("", "wild ")
+    for name, row in RECIPES.items()
+    if not (prefix and row.method == "bayes")
+]
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -90,7 +95,7 @@ def test_the_terms_sum_to_the_prediction(name: str, models, data: st.DataObject)
         through = found.raw
         if bounds:
             through = bounds[0] + (bounds[1] - bounds[0]) / (1 + math.exp(-found.raw))
-        elif model.recipe.sampled:
+        elif model.recipe.method == "bayes":
             through = min(max(found.raw, 1.0), 5.0)
         assert through == pytest.approx(rated, abs=close)
 
@@ -101,7 +106,7 @@ def test_the_order_is_baseline_biases_then_the_largest(name: str, models) -> Non
     found = explain(model, model.user_rows[4], 7)
     kinds = [term.kind for term in found.terms]
     first = ["baseline", "user bias", "item bias"] if model.has_bias else ["baseline"]
-    if model.recipe.sampled:
+    if model.recipe.method == "bayes":
         first += [kind for kind in kinds if kind in ("implicit", "side")]
     assert kinds[: len(first)] == first
     sizes = [abs(term.stars) for term in found.terms[len(first) :]]

@@ -17,7 +17,7 @@ from cftui.analysis.exports import read_map
 from cftui.analysis.maps import mapping as maps
 from cftui.analysis.maps.mapping import ItemMap, Pole
 from cftui.analysis.trained import TrainedModel
-from cftui.engine.models.recipes import RECIPES, Options, recipe
+from cftui.engine.models.recipes import RECIPES, recipe
 from cftui.engine.runs.weights import snapshots
 from cftui.engine.training import train
 from cftui.errors import CftuiError
@@ -245,7 +245,7 @@ def test_without_titles_there_must_be_a_row_for_every_item(small: TrainedModel) 
 def test_a_map_of_items_that_share_a_title_comes_back_whole(tmp_path: Path, tiny_known: str) -> None:
     home = Home(tmp_path / "home")
     write_tiny(home.data / tiny_known)
-    options = Options(epochs=1, bs=16, factors=4, item_key="id")
+    options = recipe("model4").options(epochs=1, bs=16, factors=4, item_key="id")
     run = train(home, recipe("model4"), options, data=tiny_known, device=torch.device("cpu"))
     model = TrainedModel.load(run)
     shown = maps.principal_map(model)[0]

@@ -16,13 +16,13 @@ from cftui.analysis.users.folding import Prior, fold_in, linearise, prior, pulls
 from cftui.data.ratings import Ratings
 from cftui.data.splits import Split
 from cftui.engine.gradient.trainer import Trainer
-from cftui.engine.models.recipes import RECIPES, Options, recipe
+from cftui.engine.models.recipes import RECIPES, recipe
 
 from ..wildness import wild
 
 NOTHING = np.array([], dtype=np.int64)
 # bayes draws a newcomer's row instead of fitting it: test_bayes.py.
-EVERY = [f"{prefix}{name}" for prefix in ("", "wild ") for name, row in RECIPES.items() if not row.sampled]
+EVERY = [f"{prefix}{name}" for prefix in ("", "wild ") for name, row in RECIPES.items() if row.method == "gradient"]
 
 
 @pytest.fixture(scope="module")
@@ -214,7 +214,9 @@ def newcomers(trained, ratings: Ratings) -> Newcomers:
     parts = model.split(ratings)
     held = np.random.default_rng(0).choice(np.arange(1, 944), 100, replace=False)
     without, others = (part[~np.isin(ratings.user[part], held)] for part in (parts.train, parts.valid))
-    trainer = Trainer(recipe("model4"), Options(), ratings, Split("others", without, others), torch.device("cpu"))
+    trainer = Trainer(
+        recipe("model4"), recipe("model4").options(), ratings, Split("others", without, others), torch.device("cpu")
+    )
     trainer.fit()
     other = dataclasses.replace(model, module=trainer.model.eval().requires_grad_(False))
     # Their own rows were never trained: nobody knows them.

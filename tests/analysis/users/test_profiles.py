@@ -10,7 +10,7 @@ import torch
 
 from cftui.analysis.trained import TrainedModel
 from cftui.analysis.users import profiles
-from cftui.engine.models.recipes import Options, recipe
+from cftui.engine.models.recipes import recipe
 from cftui.engine.training import train
 from cftui.errors import CftuiError
 from cftui.home import Home
@@ -30,7 +30,7 @@ def by_id(tmp_path_factory: pytest.TempPathFactory, tiny_known: str) -> TrainedM
     """A model of the same data that tells items apart by their ids: two of them are called Chasing Amy."""
     home = Home(tmp_path_factory.mktemp("by-id"))
     write_tiny(home.data / tiny_known)
-    options = Options(epochs=1, bs=16, factors=4, item_key="id")
+    options = recipe("model4").options(epochs=1, bs=16, factors=4, item_key="id")
     return TrainedModel.load(train(home, recipe("model4"), options, data=tiny_known, device=torch.device("cpu")))
 
 

@@ -27,7 +27,7 @@ from cftui.data.formats.values import as_int, parse_genres, parse_rating, parse_
 from cftui.data.ratings import Ratings
 from cftui.data.statistics import crosstab, describe, duplicate_titles, head, histogram, most_rated
 from cftui.data.store import catalog
-from cftui.engine.gradient.trainer import y_range
+from cftui.engine.models.build import y_range
 from cftui.errors import CftuiError
 from cftui.home import Home
 

@@ -19,7 +19,7 @@ from cftui.data.formats.movielens_sets import LAYOUTS
 from cftui.data.ratings import Ratings
 from cftui.data.statistics import describe
 from cftui.data.store import catalog, sources
-from cftui.engine.gradient.trainer import y_range
+from cftui.engine.models.build import y_range
 from cftui.errors import CftuiError
 from cftui.home import Home
 

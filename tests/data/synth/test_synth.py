@@ -26,7 +26,7 @@ from cftui.data.synth import making as synth
 from cftui.data.synth.shapes import MIN_PER_USER, SHAPES
 from cftui.engine.gradient.trainer import Trainer
 from cftui.engine.metrics import score
-from cftui.engine.models.recipes import Options, recipe
+from cftui.engine.models.recipes import recipe
 from cftui.engine.training import open_ratings
 from cftui.errors import CftuiError
 from cftui.files import new_folder
@@ -159,7 +159,7 @@ def test_training_comes_near_the_floor(tmp_path: Path) -> None:
     home = Home(tmp_path)
     folder = synth.make("ml-1m", home, scale=0.2)
     ratings, facts = open_ratings(home, "synth-ml-1m"), synth.read_facts(folder)
-    options = Options(epochs=8, bs=512, lr=0.01, wd=0.1, factors=8)
+    options = recipe("model4").options(epochs=8, bs=512, lr=0.01, wd=0.1, factors=8)
     trainer = Trainer(recipe("model4"), options, ratings, split(ratings), torch.device("cpu"))
     trainer.fit()
     reached = trainer.validate().rmse

@@ -17,8 +17,8 @@ from cftui.data.splits import split
 from cftui.engine import metrics, training
 from cftui.engine.bayes import kept_draws
 from cftui.engine.bayes.chain import Chain
-from cftui.engine.gradient.trainer import Diverged, Hooks
-from cftui.engine.models.recipes import Options, recipe
+from cftui.engine.fitting import Diverged, Hooks
+from cftui.engine.models.recipes import recipe
 from cftui.errors import CftuiError
 from cftui.home import Home
 
@@ -278,7 +278,7 @@ def test_a_draw_that_is_no_number_ends_it(make: Make, monkeypatch: pytest.Monkey
     chain = make()
     until(chain, 2)
     chain._sampler.users.noise[:] = float("nan")
-    with pytest.raises(Diverged, match="sweep 2 drew what is no number"):
+    with pytest.raises(Diverged, match="sweep 2 drew something that is not a number"):
         chain.fit()
 
 
@@ -294,9 +294,9 @@ def test_options_it_cannot_use_are_refused(tiny: Ratings) -> None:
     for given in ({"burn_in": 3}, {"implicit": False}, {"side": False}):
         with pytest.raises(CftuiError, match=r"^model4 has no .*: it is trained by gradients"):
             recipe("model4").options(**given)
-    assert (BAYES.options().epochs, BAYES.options().factors, BAYES.options().burn) == (300, 16, 40)
-    assert (recipe("model4").options(), BAYES.options(epochs=20, factors=None).burn) == (Options(), 5)
-    with pytest.raises(CftuiError, match="burn-in 5: of 5 sweeps none is left"):
+    assert (BAYES.options().sweeps, BAYES.options().factors, BAYES.options().burn) == (300, 16, 40)
+    assert BAYES.options(epochs=20, factors=None).burn == 5
+    with pytest.raises(CftuiError, match="burn-in 5 discards all 5 sweeps"):
         Chain(BAYES, BAYES.options(epochs=5, burn_in=5), tiny, split(tiny, "random", 0), CPU)
 
 

@@ -9,7 +9,7 @@ from safetensors.torch import load, save
 from cftui.data.ratings import Ratings
 from cftui.data.splits import split
 from cftui.engine.bayes.chain import Chain
-from cftui.engine.gradient.trainer import Hooks
+from cftui.engine.fitting import Hooks
 from cftui.engine.models.recipes import recipe
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")

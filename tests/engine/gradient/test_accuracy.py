@@ -9,7 +9,7 @@ from cftui.data.ratings import Ratings
 from cftui.data.splits import split
 from cftui.engine.bayes.chain import Chain
 from cftui.engine.gradient.trainer import Trainer
-from cftui.engine.models.recipes import RECIPES, Options
+from cftui.engine.models.recipes import RECIPES
 
 from ..fitting import fit
 
@@ -25,7 +25,7 @@ def losses(ratings: Ratings) -> dict[str, tuple[float, float]]:
     """``(train_loss, valid_loss)`` of the last epoch."""
     found = {}
     for name in MEASURED:
-        options = Options(seed=1)
+        options = RECIPES[name].options(seed=1)
         trainer = Trainer(RECIPES[name], options, ratings, split(ratings, "random", 1), torch.device("cpu"))
         last: dict = {}
         fit(trainer, last.update)
@@ -64,7 +64,7 @@ def test_two_threads_repeat_themselves_bit_by_bit(ratings: Ratings) -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        options, found = Options(epochs=1, bs=8192), []
+        options, found = RECIPES["embedding-nn"].options(epochs=1, bs=8192), []
         for _ in range(2):
             parts = split(ratings, "random", 0)
             trainer = Trainer(RECIPES["embedding-nn"], options, ratings, parts, torch.device("cpu"))

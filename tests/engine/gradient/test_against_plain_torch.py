@@ -15,11 +15,13 @@ from cftui.data.splits import Split, split
 from cftui.data.tables import Tables
 from cftui.engine import metrics
 from cftui.engine.gradient.trainer import Trainer
-from cftui.engine.models.recipes import RECIPES, Options
+from cftui.engine.models.recipes import RECIPES
+from tests.settings import options_for
 
 from ..fitting import fit
 
 CPU = torch.device("cpu")
+GRADIENT = [name for name, row in RECIPES.items() if row.method == "gradient"]
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +31,7 @@ def by_id(tiny_tables: Tables) -> Ratings:
 
 
 def trainer_of(name: str, ratings: Ratings, **changes: object) -> Trainer:
-    options = Options(**{"epochs": 2, "bs": 16, "factors": 8, "item_key": "id", **changes})
+    options = options_for(RECIPES[name], **{"epochs": 2, "bs": 16, "factors": 8, "item_key": "id", **changes})
     return Trainer(RECIPES[name], options, ratings, split(ratings, "random", options.seed), CPU)
 
 
@@ -89,7 +91,9 @@ def plain_fit(
 
 
 @pytest.mark.parametrize("bias_decay", [None, 3.0])
-@pytest.mark.parametrize("name", [name for name, row in RECIPES.items() if name != "cross-entropy" and not row.sampled])
+@pytest.mark.parametrize(
+    "name", [name for name, row in RECIPES.items() if name != "cross-entropy" and row.method == "gradient"]
+)
 def test_training_equals_a_plain_loop(name: str, bias_decay: float | None, by_id: Ratings) -> None:
     trainer = trainer_of(name, by_id, wd_bias=bias_decay)
     reference = copy.deepcopy(trainer.model)
@@ -184,7 +188,7 @@ def test_windows_cover_every_batch_once(by_id: Ratings, monkeypatch: pytest.Monk
 
 
 def test_divergence_is_said_and_stops_the_training(by_id: Ratings) -> None:
-    from cftui.engine.gradient.trainer import Diverged
+    from cftui.engine.fitting import Diverged
 
     trainer = trainer_of("model1", by_id, epochs=40, lr=900.0, wd=900.0)
     with pytest.raises(Diverged, match="try a lower --lr"):
@@ -213,6 +217,6 @@ def test_every_split_can_be_trained_on(by_id: Ratings) -> None:
     for name in ("random", "u3", "time"):
         parts = split(by_id, name)
         assert isinstance(parts, Split)
-        trainer = Trainer(RECIPES["model4"], Options(epochs=1, bs=16), by_id, parts, CPU)
+        trainer = Trainer(RECIPES["model4"], RECIPES["model4"].options(epochs=1, bs=16), by_id, parts, CPU)
         assert fit(trainer)
         assert trainer.validate().n == len(parts.valid)

@@ -20,9 +20,10 @@ from cftui.data.splits import Split, split
 from cftui.data.store.catalog import open_ratings
 from cftui.data.tables import Tables
 from cftui.engine import metrics
-from cftui.engine.gradient.trainer import Trainer, build, shape_of
+from cftui.engine.gradient.trainer import Trainer
 from cftui.engine.models.architectures import FeatureSum
-from cftui.engine.models.recipes import Options, recipe
+from cftui.engine.models.build import build, shape_of
+from cftui.engine.models.recipes import recipe
 from cftui.engine.training import train
 from cftui.errors import CftuiError
 from cftui.home import Home
@@ -75,7 +76,7 @@ def cold() -> Trainer:
     ratings = planted({1: "Good|Long"})
     unseen = np.isin(ratings.item, COLD_ITEMS) | np.isin(ratings.user, COLD_USERS)
     parts = Split("cold", train=np.flatnonzero(~unseen), valid=np.flatnonzero(unseen))
-    trainer = Trainer(HYBRID, Options(epochs=20, bs=32, factors=6), ratings, parts, CPU)
+    trainer = Trainer(HYBRID, HYBRID.options(epochs=20, bs=32, factors=6), ratings, parts, CPU)
     fit(trainer)
     return trainer
 
@@ -192,14 +193,14 @@ def test_tags_are_features(tagged: Home) -> None:
     cold = [ratings.item_code(f"Film {film:02} (1995)") for film in (11, 12)]
     unseen = np.isin(ratings.item, cold)
     parts = Split("cold", train=np.flatnonzero(~unseen), valid=np.flatnonzero(unseen))
-    trainer = Trainer(HYBRID, Options(epochs=20, bs=16, factors=4), ratings, parts, CPU)
+    trainer = Trainer(HYBRID, HYBRID.options(epochs=20, bs=16, factors=4), ratings, parts, CPU)
     fit(trainer)
     liked, slow = predicted(trainer, [1, 2, 3], cold).T
     assert (liked > slow + 1).all()
 
 
 def test_a_run_knows_the_tags_of_its_items(tagged: Home) -> None:
-    run = train(tagged, HYBRID, Options(epochs=1, bs=16, factors=4), data="ml-latest-small", device=CPU)
+    run = train(tagged, HYBRID, HYBRID.options(epochs=1, bs=16, factors=4), data="ml-latest-small", device=CPU)
     shutil.rmtree(tagged.data / "ml-latest-small" / "columns")
     model = TrainedModel.load(run)
     ratings = open_ratings("ml-latest-small", tagged)
@@ -248,7 +249,7 @@ def bare(tmp_path: Path) -> Ratings:
 def test_without_features_it_is_model4(bare: Ratings) -> None:
     assert item_features(bare).codes.shape == (len(bare.items), 0)
     assert user_features(bare).codes.shape == (len(bare.users), 0)
-    options, parts = Options(epochs=3, bs=16, factors=5, wd=0.1, wd_bias=0.1), split(bare)
+    options, parts = HYBRID.options(epochs=3, bs=16, factors=5, wd=0.1, wd_bias=0.1), split(bare)
     mine, plain = (Trainer(row, options, bare, parts, CPU) for row in (HYBRID, recipe("model4")))
     assert mine.model.state_dict().keys() == plain.model.state_dict().keys()
     for name, value in plain.model.state_dict().items():
@@ -272,7 +273,7 @@ def test_a_row_without_features_among_others_begins_as_in_model4() -> None:
 
 
 def test_a_run_is_read_without_its_data_set(tiny_home: Home, tiny: Ratings) -> None:
-    run = train(tiny_home, HYBRID, Options(epochs=2, bs=16, factors=6), data="tiny", device=CPU)
+    run = train(tiny_home, HYBRID, HYBRID.options(epochs=2, bs=16, factors=6), data="tiny", device=CPU)
     users = np.repeat(np.arange(len(tiny.users)), len(tiny.items))
     items = np.tile(np.arange(len(tiny.items)), len(tiny.users))
     before = TrainedModel.load(run).predict(users, items)
@@ -306,7 +307,7 @@ def test_it_beats_model4_on_movielens_100k(ratings: Ratings) -> None:
     parts = split(ratings)
     losses = {}
     for name in ("model4", "hybrid"):
-        trainer = Trainer(recipe(name), Options(bs=256), ratings, parts, CPU)
+        trainer = Trainer(recipe(name), recipe(name).options(bs=256), ratings, parts, CPU)
         fit(trainer)
         losses[name] = trainer.validate().mse
     assert losses["hybrid"] < losses["model4"] - 0.01

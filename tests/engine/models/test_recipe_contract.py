@@ -15,13 +15,14 @@ from cftui.data.ratings import Ratings
 from cftui.data.splits import split
 from cftui.engine import metrics
 from cftui.engine.gradient.trainer import Trainer
-from cftui.engine.models.recipes import RECIPES, Options
-from cftui.engine.training import trainer_for
+from cftui.engine.models.recipes import RECIPES
+from cftui.engine.training import fitter_for
+from tests.settings import options_for
 
 from ..fitting import fit
 
 CPU = torch.device("cpu")
-OPTIONS = Options(epochs=3, bs=16, factors=8, seed=4)
+SETTINGS = {"epochs": 3, "bs": 16, "factors": 8, "seed": 4}
 
 # What depends on the data or the recipe alone, not on the seed.
 SAME_FOR_ALL = ("levels", "num_batches_tracked", "_features.codes", "directions", "offset", "scale")
@@ -34,8 +35,8 @@ def make(tiny: Ratings) -> Make:
     """An untrained trainer on the tiny data."""
 
     def trainer(name: str, **changes: object) -> Trainer:
-        options = Options(**{**OPTIONS.as_json(), **changes})
-        return trainer_for(RECIPES[name], options, tiny, split(tiny, options.split, options.seed), CPU)
+        options = options_for(RECIPES[name], **{**SETTINGS, **changes})
+        return fitter_for(RECIPES[name], options, tiny, split(tiny, options.split, options.seed), CPU)
 
     return trainer
 
@@ -69,7 +70,7 @@ class TestEveryRecipe:
         assert [event["epoch"] for event in epochs] == list(range(30))
         assert epochs[-1]["train_loss"] < epochs[0]["train_loss"]
         # A chain begins where its first draws happen to be, a gradient at nothing.
-        assert loss() < (1.0 if RECIPES[name].sampled else 0.75) * before
+        assert loss() < (1.0 if RECIPES[name].method == "bayes" else 0.75) * before
         assert loss() < 0.9 * float(tiny.rating.var())
 
     def test_a_batch_predicts_what_each_pair_alone_does(self, name: str, make: Make, tiny: Ratings) -> None:
@@ -153,7 +154,7 @@ class TestEveryRecipe:
             rows, wanted = model.user_rows(users), model(users, items)
             assert torch.equal(model.rate(rows, items), wanted)
             assert torch.equal(rows, model.user_rows(torch.arange(len(tiny.users)))[users])
-            if not RECIPES[name].sampled:  # of which a row is all draws, not their mean
+            if RECIPES[name].method != "bayes":  # of which a row is all draws, not their mean
                 learned = model.learned()
                 assert torch.equal(rows[:, : learned.user_factors.shape[1]], learned.user_factors[users])
             dot = model.dot_parameters()
@@ -194,7 +195,7 @@ class TestEveryRecipe:
         assert second.step == stop_at
         assert fit(second)
         assert identical(weights(whole), weights(second))
-        if not RECIPES[name].sampled:
+        if RECIPES[name].method != "bayes":
             assert second.train_loss.smoothed == whole.train_loss.smoothed
         assert second.validate() == whole.validate()
         assert second.elapsed > first.elapsed

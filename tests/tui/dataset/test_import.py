@@ -18,7 +18,7 @@ from textual.pilot import Pilot
 from textual.widgets import DataTable, Input
 
 from cftui.data.formats.importing import Asked, import_ratings
-from cftui.engine.models.recipes import Options, recipe
+from cftui.engine.models.recipes import recipe
 from cftui.engine.training import train
 from cftui.home import Home
 from cftui.settings import Config
@@ -154,7 +154,9 @@ async def test_half_stars_in_columns_of_other_names_become_a_data_set_that_train
         assert "beers    12 ids" in facts
         assert "0.5-5" in facts
         assert "2020-09-13" in facts
-    run = train(home, recipe("model4"), Options(epochs=1, bs=64), data="evenings", device=torch.device("cpu"))
+    run = train(
+        home, recipe("model4"), recipe("model4").options(epochs=1, bs=64), data="evenings", device=torch.device("cpu")
+    )
     assert run.history().last["valid_loss"] > 0
 
 
@@ -607,7 +609,7 @@ async def test_where_no_data_set_is_at_hand_that_is_said(home):
 async def test_opening_another_data_set_shows_what_was_learned_of_it(files, home, tiny_known):
     write_tiny(home.data / TINY)
     import_ratings(files / "evenings.csv", "evenings", home, Asked(rating="mark", noun="beer"))
-    options, cpu = Options(epochs=1, bs=64, factors=4), torch.device("cpu")
+    options, cpu = recipe("model1").options(epochs=1, bs=64, factors=4), torch.device("cpu")
     for name, data in (("of-tiny", TINY), ("of-evenings", "evenings")):
         train(home, recipe("model1"), options, data=data, device=cpu, name=name)
     import_ratings(files / "evenings.csv", "untried", home, Asked(rating="mark"))

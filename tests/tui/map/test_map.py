@@ -18,7 +18,7 @@ from cftui.analysis import ranking
 from cftui.analysis.maps import components, robust
 from cftui.analysis.maps import mapping as maps
 from cftui.analysis.ranking import Filter
-from cftui.engine.models.recipes import RECIPES, Options
+from cftui.engine.models.recipes import RECIPES
 from cftui.engine.training import train
 from cftui.home import Home
 from cftui.tui.app import CftuiApp
@@ -788,7 +788,7 @@ async def press_all(pilot, keys=EVERY_KEY) -> None:
 async def test_a_run_with_one_factor_has_no_map_says_so_and_survives_every_key(tmp_path, tiny_known, until):
     home = Home(tmp_path / "one-factor")
     write_tiny(home.data / tiny_known)
-    options = Options(epochs=2, bs=16, factors=1)
+    options = RECIPES["model4"].options(epochs=2, bs=16, factors=1)
     train(home, RECIPES["model4"], options, data=tiny_known, device=torch.device("cpu"), name="one")
     app = CftuiApp(home)
     async with app.run_test(size=SIZE, notifications=True) as pilot:

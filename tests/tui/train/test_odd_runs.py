@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from cftui.engine.models.recipes import Options, recipe
+from cftui.engine.models.recipes import recipe
 from cftui.engine.runs.folder import all_runs
 from cftui.engine.training import train
 from cftui.home import Home
@@ -17,7 +17,7 @@ CPU = torch.device("cpu")
 
 
 async def test_a_recipe_without_biases_shows_on_every_screen(fresh_home, until):
-    train(fresh_home, recipe("collab-nn"), Options(epochs=1, bs=4096), device=CPU, name="network")
+    train(fresh_home, recipe("collab-nn"), recipe("collab-nn").options(epochs=1, bs=4096), device=CPU, name="network")
     app = CftuiApp(fresh_home)
     async with app.run_test(size=SIZE) as pilot:
         await until(pilot, lambda: app.chosen)
@@ -30,9 +30,9 @@ async def test_a_recipe_without_biases_shows_on_every_screen(fresh_home, until):
 
 async def test_a_run_of_a_smaller_data_set_takes_the_place_of_a_larger_one(fresh_home, tiny_known, until):
     write_tiny(fresh_home.data / tiny_known)
-    options = Options(epochs=1, bs=16, factors=8)
+    options = recipe("model4").options(epochs=1, bs=16, factors=8)
     train(fresh_home, recipe("model4"), options, data=tiny_known, device=CPU, name="small")
-    train(fresh_home, recipe("model4"), Options(epochs=1, bs=4096), device=CPU, name="large")
+    train(fresh_home, recipe("model4"), recipe("model4").options(epochs=1, bs=4096), device=CPU, name="large")
     app = CftuiApp(fresh_home)
     async with app.run_test(size=SIZE) as pilot:
         await until(pilot, lambda: app.chosen)
@@ -78,7 +78,7 @@ async def test_runs_of_other_terminals_appear_in_the_list(fresh_home, until, mon
         await pilot.press("2")
         await until(pilot, lambda: app.screen.query_one(RunList).option_count)
         assert app.screen.query_one(RunList).current is None
-        train(fresh_home, recipe("model4"), Options(epochs=1, bs=4096), device=CPU, name="elsewhere")
+        train(fresh_home, recipe("model4"), recipe("model4").options(epochs=1, bs=4096), device=CPU, name="elsewhere")
         await until(pilot, lambda: app.screen.query_one(RunList).current == "elsewhere")
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from textual.widgets import DataTable, Input, Static
 
-from cftui.engine.models.recipes import Options, recipe
+from cftui.engine.models.recipes import recipe
 from cftui.engine.runs.folder import RunFolder, all_runs
 from cftui.engine.training import train
 from cftui.tui.app import CftuiApp
@@ -25,7 +25,7 @@ from ..conftest import SIZE
 def two_runs(fresh_home) -> CftuiApp:
     """An app over a home with model3 and then model4, three quick epochs each."""
     for name, lr in (("model3", 5e-3), ("model4", 1e-2)):
-        options = Options(epochs=3, bs=2048, lr=lr)
+        options = recipe(name).options(epochs=3, bs=2048, lr=lr)
         train(fresh_home, recipe(name), options, device=torch.device("cpu"), name=f"{name}-run")
     return CftuiApp(fresh_home)
 

@@ -1,0 +1,22 @@
+"""Options for tests that run over every recipe: a setting that a recipe does not have is left out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cftui.engine.models.options import Options
+from cftui.engine.models.recipes import Recipe
+from cftui.errors import CftuiError
+
+
+def options_for(row: Recipe, **values: Any) -> Options:
+    """``row.options`` of those values that the recipe has."""
+
+    def has(name: str) -> bool:
+        try:
+            row.known(name)
+        except CftuiError:
+            return False
+        return True
+
+    return row.options(**{name: value for name, value in values.items() if has(name)})
