@@ -20,6 +20,8 @@ from cftui.data.splits import Split
 from cftui.engine import metrics
 from cftui.engine.models.architectures import Architecture
 from cftui.engine.models.build import Weights
+from cftui.engine.models.importing import load
+from cftui.engine.models.method import Method
 from cftui.engine.models.options import Options
 from cftui.engine.models.recipes import Recipe
 from cftui.engine.runs.events import Event, Validation
@@ -62,6 +64,11 @@ def rows_on(device: torch.device, ratings: Ratings, rows: np.ndarray) -> tuple[T
         columns = pool.map(lambda column: column.take(rows), (ratings.user, ratings.item, ratings.rating))
         user, item, rating = (torch.from_numpy(column).to(device) for column in columns)
     return user, item, rating
+
+
+def fitter_class(method: Method) -> type[Fitter]:
+    """The class that fits by this method. Raises CftuiError if it cannot be imported."""
+    return load(method.fitter)
 
 
 def validation(score: metrics.Score) -> Validation:

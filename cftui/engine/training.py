@@ -16,7 +16,7 @@ from cftui.data.splits import Split, split
 from cftui.data.store import catalog
 from cftui.engine.baselines import baselines
 from cftui.engine.device import describe
-from cftui.engine.fitting import Diverged, Fitter, Hooks, Outcome
+from cftui.engine.fitting import Diverged, Fitter, Hooks, Outcome, fitter_class
 from cftui.engine.interrupts import StopRequested, stop_requests
 from cftui.engine.models.options import Options
 from cftui.engine.models.recipes import Recipe
@@ -148,7 +148,7 @@ def fitter_for(recipe: Recipe, options: Options, ratings: Ratings, parts: Split,
         CftuiError: an option does not suit the data, or the device's memory is too small.
     """
     try:
-        return recipe.fitting.fitter_class()(recipe, options, ratings, parts, device)
+        return fitter_class(recipe.fitting)(recipe, options, ratings, parts, device)
     except torch.OutOfMemoryError:
         raise CftuiError(
             f"out of memory on {describe(device)}: model and ratings do not fit; try fewer --factors or --device cpu"

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
-from cftui.engine.models.importing import load
 from cftui.engine.models.options import Option, Options, described
-
-if TYPE_CHECKING:
-    from cftui.engine.fitting import Fitter
 
 T = TypeVar("T")
 
@@ -84,7 +80,3 @@ class Method:
     @property
     def units(self) -> str:
         return f"{self.unit}s"
-
-    def fitter_class(self) -> type[Fitter]:
-        """Import the class that fits. Raises CftuiError if it cannot be imported."""
-        return load(self.fitter)
