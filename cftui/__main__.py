@@ -25,9 +25,21 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # A repaint waits for the next frame, a key press often for two; read when Textual is imported.
     os.environ.setdefault("TEXTUAL_FPS", "120")
-    from cftui.cli.main import main as cli_main
-
+    try:
+        from cftui.cli.main import main as cli_main
+    except (ImportError, KeyboardInterrupt) as error:
+        sys.exit(_cannot_start(error))
     sys.exit(cli_main(open_app))
+
+
+def _cannot_start(error: BaseException) -> int:
+    """Print why no verb could run, and return the exit status."""
+    from cftui.cli.output import INTERRUPTED_STATUS, print_error
+
+    as_json = "--json" in sys.argv
+    if isinstance(error, KeyboardInterrupt):
+        return print_error("interrupted", "interrupted", status=INTERRUPTED_STATUS, as_json=as_json)
+    return print_error(f"a library is missing: {error}; install cftui again", "error", as_json=as_json)
 
 
 if __name__ == "__main__":

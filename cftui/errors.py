@@ -1,12 +1,42 @@
-"""The one exception a user is meant to read."""
+"""The exception whose message a user is meant to read."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+# What went wrong, as a stable word for programs:
+#   error        what was asked is not possible; the message says why
+#   unknown      no data set, run, recipe, title or user has that name
+#   ambiguous    several have that name
+#   usage        an option or argument is missing, unknown, or has a value that it cannot have
+#   file         the operating system refused to read or write a file
+#   interrupted  Ctrl+C ended the verb
+#   internal     a defect of cftui
+Kind = Literal["error", "unknown", "ambiguous", "usage", "file", "interrupted", "internal"]
 
 
 class CftuiError(Exception):
-    """Something the user can act on, said in one line that names what and where.
+    """A problem that the user can solve. ``str(error)`` says in one line what is wrong, where, and what to do next.
 
-    The command line prints it on stderr and exits 1; the app shows it as a notice. Anything else that
-    escapes is a defect.
+    The command line prints that line on stderr and exits with status 1; the app shows it as a notice. Any other
+    exception that escapes is a defect.
+
+    The line is ``where: what; hint`` without the parts that are empty. The parts are for programs that show them
+    separately, such as a form that has a field for each option.
+
+    Attributes:
+        what: what is wrong; the whole line if the message was not given in parts.
+        where: the file (with its line, if known) or the option in which it is wrong.
+        hint: what the user can do next.
+        option: the command-line option to change, without its dashes.
+        kind: what went wrong, as a stable word.
     """
+
+    def __init__(
+        self, what: str = "", *, where: object = "", hint: str = "", option: str = "", kind: Kind = "error"
+    ) -> None:
+        self.what, self.where, self.hint, self.option, self.kind = what, str(where), hint, option, kind
+        super().__init__("; ".join(filter(None, (": ".join(filter(None, (self.where, what))), hint))))
 
 
 def suggestion(wanted: str, known: list[str]) -> str:

@@ -54,7 +54,7 @@ def get(session: Session, name: str, source: Path | None) -> None:
     known = catalog.known(name, session.home)
     if not known.url:
         raise CftuiError(f"{name} is {'imported' if known.imported else 'made'}, not fetched: {known.remedy}")
-    with DownloadBar() as bar:
+    with DownloadBar(quiet=session.json) as bar:
         folder = sources.get(name, session.home, source=source, say=narrate, progressbar=bar)
     print_json({"name": name, "folder": str(folder)}) if session.json else print(folder)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cftui.cli.output import narrate, print_json, print_table
+from cftui.cli.output import INTERRUPTED_STATUS, narrate, print_json, print_table
 from cftui.cli.verb import Session
 from cftui.engine.interrupts import StopRequested
 from cftui.engine.models.options import Options
@@ -24,8 +24,6 @@ SCORES = ("mse", "rmse", "mae", "seconds")
 COVERAGE = "in 90 %"
 # Width and format of each score, and of the coverage.
 CELLS = (*((11, ".6f"),) * 3, (9, ".2f"), (9, ".1%"))
-# As a shell has it for a command that Ctrl+C ended: what was printed is not the whole.
-INTERRUPTED = 130
 
 
 class Folds(click.ParamType):
@@ -122,7 +120,7 @@ def evaluate_folds(
             print(f"\nmean of the folds; {lists[0].protocol}")
     if not whole:
         narrate(f"cftui: stopped after {len(found)} of {count} folds{_in_words(mean, sd)}")
-        raise click.exceptions.Exit(INTERRUPTED)
+        raise click.exceptions.Exit(INTERRUPTED_STATUS)
 
 
 def _lists(found: list[FoldScore[Evaluation]]) -> list[Evaluation]:

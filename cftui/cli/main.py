@@ -10,7 +10,7 @@ import click
 
 import cftui
 from cftui.cli import analysis, data, evaluation, locate, maps, people, runs, sweep, tour, train
-from cftui.cli.output import narrate, printable
+from cftui.cli.output import INTERRUPTED_STATUS, USAGE_STATUS, print_error
 from cftui.cli.verb import Session, Verbs, home_option
 from cftui.errors import CftuiError
 from cftui.home import Home
@@ -53,8 +53,10 @@ def build(open_app: OpenApp) -> click.Group:
 
 def main(open_app: OpenApp, arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit status: 0, 1 for an error, 2 for wrong usage, 130 when interrupted."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    # Read from the words: an error may come before click has parsed the option.
+    as_json = "--json" in words
     try:
-        words = list(sys.argv[1:] if arguments is None else arguments)
         cli = build(open_app)
         # Not click's own main(): it turns a closed pipe into exit status 1.
         with cli.make_context("cftui", words, obj=Session()) as context:
@@ -64,38 +66,41 @@ def main(open_app: OpenApp, arguments: Sequence[str] | None = None) -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.UsageError as error:
-        command = error.ctx.command_path if error.ctx else "cftui"
-        narrate(f"{command}: {_one_line(error.format_message())} (see {command} --help)")
-        return 2
+        return _print_usage_error(error, as_json)
     except click.ClickException as error:
-        narrate(f"cftui: {_one_line(error.format_message())}")
-        return 1
+        return print_error(error.format_message(), "file", as_json=as_json)
     except (click.Abort, KeyboardInterrupt):
-        narrate("cftui: interrupted")
-        return 130
+        return print_error("interrupted", "interrupted", status=INTERRUPTED_STATUS, as_json=as_json)
     except CftuiError as error:
-        narrate(f"cftui: {_one_line(str(error))}")
-        return 1
+        parts = {"what": error.what, "where": error.where, "hint": error.hint, "option": error.option}
+        return print_error(str(error), error.kind, as_json=as_json, parts=parts)
     except BrokenPipeError:  # the reader of our stdout has left (head, less): not an error
         _silence_stdout()
         return 0
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        narrate(f"cftui: {where}{_one_line(error.strerror or str(error))}")
-        return 1
+        what, where = error.strerror or str(error), str(error.filename or "")
+        line = f"{where}: {what}" if where else what
+        return print_error(line, "file", as_json=as_json, parts={"what": what, "where": where})
     except Exception as error:
         if os.environ.get("CFTUI_DEBUG"):
             raise
-        narrate(f"cftui: internal error: {type(error).__name__}: {_one_line(str(error))} (CFTUI_DEBUG=1 shows where)")
-        return 1
+        what, hint = f"internal error: {type(error).__name__}: {error}", "CFTUI_DEBUG=1 shows where"
+        return print_error(f"{what} ({hint})", "internal", as_json=as_json, parts={"what": what, "hint": hint})
     return 0
+
+
+def _print_usage_error(error: click.UsageError, as_json: bool) -> int:
+    command = error.ctx.command_path if error.ctx else "cftui"
+    message, hint = error.format_message(), f"see {command} --help"
+    if not as_json:
+        return print_error(f"{message} ({hint})", "usage", status=USAGE_STATUS, command=command)
+    parameter = getattr(error, "param", None)
+    option = max(parameter.opts, key=len).lstrip("-") if isinstance(parameter, click.Option) else ""
+    parts = {"what": error.message, "hint": hint, "option": option}
+    return print_error(message, "usage", status=USAGE_STATUS, as_json=True, parts=parts)
 
 
 def _silence_stdout() -> None:
     """Keep the interpreter's last flush from complaining about a closed pipe."""
     if sys.stdout is sys.__stdout__ and sys.stdout is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _one_line(text: str) -> str:
-    return printable(" ".join(text.split()))

@@ -1,4 +1,15 @@
-"""What the verbs print: data on stdout, narration on stderr."""
+"""What the verbs print: data on stdout, narration and errors on stderr.
+
+Without ``--json``, stderr holds lines for people; a verb that fails ends with one line that begins with ``cftui``.
+
+With ``--json``, every line on stderr is one JSON object, so that a program that runs a verb need not read sentences:
+
+- ``{"progress": "fetching MovieLens 100K from ..."}``: a line of narration, printed while the verb works.
+- ``{"error": {"message": ..., "kind": ..., "exit": 1, ...}}``: the last line of a verb that fails. ``message`` is the
+  whole line for people; ``kind`` is one of ``cftui.errors.Kind``; ``exit`` is the exit status: 1 for an error, 2 for
+  wrong usage, 130 after Ctrl+C. ``what``, ``where``, ``hint`` and ``option`` (the option to change, without its dashes)
+  are there if the error has them.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +24,61 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
+    from cftui.errors import Kind
 
-def narrate(line: str) -> None:
-    """Say something on stderr; a terminal that has gone away is no reason to stop working."""
+USAGE_STATUS = 2
+# What a shell reports for a command that Ctrl+C ended.
+INTERRUPTED_STATUS = 130
+
+
+def narrate(text: str) -> None:
+    """Print narration on stderr: the lines of ``text``, or a JSON object for each under ``--json``."""
+    lines = [printable(line) for line in text.split("\n")]
+    if _wants_json():
+        lines = [_dump({"progress": line}) for line in lines if line]
+    _print_on_stderr(*lines)
+
+
+def _wants_json() -> bool:
+    """Whether the verb that runs now was given ``--json``."""
+    import click
+
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(getattr(context.obj, "json", False))
+
+
+def print_error(
+    message: str,
+    kind: Kind,
+    *,
+    status: int = 1,
+    command: str = "cftui",
+    as_json: bool = False,
+    parts: Mapping[str, str] | None = None,
+) -> int:
+    """Print the error that ends a verb, on one line of stderr, and return ``status``.
+
+    Args:
+        command: what failed, for the line without ``--json``, such as ``cftui train``.
+        parts: more fields of the JSON object; empty ones are left out.
+    """
+    message = _one_line(message)
+    if as_json:
+        more = {name: _one_line(text) for name, text in (parts or {}).items() if text}
+        _print_on_stderr(_dump({"error": {"message": message, "kind": kind, "exit": status, **more}}))
+    else:
+        _print_on_stderr(f"{command}: {message}")
+    return status
+
+
+def _print_on_stderr(*lines: str) -> None:
+    """Print ``lines``; a terminal that has gone away is no reason to stop working."""
     with contextlib.suppress(OSError):
-        print("\n".join(map(printable, line.split("\n"))), file=sys.stderr, flush=True)
+        print("\n".join(lines), file=sys.stderr, flush=True)
+
+
+def _one_line(text: str) -> str:
+    return printable(" ".join(text.split()))
 
 
 def printable(text: str) -> str:
@@ -26,8 +87,12 @@ def printable(text: str) -> str:
 
 
 def print_json(value: Any) -> None:
-    """One JSON object on one line; NaN becomes null."""
-    print(json.dumps(_plain(value), ensure_ascii=False, allow_nan=False), flush=True)
+    """Print a value as JSON on one line; NaN becomes null."""
+    print(_dump(value), flush=True)
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -36,7 +36,7 @@ def tour(session: Session, seed: int, device: str) -> None:
 
     home, where = session.home, devices.choose(device)
     if not catalog.is_present(DATA, home):
-        with DownloadBar() as bar:
+        with DownloadBar(quiet=session.json) as bar:
             sources.get(DATA, home, say=narrate, progressbar=bar)
     tables = catalog.open_tables(DATA, home)
     facts = statistics.describe(tables)

@@ -77,7 +77,10 @@ def fails(cli: Cli) -> Callable[..., str]:
 
 
 def only_line(text: str) -> str:
+    """The one line of an error, as the form without ``--json`` has it."""
     lines = text.split("\n")
+    if lines[0].startswith('{"error": '):
+        lines[0] = f"cftui: {json.loads(lines[0])['error']['message']}"
     assert len(lines) == 2, f"not exactly one line: {text!r}"
     assert lines[1] == ""
     assert lines[0].startswith("cftui")
