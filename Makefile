@@ -1,12 +1,13 @@
 # make run    set up and open the app (without a terminal: the headless tour)
 # make test   set up and run the whole test suite
 # make check  set up and run ruff, the types and the import contracts
+# make docs   set up and build the documentation into build/site; fails on a warning or a broken link
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
-.PHONY: run install data test check format bench bench-compare clean
+.PHONY: run install data test check format docs docs-serve bench bench-compare clean
 
 run: install data
 	@if [ -t 1 ]; then $(BIN)/cftui; else $(BIN)/cftui tour; fi
@@ -32,6 +33,15 @@ format: $(VENV)/.installed-test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# Material for MkDocs prints a banner about its successor at every build.
+docs docs-serve: export NO_MKDOCS_2_WARNING = 1
+
+docs: $(VENV)/.installed-docs
+	$(BIN)/mkdocs build --strict
+
+docs-serve: $(VENV)/.installed-docs
+	$(BIN)/mkdocs serve
+
 bench: $(VENV)/.installed-test data
 	$(BIN)/python benchmarks/accuracy.py
 
@@ -51,6 +61,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	@$(PIP) install --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	@$(PIP) install --constraint constraints.txt --editable '.[docs]'
 	@touch $@
 
 $(VENV)/.installed-bench: $(VENV)/.installed

@@ -1,7 +1,7 @@
 """Validation loss of every recipe over five random splits, beside what the chapter printed for its one.
 
     python benchmarks/accuracy.py            print the table
-    python benchmarks/accuracy.py --write    also put it into the README
+    python benchmarks/accuracy.py --write    also put it into docs/benchmarks.md
 
 Five epochs, batch 64, 50 factors, learning rate 5e-3 (bayes: 300 sweeps, 16 factors), seeds 0 to 4; the seed draws
 split, weights and order.
@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--recipes", nargs="*", default=list(RECIPES))
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--write", action="store_true", help="put the table into the README")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
     arguments = parser.parse_args()
 
     ratings = open_ratings(Home.find(), "ml-100k")

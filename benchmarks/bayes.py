@@ -1,7 +1,7 @@
 """The most accurate recipe beside the others and beside other libraries, on the same splits of MovieLens 100K.
 
     python benchmarks/bayes.py            print the tables
-    python benchmarks/bayes.py --write    also put them into the README
+    python benchmarks/bayes.py --write    also put them into docs/benchmarks.md
 
 u1 to u5 and the random splits of seeds 0 to 4. No row of a validation part is used for anything but scoring it. The
 sampler's one setting, its number of factors, can be chosen on training rows: `cftui sweep bayes --split u1`. The other
@@ -58,7 +58,7 @@ Fitted = tuple[np.ndarray, tuple[np.ndarray, np.ndarray] | None, float]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--write", action="store_true", help="put the tables into the README")
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/benchmarks.md")
     arguments = parser.parse_args()
     ratings, where = open_ratings(Home.find(), "ml-100k"), device.choose(arguments.device)
     splits = [(part, 0) for part in official_folds(ratings)]

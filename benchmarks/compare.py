@@ -2,7 +2,7 @@
 
     pip install --constraint constraints.txt --editable '.[bench]'
     python benchmarks/compare.py             print the table
-    python benchmarks/compare.py --write     also put it into the README
+    python benchmarks/compare.py --write     also put it into docs/benchmarks.md
 
 Everybody fits ``split(ratings, "random", seed).train`` of MovieLens 100K and is scored, here, by mean squared error on
 its ``valid``, predictions taken as the package gives them (Surprise clips to 1-5, the others do not). Seconds are those
@@ -197,7 +197,7 @@ class Contender:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--write", action="store_true", help="put the table into the README")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
     arguments = parser.parse_args()
 
     warnings.filterwarnings("ignore", module=r"(fastai|myfm|fasttransform)\b")

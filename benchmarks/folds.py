@@ -1,7 +1,7 @@
 """Every recipe on MovieLens 100K's official folds, beside what others published.
 
     python benchmarks/folds.py            print the tables
-    python benchmarks/folds.py --write    also put them into the README, between <!-- folds --> and <!-- /folds -->
+    python benchmarks/folds.py --write    also put them into docs/benchmarks.md
 
 Root mean squared errors on u1 and on u1 to u5; five epochs, batch 64, 50 factors, learning rate 5e-3 (bayes: 300
 sweeps, 16 factors), seed 0.
@@ -38,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recipes", nargs="*", default=list(RECIPES))
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--write", action="store_true", help="put the tables into the README")
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/benchmarks.md")
     arguments = parser.parse_args()
 
     ratings = open_ratings(Home.find(), "ml-100k")

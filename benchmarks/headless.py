@@ -1,4 +1,4 @@
-"""The README's headless examples, run for real.
+"""The examples of docs/command-line.md, run for real.
 
 python benchmarks/headless.py [--write]
 """
@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from markdown import put
+from markdown import DOCS, put
 
 from cftui.home import Home
 
@@ -45,7 +45,7 @@ def main() -> None:
     text = "```\n" + "\n\n".join(parts) + "\n```"
     print(text)
     if "--write" in sys.argv:
-        put("headless", text)
+        put("headless", text, DOCS / "command-line.md")
 
 
 if __name__ == "__main__":

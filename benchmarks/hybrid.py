@@ -1,7 +1,7 @@
 """What side features are worth: ``hybrid`` beside ``model4``, over all validation ratings and over those of rare items.
 
     python benchmarks/hybrid.py            print the table
-    python benchmarks/hybrid.py --write    also put it into the README
+    python benchmarks/hybrid.py --write    also put it into docs/benchmarks.md
     python benchmarks/hybrid.py --data ml-latest-small --write
                                            of a set with tags, into docs/full-movielens.md
     python benchmarks/hybrid.py --inner    on splits of the training rows alone: what the recipe's decays were chosen on
@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("--data", default="ml-100k")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--write", action="store_true", help="put the table into the README")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
     parser.add_argument("--inner", action="store_true", help="train and validate on the training rows alone")
     arguments = parser.parse_args()
 
@@ -113,7 +113,7 @@ def main() -> None:
     if arguments.write and arguments.data == "ml-100k":
         put("hybrid", f"{text}\n\n{note}")
     elif arguments.write:
-        put(arguments.data, f"{text}\n\n{note}", DOCS / "full-movielens.md")
+        put(arguments.data, f"{text}\n\n{note}", DOCS / "models" / "full-movielens.md")
 
 
 if __name__ == "__main__":

@@ -269,7 +269,7 @@ def main() -> None:
     parser.add_argument("--keys", type=int, default=60, help="of each kind that are measured")
     parser.add_argument("--no-functions", action="store_true", help="only the app")
     parser.add_argument("--no-app", action="store_true", help="only the functions")
-    parser.add_argument("--write", action="store_true", help="put the tables into the README")
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/benchmarks.md")
     arguments = parser.parse_args()
     with contextlib.ExitStack() as stack:
         root = arguments.home or Path(stack.enter_context(tempfile.TemporaryDirectory()))

@@ -1,4 +1,4 @@
-"""The README's pictures, taken from the app: docs/pictures/*.svg.
+"""The pictures of the README and the documentation, taken from the app: docs/pictures/*.svg.
 
     python benchmarks/pictures.py [--out DIR] [NAME ...]
 

@@ -1,4 +1,4 @@
-"""The figures of docs/embedding-or-parameters.md and docs/cross-entropy.md: the chapter's questions 1 and 4.
+"""The figures of embedding-or-parameters.md and cross-entropy.md in docs/models: the chapter's questions 1 and 4.
 
     python benchmarks/questions.py            print the tables
     python benchmarks/questions.py --write    also put them into the pages
@@ -103,7 +103,7 @@ def broadcast() -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--write", action="store_true", help="put the tables into docs/")
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/models")
     arguments = parser.parse_args()
     ratings, seeds = open_ratings(Home.find(), "ml-100k"), range(arguments.seeds)
 
@@ -131,8 +131,8 @@ def main() -> None:
     print(first, second, sep="\n\n")
     print(f"\n[64, 1] + [64] is {broadcast()}")
     if arguments.write:
-        put("figures", first, DOCS / "embedding-or-parameters.md")
-        put("figures", second, DOCS / "cross-entropy.md")
+        put("figures", first, DOCS / "models" / "embedding-or-parameters.md")
+        put("figures", second, DOCS / "models" / "cross-entropy.md")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """What a sweep of `bayes` costs as ratings grow: seconds measured beside the multiplications that its docstring counts.
 
     python benchmarks/sampling.py            print the table
-    python benchmarks/sampling.py --write    also put it into the README
+    python benchmarks/sampling.py --write    also put it into docs/benchmarks.md
 
 Ratings made in the shape of MovieLens 25M (`cftui data synth ml-25m`), and a sixteenth and a quarter of them chosen at
 random, the users and items being the same. Each size in a process of its own, whose peak memory is told.
@@ -39,7 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--factors", type=int, default=16)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--write", action="store_true", help="put the table into the README")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
     parser.add_argument("--share", type=int, help="measure one size and print it as JSON")
     arguments = parser.parse_args()
     if arguments.share:

@@ -1,7 +1,7 @@
 """From a CSV of 25 or 32 million ratings to the first training batch: cold, and from the cache; time and memory.
 
     python benchmarks/scale.py                      25 M and 32 M
-    python benchmarks/scale.py ml-25m --write       one of them; put the table into the README
+    python benchmarks/scale.py ml-25m --write       one of them; put the table into docs/benchmarks.md
 
 The CSV is in MovieLens' layout (ratings.csv, movies.csv, tags.csv with as many rows as published), of ratings made in
 the shape of the set (`cftui data synth`), so that nothing has to be fetched. It is read in two ways: as somebody's own
@@ -136,7 +136,7 @@ def importing() -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("shapes", nargs="*", default=list(SHAPES))
-    parser.add_argument("--write", action="store_true", help="put the table into the README")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
     arguments = parser.parse_args()
     rows = []
     for shape in arguments.shapes:

@@ -1,7 +1,7 @@
 """What a sweep finds on each of five random splits, and what that is worth on the ratings the split holds back.
 
     python benchmarks/sweep.py            print the table
-    python benchmarks/sweep.py --write    also put it into the README
+    python benchmarks/sweep.py --write    also put it into docs/benchmarks.md
 
 For every seed `cftui sweep model4` is run as it is: 16 weight decays, each judged on a fifth of the training ratings.
 Only the setting it chooses meets the held-back ones. Five epochs, batch 64, 50 factors, learning rate 5e-3.
@@ -41,7 +41,7 @@ def swept(home: Path, seed: int, words: list[str]) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--write", action="store_true", help="put the table into the README")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
     parser.add_argument("words", nargs="*", help="handed to cftui sweep, after --")
     arguments = parser.parse_args()
 

@@ -115,7 +115,7 @@ def main() -> None:
             parser.add_argument(f"--{name}", type=type(value), default=value, help="of the accuracy run")
     parser.add_argument("--accuracy-bs", type=int, default=ACCURACY["bs"])
     parser.add_argument("--no-accuracy", action="store_true", help="only the lines of one epoch")
-    parser.add_argument("--write", action="store_true", help="put the table into the README")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
