@@ -1,4 +1,4 @@
-"""What a loss is worth: three predictors that learn no factors, scored on the same split."""
+"""Baselines for a loss: three predictors without factors, scored on the same split."""
 
 from __future__ import annotations
 
@@ -9,16 +9,22 @@ import numpy as np
 from cftui.data.ratings import Ratings
 from cftui.data.splits import Split
 
-# Koren 2010 ("Factor in the neighbors"), as Surprise's defaults have them.
+# From Koren 2010 ("Factor in the neighbors"), with the values that Surprise uses by default.
 USER_SHRINKAGE, ITEM_SHRINKAGE, SWEEPS = 15.0, 10.0, 10
 NEIGHBOURS, SIMILARITY_SHRINKAGE = 40, 100.0
-# Item kNN multiplies dense tables, a handful of them at once: beyond so many cells each it is not worth the wait.
+# Item kNN multiplies several dense tables. It is skipped if one of them would have more cells than this.
 CELLS = 10_000_000
 
 
 @dataclass(frozen=True)
 class Biases:
-    """``mean + user [users] + item [items]``."""
+    """A prediction without factors: the mean, plus the bias of the user, plus the bias of the item.
+
+    Attributes:
+        mean: the mean training rating.
+        user: float64 ``[users]``.
+        item: float64 ``[items]``.
+    """
 
     mean: float
     user: np.ndarray
@@ -29,7 +35,7 @@ class Biases:
 
 
 def fit_biases(ratings: Ratings, rows: np.ndarray) -> Biases:
-    """Shrunken user and item biases by alternating least squares over the ratings in ``rows``."""
+    """Fit shrunken user and item biases by alternating least squares over the ratings in ``rows``."""
     user, item, rating = ratings.user[rows], ratings.item[rows], ratings.rating[rows].astype(np.float64)
     mean = float(rating.mean())
     n_users, n_items = len(ratings.users), len(ratings.items)
@@ -42,15 +48,15 @@ def fit_biases(ratings: Ratings, rows: np.ndarray) -> Biases:
 
 
 def item_knn(ratings: Ratings, split: Split, biases: Biases) -> np.ndarray:
-    """Predictions for ``split.valid`` from the user's ratings of the 40 most similar items.
+    """Predict the ratings of ``split.valid`` from each user's ratings of the 40 most similar items, float64 ``[n]``.
 
-    Similarity is the cosine of the residuals that the biases leave, shrunk by the number of common raters; the
-    prediction is the biases' plus the similarity-weighted mean of the neighbours' residuals.
+    The similarity of two items is the cosine of their residuals after ``biases``, shrunk by the number of users who
+    rated both. The prediction adds to that of ``biases`` the similarity-weighted mean of the neighbours' residuals.
     """
     n_users, n_items = len(ratings.users), len(ratings.items)
     user, item = ratings.user[split.train], ratings.item[split.train]
     residual = np.zeros((n_users, n_items), np.float32)
-    # A pair that stands twice (two ids, one title) keeps its last rating.
+    # If a user rated two ids with the same title, the last rating counts.
     residual[user, item] = ratings.rating[split.train] - biases.predict(user, item)
     rated = np.zeros_like(residual)
     rated[user, item] = 1
@@ -66,31 +72,34 @@ def item_knn(ratings: Ratings, split: Split, biases: Biases) -> np.ndarray:
     predicted = biases.predict(v_user, v_item)
     for who in np.unique(v_user):
         mine = np.flatnonzero(rated[who])
-        asked = np.flatnonzero(v_user == who)
+        rows = np.flatnonzero(v_user == who)
         if not len(mine):
             continue
-        weights = similarity[v_item[asked][:, None], mine]  # [asked, mine]
+        weights = similarity[v_item[rows][:, None], mine]  # [rows, mine]
         if len(mine) > NEIGHBOURS:
             least = np.partition(weights, -NEIGHBOURS, axis=1)[:, -NEIGHBOURS, None]
             weights = np.where(weights >= least, weights, 0)
         total = weights.sum(axis=1)
-        predicted[asked] += np.where(total > 0, weights @ residual[who, mine] / np.maximum(total, 1e-8), 0)
+        predicted[rows] += np.where(total > 0, weights @ residual[who, mine] / np.maximum(total, 1e-8), 0)
     return predicted
 
 
 def baselines(ratings: Ratings, split: Split) -> dict[str, float]:
-    """Mean squared errors on ``split.valid``: ``global_mean``, ``bias_only`` and, where it fits, ``item_knn``."""
+    """Return the mean squared errors on ``split.valid`` of ``global_mean``, ``bias_only`` and ``item_knn``.
+
+    ``item_knn`` is left out if its tables would be too large.
+    """
     truth = ratings.rating[split.valid].astype(np.float64)
     biases = fit_biases(ratings, split.train)
 
     def mse(predicted: np.ndarray | float) -> float:
         return float(np.square(truth - predicted).mean())
 
-    found = {
+    losses = {
         "global_mean": mse(biases.mean),
         "bias_only": mse(biases.predict(ratings.user[split.valid], ratings.item[split.valid])),
     }
     n_users, n_items = len(ratings.users), len(ratings.items)
     if n_items * max(n_users, n_items) <= CELLS:
-        found["item_knn"] = mse(item_knn(ratings, split, biases))
-    return found
+        losses["item_knn"] = mse(item_knn(ratings, split, biases))
+    return losses

@@ -1,16 +1,22 @@
-"""Seconds of fitting, and what is due when."""
+"""The clock of a run: seconds of fitting, and when heartbeats and checkpoints are due."""
 
 from __future__ import annotations
 
 import time
 
 HEARTBEAT_SECONDS = 1.0
-# Between epochs' own checkpoints: what a kill can cost at the most.
+# Between the checkpoints at the ends of epochs: a killed run loses at most this much work.
 CHECKPOINT_SECONDS = 30.0
 
 
 class Clock:
-    """Seconds of fitting, and what is due when. Not for anything that decides what is learned."""
+    """Measures the seconds of fitting, and says when a heartbeat or a checkpoint is due.
+
+    Nothing that affects the result may depend on it.
+
+    Args:
+        already: the seconds that a resumed run spent before.
+    """
 
     def __init__(self, already: float) -> None:
         self._start = time.perf_counter() - already

@@ -1,4 +1,4 @@
-"""Choosing where to train."""
+"""The device to train on, and what must be set for it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from cftui.errors import CftuiError
 
 
 def choose(wanted: str = "auto") -> torch.device:
-    """``auto`` is CUDA, then MPS, then the CPU.
+    """Return the device of that name. ``auto`` is CUDA if available, else MPS if available, else the CPU.
 
     Raises:
-        CftuiError: the device asked for is not on this machine.
+        CftuiError: no device has that name, or this machine does not have it.
     """
     if wanted == "auto":
         if torch.cuda.is_available():
@@ -30,25 +30,29 @@ def choose(wanted: str = "auto") -> torch.device:
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if (device.index or 0) >= count:
             raise CftuiError(
-                f"device {wanted}: this machine has {count or 'no'} CUDA device{'' if count == 1 else 's'}"
+                f"device {wanted}: this machine has {count or 'no'} CUDA device{'' if count == 1 else 's'}",
+                hint="give --device auto or cpu",
+                option="device",
             )
     elif device.type == "mps" and not torch.backends.mps.is_available():
-        raise CftuiError(f"device {wanted}: this machine has no MPS device")
+        raise CftuiError(
+            f"device {wanted}: this machine has no MPS device", hint="give --device auto or cpu", option="device"
+        )
     elif device.type not in ("cpu", "cuda", "mps"):
         raise CftuiError(f"no device {wanted!r}; give auto, cpu, cuda, cuda:N or mps")
     return device
 
 
-# Elements touched per step from which a second thread pays for waking it.
+# A step that touches at least this many elements is faster on several threads.
 PARALLEL_ELEMENTS = 1_000_000
 
 
 @contextmanager
 def threads_for(elements: int) -> Iterator[None]:
-    """While inside, steps that touch few ``elements`` run on one CPU thread.
+    """In this context, steps that touch few ``elements`` run on one CPU thread.
 
-    On small steps OpenMP's threads mostly wait for each other, spinning: no faster on an idle machine, twenty times
-    slower on a busy one. It also makes the result the same whatever the number of cores.
+    On small steps, OpenMP's threads mostly spin while they wait for each other: that is no faster on an idle machine
+    and twenty times slower on a busy one. One thread also makes the result independent of the number of cores.
     """
     before = torch.get_num_threads()
     if elements < PARALLEL_ELEMENTS:
@@ -61,16 +65,16 @@ def threads_for(elements: int) -> Iterator[None]:
 
 @contextmanager
 def reproducible(device: torch.device) -> Iterator[None]:
-    """While inside, the same work gives the same bits on CUDA too, where scattered additions otherwise race."""
+    """In this context, the same work gives the same bits on CUDA too, where scattered additions otherwise race."""
     if device.type != "cuda":
         yield
         return
-    # cuBLAS reads this when it is first used.
+    # cuBLAS reads this variable when it is first used.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     before = torch.are_deterministic_algorithms_enabled()
     fill = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
     torch.use_deterministic_algorithms(True)
-    # A debugging aid that comes with it: it would fill every fresh tensor once for nothing.
+    # Deterministic mode also fills every new tensor, as a debugging aid. Switch that off: it costs time.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     try:
         yield
@@ -80,7 +84,7 @@ def reproducible(device: torch.device) -> Iterator[None]:
 
 
 def memory(device: torch.device) -> dict[str, int]:
-    """Bytes in use: ``memory`` resident in this process and, on CUDA, ``gpu_memory`` at its peak."""
+    """Return the bytes in use: ``memory`` resident in this process and, on CUDA, the peak of ``gpu_memory``."""
     used = {"memory": psutil.Process().memory_info().rss}
     if device.type == "cuda":
         used["gpu_memory"] = torch.cuda.max_memory_allocated(device)
@@ -88,5 +92,5 @@ def memory(device: torch.device) -> dict[str, int]:
 
 
 def describe(device: torch.device) -> str:
-    """For a person: the GPU's name, or the kind of device."""
+    """Return the name of the GPU, or the kind of device, for people to read."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

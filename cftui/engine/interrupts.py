@@ -1,6 +1,6 @@
-"""Signals while a trainer works: asked to stop it stops in order; a terminal that goes away stops nothing.
+"""Signals during training: a request to stop ends a run in an orderly way, and a closed terminal does not end it.
 
-No torch here: whoever starts training wants this in place before that is imported.
+This module does not import torch, because signals must be handled before torch is imported.
 """
 
 from __future__ import annotations
@@ -16,24 +16,25 @@ StopRequested = Callable[[], bool]
 
 @contextmanager
 def stop_requests() -> Iterator[StopRequested]:
-    """While inside, SIGTERM and SIGINT are noted instead of killing, and SIGHUP is ignored.
+    """In this context, SIGTERM and SIGINT are recorded instead of ending the process, and SIGHUP is ignored.
 
-    Yields a function that says whether a stop was asked for.
+    Yields:
+        A function that returns whether a stop was requested.
     """
-    asked: list[int] = []
+    requests: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:
-        asked.append(number)
+        requests.append(number)
 
     handlers: dict[int, Any] = {signal.SIGTERM: note, signal.SIGINT: note}
     if hasattr(signal, "SIGHUP"):
         handlers[signal.SIGHUP] = signal.SIG_IGN
     try:
         before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-    except ValueError:  # not the main thread: signals go to someone else
+    except ValueError:  # not the main thread, which alone can handle signals
         before = {}
     try:
-        yield lambda: bool(asked)
+        yield lambda: bool(requests)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

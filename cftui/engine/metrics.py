@@ -1,4 +1,4 @@
-"""How good predictions are."""
+"""The error of predictions: MSE, RMSE and MAE."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from torch import Tensor
 
 from cftui.engine.models.architectures import Architecture
 
-# How many standard deviations to either side hold nine tenths of a normal.
+# A normal distribution has 90 % of its mass within this many standard deviations of its mean.
 NINETY = 1.6448536269514722
-# Bounds the memory of an evaluation pass, not its result.
+# Predictions are computed for this many ratings at a time. This bounds the memory and does not change the result.
 CHUNK = 65_536
 
 
 @dataclass(frozen=True)
 class Score:
-    """Over ``n`` ratings: mean squared error, its root, and mean absolute error, in rating units."""
+    """The mean squared error over ``n`` ratings, its root and the mean absolute error, in rating units."""
 
     n: int
     mse: float
@@ -31,7 +31,10 @@ class Score:
 
 @torch.no_grad()
 def predict(model: Architecture, user: Tensor, item: Tensor) -> Tensor:
-    """Predicted ratings for pairs of codes: ``[n], [n] -> [n]``, in evaluation mode, mode restored afterwards."""
+    """Predict the ratings of pairs of codes: ``[n], [n] -> [n]``.
+
+    The model predicts in evaluation mode; its mode is restored afterwards.
+    """
     was_training = model.training
     model.eval()
     parts = [model(u, i) for u, i in zip(user.split(CHUNK), item.split(CHUNK), strict=True)]
@@ -40,7 +43,8 @@ def predict(model: Architecture, user: Tensor, item: Tensor) -> Tensor:
 
 
 def score(predicted: Tensor, rating: Tensor) -> Score:
-    """Compare ``predicted [n]`` with ``rating [n]``; an empty set scores NaN."""
-    # float64: 20,000 float32 squares already lose the sixth digit, and MPS has no float64 of its own.
+    """Compare ``predicted [n]`` with ``rating [n]``. Without ratings, the errors are NaN."""
+    # In float64, because a sum of 20,000 float32 squares is wrong in its sixth digit; on the CPU, because MPS has no
+    # float64.
     error = (predicted - rating).cpu().double()
     return Score(len(rating), mse=error.square().mean().item(), mae=error.abs().mean().item())

@@ -81,7 +81,7 @@ def test_a_cuda_that_is_not_there_is_said_to_be_missing(home: Home, fails, monke
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     line = fails(home, "train", "model4", "--data", "tiny", "--device", "cuda")
-    assert line == "cftui: device cuda: this machine has no CUDA devices"
+    assert line == "cftui: device cuda: this machine has no CUDA devices; give --device auto or cpu"
     assert len(list(home.models.iterdir())) == 2
 
 

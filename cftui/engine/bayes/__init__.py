@@ -1,1 +1,1 @@
-"""Fitting by Gibbs sampling."""
+"""Fitting by Gibbs sampling: the posterior of a Bayesian matrix factorisation."""

@@ -1,28 +1,28 @@
-"""Bayesian matrix factorisation by Gibbs sampling: the chain alone, on tensors.
+"""Bayesian matrix factorisation by Gibbs sampling: one Markov chain on tensors, without data sets or run folders.
 
-The model (Salakhutdinov and Mnih 2008; with features in the prior's mean as Simm et al. 2017, implicit sets as Koren
-2008, and noise that differs by user and by item):
+The model is that of Salakhutdinov and Mnih (2008), with features in the prior's mean as in Simm et al. (2017), implicit
+sets as in Koren (2008), and noise that differs by user and by item:
 
     rating ~ N(p_u . q_i + b_u + c_i, 1 / (alpha a_u a_i))
 
-A user's row is x = [p, b], an item's y = [q, c], d = k + 1 columns each. Of either side, with its groups of features
-X_g [n, f_g]:
+The row of a user is x = [p, b] and the row of an item is y = [q, c]; each has d = k + 1 columns. Each side has groups
+of features X_g [n, f_g], and its rows have the prior:
 
     x ~ N(m + sum_g X_g B_g, Lambda^-1)
     B_g ~ matrix normal(0, I / tau_g, Lambda^-1),  tau_g ~ Gamma(TAU)
     m ~ N(0, (PULL Lambda)^-1),  Lambda ~ Wishart(d + LAMBDA[0], I / LAMBDA[1])
     a ~ Gamma(s, s),  s uniform on SHAPES;  alpha ~ Gamma(ALPHA)
 
-Every conditional is drawn from exactly, in blocks as large as can be: all rows of a side, then each B_g with all of its
-entries, then m and Lambda together. The cost of a sweep, in multiplications, for N ratings and F features of a side:
+Every conditional is sampled exactly, in the largest blocks possible: all rows of a side, then all entries of each B_g,
+then m and Lambda together. A sweep over N ratings, with F features on each side, takes this many multiplications:
 
     2 N (d (d + 1) / 2 + 2 d)  +  (users + items) (d^3 / 3 + 2 F d)
 
-The normal equations of all rows of a side are one sparse product of the incidence with the other side's packed outer
-products; sums over the outer products of ratings are never made.
+One sparse product gives the normal equations of all rows of a side: the incidence times the packed outer products of
+the other side's rows. No outer product is formed per rating.
 
-Nothing random is carried from sweep to sweep: each draws from a generator seeded by seed and sweep, so the state in
-``state`` is all that going on exactly takes.
+No random state is carried from sweep to sweep: each sweep seeds its generator with the seed and the sweep's number. The
+tensors that ``state`` returns are therefore enough to continue a chain exactly.
 """
 
 from __future__ import annotations
@@ -35,27 +35,28 @@ from torch.distributions import Chi2, Gamma
 
 from cftui.engine.bayes.incidence import Incidence
 
-# Ratings whose residuals are found at a time: bounds the memory, not the result.
+# Residuals are computed for this many ratings at a time. This bounds the memory and does not change the result.
 RATINGS = 1_000_000
-# Weak priors: of tau and alpha (shape, rate), of Lambda the degrees of freedom beyond d, and the scatter of a column.
+# Weak priors: shape and rate for tau and for alpha; for Lambda, the degrees of freedom above d and the scatter of each
+# column.
 TAU = (1.0, 1.0)
 ALPHA = (1.0, 1.0)
 LAMBDA = (0.0, 1.0)
 PULL = 2.0
-# The shapes that noise precisions may have: from wildly different to practically alike.
+# The grid for the shape s of the noise precisions, from very unequal precisions to almost equal ones.
 SHAPES = torch.logspace(0, 3, 60, dtype=torch.float64)
 
 
 @dataclass(eq=False)
 class Group:
-    """Features of one side, and the sampler's weights of them.
+    """A group of features of one side, with the sampler's weights for them.
 
     Attributes:
-        x: float32 ``[n, f]``.
-        basis: float32 ``[f, f]``, the eigenvectors of ``x' x``: in their basis the weights are independent.
-        spectrum: float32 ``[f]``, its eigenvalues.
-        weights: ``[f, d]`` (B).
-        tau: their precision.
+        x: the features, float32 ``[n, f]``.
+        basis: the eigenvectors of ``x' x``, float32 ``[f, f]``; in this basis the weights are independent.
+        spectrum: the eigenvalues of ``x' x``, float32 ``[f]``.
+        weights: B in the model, ``[f, d]``.
+        tau: the precision of the weights.
     """
 
     x: Tensor
@@ -66,7 +67,7 @@ class Group:
 
     @classmethod
     def of(cls, x: Tensor, d: int) -> Group:
-        # In float64: of a float32 product, eigenvalues that are zero come out as noise of either sign.
+        # In float64, because in a float32 product zero eigenvalues become noise of either sign.
         wide = x.cpu().double()
         spectrum, basis = torch.linalg.eigh(wide.T @ wide)
         return cls(x, basis.to(x), spectrum.clamp(min=0).to(x), x.new_zeros(x.shape[1], d))
@@ -74,12 +75,14 @@ class Group:
 
 @dataclass(eq=False)
 class Side:
-    """Users or items: their ratings, their features, and the sampler's state of them.
+    """One side of the ratings, users or items: its ratings, its features and the sampler's state for it.
 
     Attributes:
-        rows: ``[n, d]``, the bias last.
-        mean, precision: float64 ``[d]`` (m) and ``[d, d]`` (Lambda), on the CPU: small, and worth their digits.
-        noise: ``[n]`` (a), and its ``shape`` (s).
+        rows: the current draw, ``[n, d]``, with the bias in the last column.
+        mean: m in the model, float64 ``[d]``, on the CPU.
+        precision: Lambda in the model, float64 ``[d, d]``, on the CPU. Both are small, so float64 costs nothing.
+        noise: the noise precisions a, ``[n]``.
+        shape: s, the shape of their prior.
     """
 
     incidence: Incidence
@@ -91,7 +94,7 @@ class Side:
     shape: float = 10.0
 
     def expected(self) -> Tensor:
-        """The means of the rows' priors, ``[n, d]``."""
+        """Return the prior means of the rows, ``[n, d]``."""
         expected = self.mean.to(self.rows).expand_as(self.rows)
         for group in self.groups:
             expected = expected + group.x @ group.weights
@@ -99,17 +102,18 @@ class Side:
 
 
 class Sampler:
-    """One chain.
+    """One Markov chain.
 
     Args:
-        users, items: the ratings from either side, both of the same ones; centred, since m is drawn towards 0.
-        features: for users and for items, the groups ``[n, f]``.
-        factors: k.
-        seed: of the first rows and, with the sweep, of all that is drawn.
+        users, items: the same training ratings, seen from either side. They must be centred, because the prior pulls m
+            towards 0.
+        features: the groups of features ``[n, f]`` for users and for items.
+        factors: k in the model.
+        seed: seeds the initial rows and, together with the sweep's number, everything that is drawn.
 
     Attributes:
-        sweep: how many were made.
-        alpha: the precision of a rating whose user and item are as noisy as most.
+        sweep: the number of sweeps made.
+        alpha: the precision of a rating whose user and item have noise precision 1.
         loss: mean squared error of the last draw on the training ratings.
     """
 
@@ -141,13 +145,13 @@ class Sampler:
         packed = torch.arange(len(self._row), device=device)
         unpack[self._row, self._column] = unpack[self._column, self._row] = packed
         self._unpack = unpack.flatten()
-        # Where each rating of the items' order stands in the users'.
+        # The position in the users' order of each rating in the items' order.
         place = torch.empty_like(users.order, dtype=torch.int32)
         place[users.order] = torch.arange(len(place), dtype=torch.int32, device=device)
         self._by_item = place[items.order]
 
     def step(self) -> None:
-        """One sweep."""
+        """Make one sweep: draw everything once, given everything else."""
         device = self.users.rows.device
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed((self.seed << 24) + self.sweep + 1)
@@ -159,11 +163,11 @@ class Sampler:
         self.sweep += 1
 
     def draw_rows(self, own: Side, other: Side) -> None:
-        """All rows of a side, given everything else: each normal, and independent of one another."""
+        """Draw all rows of a side given everything else. The rows are normal and independent of each other."""
         design, noise = other.rows.clone(), other.noise.unsqueeze(1)
         design[:, -1] = 1
         outer = design.index_select(1, self._row) * design.index_select(1, self._column) * noise
-        # What other users' or items' biases already explain is part of the same product.
+        # The same product also yields what the biases of the other side explain already.
         table = torch.cat((outer, design * other.rows[:, -1:] * noise), dim=1)
         design *= noise
         precision = own.precision.to(own.rows)
@@ -176,7 +180,7 @@ class Sampler:
             own.rows[start:stop] = draw_normal(gram + precision, pull[start:stop] + weight[start:stop] * moment)
 
     def draw_weights(self, own: Side) -> None:
-        """Each group's weights of its features, given the rows and the other groups, then their precision."""
+        """Draw the weights of each group given the rows and the other groups, then the precision of the weights."""
         root = torch.linalg.cholesky(own.precision)
         rest = own.rows - own.expected()
         for group in own.groups:
@@ -191,7 +195,7 @@ class Sampler:
             group.tau = draw_gamma(TAU[0] + group.weights.numel() / 2, TAU[1] + size / 2)
 
     def draw_prior(self, own: Side) -> None:
-        """m and Lambda of a side together, given its rows and weights."""
+        """Draw m and Lambda of a side together, given its rows and weights."""
         rest = own.rows
         for group in own.groups:
             rest = rest - group.x @ group.weights
@@ -208,7 +212,7 @@ class Sampler:
         own.mean = draw_normal((PULL + n) * own.precision[None], n * (own.precision @ centre)[None])[0]
 
     def draw_noise(self) -> None:
-        """alpha, then the noise of every user, then that of every item, given the residuals."""
+        """Draw alpha, then the noise of every user, then the noise of every item, given the residuals."""
         squares = self._squared_residuals()
         self.loss = squares.mean().item()
         total = self.users.incidence.totals(squares, self.items.noise)
@@ -219,30 +223,37 @@ class Sampler:
         self._draw_noise_of(self.items, self.items.incidence.totals(by_item, self.users.noise))
 
     def _draw_noise_of(self, own: Side, total: Tensor) -> None:
-        """``total``: of each row, the squared residuals times the other side's noise precision, ``[n]``."""
+        """Draw the noise of a side.
+
+        Args:
+            total: for each row, the sum of its squared residuals times the other side's noise precision, ``[n]``.
+        """
         shape = own.shape + own.incidence.counts / 2
         rate = own.shape + self.alpha * total / 2
         own.noise = Gamma(shape, rate, validate_args=False).sample()
         own.shape = draw_shape(own.noise)
 
     def _squared_residuals(self) -> Tensor:
-        """``[N]``, in the users' order."""
+        """Return the squared residuals of the training ratings, ``[N]``, in the users' order."""
         ratings = self.users.incidence
         columns = (column.split(RATINGS) for column in (ratings.row, ratings.column, ratings.rating))
         return torch.cat([(rating - self.rate(u, i)).square_() for u, i, rating in zip(*columns, strict=True)])
 
     def rate(self, user: Tensor, item: Tensor) -> Tensor:
-        """The last draw's ratings, centred, for pairs of codes: ``[b], [b] -> [b]``."""
+        """Return the last draw's centred ratings for pairs of codes: ``[b], [b] -> [b]``."""
         x, y = self.users.rows.index_select(0, user), self.items.rows.index_select(0, item)
         return (x[:, :-1] * y[:, :-1]).sum(dim=1) + x[:, -1] + y[:, -1]
 
     def noise_variance(self, user: Tensor, item: Tensor) -> Tensor:
-        """The last draw's variance of a rating around that, for pairs of codes: ``[b], [b] -> [b]``."""
+        """Return the last draw's noise variance of a rating for pairs of codes: ``[b], [b] -> [b]``."""
         return 1 / (self.alpha * self.users.noise.index_select(0, user) * self.items.noise.index_select(0, item))
 
     def state(self) -> dict[str, Tensor]:
-        """The chain by name, numbers in float64; the features and their bases, which cannot be found again to the bit,
-        among it. The ratings are not."""
+        """Return the state of the chain as named tensors, with numbers in float64.
+
+        The features and their bases are included, because computing them again need not give the same bits. The ratings
+        are not included.
+        """
         numbers = [self.sweep, self.alpha, self.loss]
         tensors = {"numbers": torch.tensor(numbers, dtype=torch.float64)}
         for name, side in (("users", self.users), ("items", self.items)):
@@ -255,7 +266,11 @@ class Sampler:
         return tensors
 
     def load_state(self, tensors: dict[str, Tensor]) -> None:
-        """The inverse of ``state``. Raises KeyError or ValueError where the tensors are another chain's."""
+        """Restore what ``state`` returned.
+
+        Raises:
+            KeyError, ValueError: the tensors belong to a chain of another shape.
+        """
         sweep, self.alpha, self.loss = tensors["numbers"].tolist()
         self.sweep = int(sweep)
 
@@ -276,7 +291,7 @@ class Sampler:
 
 
 def draw_normal(precision: Tensor, moment: Tensor) -> Tensor:
-    """From N(P^-1 h, P^-1), for every ``precision [n, d, d]`` and ``moment [n, d]``: ``[n, d]``."""
+    """Draw a row ``[n, d]`` from N(P^-1 h, P^-1) for each ``precision`` P ``[n, d, d]`` and ``moment`` h ``[n, d]``."""
     root = torch.linalg.cholesky_ex(precision).L
     free = torch.randn(moment.shape, dtype=moment.dtype, device=moment.device)
     half = torch.linalg.solve_triangular(root, moment.unsqueeze(2), upper=False) + free.unsqueeze(2)
@@ -284,13 +299,14 @@ def draw_normal(precision: Tensor, moment: Tensor) -> Tensor:
 
 
 def draw_gamma(shape: float, rate: float) -> float:
+    """Draw one number from Gamma(shape, rate), in float64."""
     return Gamma(*torch.tensor([shape, rate], dtype=torch.float64)).sample().item()
 
 
 def draw_wishart(degrees: float, scatter: Tensor) -> Tensor:
-    """From Wishart(degrees, scatter^-1), by Bartlett's decomposition: float64 ``[d, d] -> [d, d]``."""
+    """Draw from Wishart(degrees, scatter^-1) by Bartlett's decomposition: float64 ``[d, d] -> [d, d]``."""
     d = len(scatter)
-    # Symmetric to the bit, or the factorisation may not be that of its inverse.
+    # The Cholesky factorisation reads one triangle only, so make both triangles equal to the bit.
     root = torch.linalg.cholesky((scatter + scatter.T) / 2)
     bartlett = torch.randn(d, d, dtype=torch.float64).tril(-1)
     bartlett += Chi2(degrees - torch.arange(d, dtype=torch.float64)).sample().sqrt().diag()
@@ -299,7 +315,7 @@ def draw_wishart(degrees: float, scatter: Tensor) -> Tensor:
 
 
 def draw_shape(noise: Tensor) -> float:
-    """The shape s of Gamma(s, s), given draws from it ``[n]``, s uniform on ``SHAPES``."""
+    """Draw the shape s of Gamma(s, s), given draws ``noise [n]`` from it and a uniform prior on ``SHAPES``."""
     wide = noise.cpu().double()
     fit = SHAPES * SHAPES.log() - SHAPES.lgamma()
     likelihood = len(wide) * fit + (SHAPES - 1) * wide.log().sum() - SHAPES * wide.sum()

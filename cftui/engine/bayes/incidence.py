@@ -1,4 +1,4 @@
-"""Who rated what, as sparse rows: what the Gibbs sampler's sums over ratings are products with."""
+"""Who rated what, as sparse matrices: the Gibbs sampler computes its sums over ratings as products with them."""
 
 from __future__ import annotations
 
@@ -8,26 +8,30 @@ import warnings
 import torch
 from torch import Tensor
 
-# Floats of intermediate results held at a time: bounds the memory, not the result.
+# Intermediate results hold at most this many floats at a time. This bounds the memory and does not change the result.
 CELLS = 16_000_000
-# Directions beyond those wanted, and passes over the data, of the randomised basis (Halko, Martinsson and Tropp 2011).
+# The randomised range finder (Halko, Martinsson and Tropp 2011) draws OVERSAMPLING more directions than are needed and
+# makes PASSES passes over the data.
 OVERSAMPLING, PASSES = 16, 3
 
 
 class Incidence:
-    """The ratings from one side, ``n`` rows of users or items against ``m`` of the other, in blocks of rows.
+    """The ratings seen from one side, as a sparse matrix ``[n, m]`` in blocks of rows.
+
+    The rows are users and the columns items, or the other way round.
 
     Args:
         row, column: codes ``[N]``.
         rating: float32 ``[N]``.
-        width: floats that are made of each row at a time; a block has so many rows as ``CELLS`` allows.
+        n, m: the numbers of rows and columns.
+        width: the floats that a caller computes per row; a block has as many rows as ``CELLS`` allows.
 
     Attributes:
-        row, column: int32 ``[N]``, the rows ascending.
-        rating: in the same order.
-        order: int64 ``[N]``, where each stood in what was given.
-        counts: int64 ``[n]``, ratings of each row.
-        blocks: first and last (exclusive) row of each block.
+        row, column: int32 ``[N]``, with ascending rows.
+        rating: the ratings in the same order, float32 ``[N]``.
+        order: the position of each rating in the arguments, int64 ``[N]``.
+        counts: the number of ratings in each row, int64 ``[n]``.
+        blocks: the first row of each block and the row after its last.
     """
 
     def __init__(self, row: Tensor, column: Tensor, rating: Tensor, n: int, m: int, width: int) -> None:
@@ -40,7 +44,7 @@ class Incidence:
         edges = [*range(0, n, max(1, CELLS // width)), n]
         self.blocks = list(itertools.pairwise(edges))
         ones = torch.ones_like(self.rating)
-        self._known = [self._sparse(block, ones) for block in self.blocks]
+        self._presence = [self._sparse(block, ones) for block in self.blocks]
         self._rated = [self._sparse(block, self.rating) for block in self.blocks]
 
     def _sparse(self, block: tuple[int, int], values: Tensor) -> Tensor:
@@ -54,33 +58,37 @@ class Incidence:
             )
 
     def sums(self, block: int, table: Tensor) -> Tensor:
-        """Sum of the rows of ``table [m, w]`` over each row's ratings: ``[rows of the block, w]``."""
-        return self._known[block] @ table
+        """For each row of a block, sum the rows of ``table [m, w]`` that it rated: ``[rows of the block, w]``."""
+        return self._presence[block] @ table
 
     def weighted_sums(self, block: int, table: Tensor) -> Tensor:
-        """The same, each row of the table times the rating."""
+        """Do the same as ``sums``, with each row of the table multiplied by the rating."""
         return self._rated[block] @ table
 
     def all_sums(self, table: Tensor) -> Tensor:
-        """``sums`` over all blocks: ``[n, w]``."""
+        """Return ``sums`` for the rows of all blocks: ``[n, w]``."""
         return torch.cat([self.sums(block, table) for block in range(len(self.blocks))])
 
     def totals(self, values: Tensor, weights: Tensor) -> Tensor:
-        """Sum of ``values [N] * weights [m]`` over each row's ratings: ``[n]``. The values are in this order."""
+        """For each row, sum ``values [N]`` times ``weights [m]`` over its ratings: ``[n]``.
+
+        The values must be in the order of ``row``.
+        """
         parts = [self._sparse(block, values) @ weights.unsqueeze(1) for block in self.blocks]
         return torch.cat(parts).squeeze(1)
 
 
 def scale_of(counts: Tensor) -> Tensor:
-    """What an implicit set of so many is divided by, as SVD++ does: ``[n] -> float32 [n, 1]``."""
+    """Return the factor by which SVD++ scales an implicit set, 1 / sqrt(count): ``[n] -> float32 [n, 1]``."""
     return counts.clamp(min=1).float().rsqrt().unsqueeze(1)
 
 
 def implicit_basis(own: Incidence, other: Incidence, rank: int, generator: torch.Generator) -> Tensor:
-    """Directions ``[m, rank]`` in which the implicit sets differ most, orthonormal: of X, the incidence of ``own`` with
-    every row divided by the root of its count, the leading right singular vectors, found by a randomised range finder.
+    """Return orthonormal directions ``[m, rank]`` in which the implicit sets differ most.
 
-    All of them, the identity, where there are no more than ``rank`` columns.
+    These are the leading right singular vectors of the incidence of ``own`` after each row is divided by the root of
+    its count. A randomised range finder computes them. If there are at most ``rank`` columns, the result is the
+    identity ``[m, m]``.
     """
     device = own.rating.device
     if own.m <= rank:

@@ -1,4 +1,4 @@
-"""Which draws of a chain are kept, and how they become a model."""
+"""Thinning: which draws of a chain are kept, and how they become a model."""
 
 from __future__ import annotations
 
@@ -7,35 +7,40 @@ from torch import Tensor
 
 from cftui.engine.bayes.gibbs import Sampler
 from cftui.engine.bayes.posterior import BayesianFactors
-from cftui.engine.bayes.prior_features import Known
+from cftui.engine.bayes.prior_features import PriorFeatures
 from cftui.engine.models.architectures import Shape
 
-# Never more than so many draws, evenly spaced over the chain, and on large data sets as many as fit in so many floats
-# (512 MB). Half of MOST is always there once the chain is long enough. On MovieLens 100K (u1 to u3) the mean over 130
-# draws has an RMSE 0.0003 above that over all 260, over 65 draws 0.0007, over 17 draws 0.003.
+# A chain keeps at most MOST draws, evenly spaced. On large data sets it keeps as many as fit into BUDGET floats (512
+# MB), but at least LEAST. A long chain always holds at least half of its capacity. On MovieLens 100K (u1 to u3), the
+# RMSE of the mean over all 260 draws rises by 0.0003 with 130 draws, by 0.0007 with 65 and by 0.003 with 17.
 MOST = 160
 LEAST = 16
 BUDGET = 128_000_000
-# Of the items alone: all of them are rated at every key press, which takes 40 ms for so many floats.
+# The items of all kept draws have at most this many floats: the app rates all items at every key press, and for this
+# many floats that takes 40 ms.
 BUDGET_OF_ITEMS = 36_000_000
 
 Draw = dict[str, Tensor]
 
 
 class KeptDraws:
-    """Draws of one chain, every ``stride``-th sweep; when there are too many, every other one is let go.
+    """The posterior draws kept from one chain: every ``stride``-th sweep after the burn-in.
+
+    When the draws exceed the capacity, every other one is dropped and the stride doubles.
 
     Args:
-        shape: of the model they become.
-        offset: what was taken from the ratings.
+        shape: the shape of the model that the draws become.
+        offset: the number that was subtracted from the ratings.
         scale: the lowest and the highest rating.
         known: the features of users and of items.
     """
 
-    def __init__(self, shape: Shape, offset: float, scale: tuple[float, float], known: tuple[Known, Known]) -> None:
+    def __init__(
+        self, shape: Shape, offset: float, scale: tuple[float, float], known: tuple[PriorFeatures, PriorFeatures]
+    ) -> None:
         self._shape = shape
         self._kinds = [list(side.groups()) for side in known]
-        # The buffers that are the same for all draws.
+        # The model's buffers that all draws share.
         self._fixed: Draw = {"offset": torch.tensor([offset]), "scale": torch.tensor(scale)}
         for prior, side in zip(("user_prior", "item_prior"), known, strict=True):
             for name in ("implicit", "directions", "side", "counts"):
@@ -47,7 +52,11 @@ class KeptDraws:
         self.draws: list[Draw] = []
 
     def offer(self, sampler: Sampler, number: int) -> None:
-        """Keep the chain's draw if its ``number``, from 0 after the burn-in, is one to keep."""
+        """Keep the chain's current draw if its ``number`` is a multiple of the stride.
+
+        Args:
+            number: counts the draws after the burn-in, from 0.
+        """
         if number % self.stride:
             return
         self.draws.append(self._aligned(sampler))
@@ -56,7 +65,7 @@ class KeptDraws:
             self.stride *= 2
 
     def model(self, sampler: Sampler) -> BayesianFactors:
-        """The kept draws, or the chain's present one while there are none."""
+        """Return a model of the kept draws, or of the chain's current draw if none is kept yet."""
         draws = self.draws or [self._aligned(sampler)]
         model = BayesianFactors(self._shape)
         drawn = {name: torch.stack([draw[name] for draw in draws], _axis(name)) for name in draws[0]}
@@ -64,10 +73,13 @@ class KeptDraws:
         return model
 
     def restore(self, model: Draw, kept: int, stride: int) -> None:
-        """Take the draws from a model's state.
+        """Take the draws from the state of a model.
 
         Args:
-            kept: how many of its draws were kept: all, or 0 where its one draw was just the chain's present one.
+            model: the model's tensors by name.
+            kept: how many of its draws were kept: all of them, or 0 if its only draw was the current draw of a chain
+                that had kept none.
+            stride: the stride at which they were kept.
         """
         fixed = {name: model[name] for name in self._fixed}
         drawn = {name: tensor for name, tensor in model.items() if name not in fixed}
@@ -77,10 +89,10 @@ class KeptDraws:
         ]
 
     def _aligned(self, sampler: Sampler) -> Draw:
-        """The present draw, its factors turned to where the first kept draw's point.
+        """Return the current draw with its factors rotated to match the first kept draw.
 
-        The likelihood and the priors are the same however the factors are turned, so a chain drifts; means over its
-        draws say something only once that is undone (orthogonal Procrustes on the items, weighted by their counts).
+        The likelihood and the priors do not change when all factors are rotated, so a chain drifts. A mean over draws
+        is meaningful only after the rotation is undone (orthogonal Procrustes on the items, weighted by their counts).
         """
         turn = torch.eye(sampler.d, device=sampler.items.rows.device)
         factors = sampler.items.rows[:, :-1]
@@ -102,10 +114,10 @@ class KeptDraws:
             weights = dict(zip(kinds, (group.weights for group in side.groups), strict=True))
             for kind in ("implicit", "side"):
                 draw[f"{prior}.{kind}_weights"] = weights.get(kind, turn[:0]) @ turn
-        # On the CPU, where there is room for many.
+        # The draws are kept on the CPU, where there is memory for many of them.
         return {name: tensor.cpu() for name, tensor in draw.items()}
 
 
 def _axis(name: str) -> int:
-    """Which axis of a buffer of ``BayesianFactors`` the draws are along."""
+    """Return the axis of the draws in a buffer of ``BayesianFactors``."""
     return 1 if name in ("users", "items") else 0

@@ -1,5 +1,4 @@
-"""What the prior of ``bayes`` knows of users and items beside their ratings' values: features of the training ratings'
-who-rated-what, of side information, and of how many there are."""
+"""The features in the prior of ``bayes``: who rated what, side information, and the numbers of training ratings."""
 
 from __future__ import annotations
 
@@ -13,21 +12,23 @@ from cftui.data.features import Features, item_features, user_features
 from cftui.data.ratings import Ratings
 from cftui.engine.bayes.incidence import Incidence, implicit_basis, scale_of
 
-# Implicit sets are told apart in so many directions. All there are on MovieLens 100K (u1 to u3) move the RMSE by -0.001
-# to 0.0002, and take twice the time.
+# Implicit sets are projected on this many directions. On MovieLens 100K (u1 to u3), using all directions changes the
+# RMSE by -0.001 to 0.0002 and takes twice the time.
 RANK = 128
-# Of more names than these the most frequent are used: the weights' basis takes the cube of their number.
+# At most this many names are used, the most frequent ones: the time for the basis of the weights grows with the cube of
+# their number.
 MOST_NAMES = 256
 
 
 @dataclass(frozen=True, eq=False)
-class Known:
-    """The features of one side, float32; none of a kind where it is left out.
+class PriorFeatures:
+    """The features of one side, float32. A kind that is left out has no columns.
 
     Attributes:
-        implicit, directions: ``[n, r]``, ``[m, r]``.
-        side: ``[n, f]``, side information by name, then the standardised logarithm of the count, and its square.
-        counts: ``[4]``, mean, standard deviation, least and largest of that logarithm.
+        implicit: the implicit sets, projected on ``directions``, ``[n, r]``.
+        directions: ``[m, r]``.
+        side: side information by name, then the standardised logarithm of the count and its square, ``[n, f]``.
+        counts: mean, standard deviation, minimum and maximum of that logarithm, ``[4]``.
     """
 
     implicit: Tensor
@@ -36,21 +37,23 @@ class Known:
     counts: Tensor
 
     def groups(self) -> dict[str, Tensor]:
-        """Those there are, by the name of their attribute."""
+        """Return the kinds of features that have columns, by the name of their attribute."""
         groups = {"implicit": self.implicit, "side": self.side}
         return {kind: x for kind, x in groups.items() if x.shape[1]}
 
 
 def known_features(
     ratings: Ratings, users: Incidence, items: Incidence, implicit: bool, side: bool, generator: torch.Generator
-) -> tuple[Known, Known]:
-    """Of users and of items.
+) -> tuple[PriorFeatures, PriorFeatures]:
+    """Compute the features of users and of items.
 
     Args:
-        users, items: the training ratings from either side; no others are looked at.
-        implicit, side: whether to use these kinds.
+        ratings: the data set, for the names of its side information; its ratings are not read.
+        users, items: the training ratings from either side.
+        implicit, side: whether to use these kinds of features.
+        generator: for the randomised directions of the implicit sets.
     """
-    found = []
+    sides = []
     for own, other, features in ((users, items, user_features), (items, users, item_features)):
         device = own.rating.device
         none = torch.zeros(own.n, 0, device=device)
@@ -61,22 +64,23 @@ def known_features(
         log, counts = _log_counts(own.counts)
         names = _names(features(ratings)).to(device)
         columns = torch.cat((names, log, log.square()), dim=1) if side else none
-        found.append(Known(sets, directions, columns, counts))
-    return found[0], found[1]
+        sides.append(PriorFeatures(sets, directions, columns, counts))
+    return sides[0], sides[1]
 
 
 def _log_counts(counts: Tensor) -> tuple[Tensor, Tensor]:
-    """Standardised logarithms ``[n, 1]``, and what standardised them (``Known.counts``)."""
+    """Return the standardised logarithms of the counts ``[n, 1]``, and the four numbers of ``PriorFeatures.counts``."""
     log = counts.float().log1p()
-    known = log[1:] if len(log) > 1 else log
-    deviation, mean = torch.std_mean(known, correction=0)
-    deviation = deviation.clamp(min=1e-3)  # all alike
-    bounds = torch.stack((mean, deviation, known.min(), known.max()))
+    # Row 0 is the unknown user or item.
+    named = log[1:] if len(log) > 1 else log
+    deviation, mean = torch.std_mean(named, correction=0)
+    deviation = deviation.clamp(min=1e-3)  # 0 if all counts are equal
+    bounds = torch.stack((mean, deviation, named.min(), named.max()))
     return ((log.clamp(min=bounds[2]) - mean) / deviation).unsqueeze(1), bounds
 
 
 def _names(features: Features) -> Tensor:
-    """``[n, f]``: one over the root of how many a row has, for each that it has."""
+    """Return ``[n, f]``: for each name that a row has, 1 / sqrt(the number of names that it has)."""
     codes = torch.from_numpy(features.codes).long()
     used = np.bincount(features.codes.ravel(), minlength=len(features.names))[1:]
     kept = np.sort(np.argsort(-used, kind="stable")[:MOST_NAMES])

@@ -1,1 +1,1 @@
-"""Fitting by gradients: the one-cycle training loop and what belongs to it."""
+"""Fitting by gradient descent: the one-cycle training loop and its parts."""

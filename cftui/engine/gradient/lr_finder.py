@@ -1,4 +1,4 @@
-"""fastai's learning-rate finder: a mock run whose learning rate grows with every batch until the loss blows up."""
+"""fastai's learning-rate finder: a trial run whose learning rate grows with every batch until the loss explodes."""
 
 from __future__ import annotations
 
@@ -13,14 +13,20 @@ from cftui.engine.gradient.train_loss import TrainLoss
 from cftui.engine.gradient.trainer import Trainer
 
 LOWEST, HIGHEST, STEPS = 1e-7, 10.0, 100
-# fastai stops at four times the best smoothed loss.
-BLOWN_UP = 4.0
+# Stop, as fastai does, when the smoothed loss is this many times the lowest.
+EXPLOSION = 4.0
 MOMENTUM = 0.9
 
 
 @dataclass(frozen=True)
 class LearningRates:
-    """What the finder saw: ``lr`` and smoothed ``loss``, ascending in learning rate, and its ``suggestion``."""
+    """What the finder measured.
+
+    Attributes:
+        lr: the learning rates tried, ascending.
+        loss: the smoothed loss after each.
+        suggestion: the learning rate that ``valley`` picks.
+    """
 
     lr: list[float]
     loss: list[float]
@@ -28,16 +34,16 @@ class LearningRates:
 
 
 def find_lr(trainer: Trainer) -> LearningRates:
-    """Try 100 learning rates from 1e-7 to 10 on an untrained ``trainer``, which is of no use afterwards.
+    """Try 100 learning rates from 1e-7 to 10, one per batch, on an untrained ``trainer``.
 
-    The suggestion is fastai's default, ``valley``.
+    The trainer's model is useless afterwards. The suggestion is fastai's default, ``valley``.
     """
     rates: list[float] = []
     losses: list[float] = []
     smooth = TrainLoss(1, trainer.device)
     best = math.inf
-    touched = sum(p.numel() for p in trainer.model.parameters())
-    with threads_for(touched):
+    parameters = sum(p.numel() for p in trainer.model.parameters())
+    with threads_for(parameters):
         batches = iter(trainer.endless_batches())
         for step in range(STEPS):
             lr = LOWEST * (HIGHEST / LOWEST) ** (step / (STEPS - 1))
@@ -48,17 +54,18 @@ def find_lr(trainer: Trainer) -> LearningRates:
             rates.append(lr)
             losses.append(smooth.smoothed)
             best = min(best, smooth.smoothed)
-            if smooth.smoothed > BLOWN_UP * best:
+            if smooth.smoothed > EXPLOSION * best:
                 break
     return LearningRates(rates, losses, valley(rates, losses))
 
 
 def valley(rates: list[float], losses: list[float]) -> float:
-    """A point two thirds down the longest fall of the loss: fastai's ``valley``.
+    """Return the learning rate about two thirds down the longest decrease of the loss: fastai's ``valley``.
 
-    As there, the longest strictly decreasing subsequence is looked for, and the rate some two thirds into it taken.
+    Like fastai, this finds the longest strictly decreasing subsequence of ``losses`` and takes the rate about two
+    thirds of the way along it.
     """
-    # As fastai does, the ends are left out: the start is flat, the end has blown up.
+    # Like fastai, leave out both ends: at the start the loss is flat, at the end it has exploded.
     first = max(len(losses) // 10, 0)
     loss = np.asarray(losses[first : -5 if len(losses) > first + 10 else None])
     n = len(loss)

@@ -1,4 +1,4 @@
-"""One optimiser step on one batch, by autograd or, for the dot-product family, with its gradient written out."""
+"""One optimiser step on one batch: by autograd, or with the gradient written out for the dot-product family."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from cftui.engine.models.architectures import Architecture
 BETA2, EPSILON = 0.99, 1e-5  # fastai's Adam
 
 
-# A larger batch is worked through in parts on a CPU: temporaries over 32 MB go back to the system each time, and
-# faulting their pages in again takes longer than the arithmetic.
+# On a CPU, a larger batch is processed in parts of this size: the allocator returns temporaries over 32 MB to the
+# system each time, and faulting their pages in again takes longer than the arithmetic.
 PART = 8_192
 
 
 class Optimizer(Protocol):
-    """What a checkpoint needs of one."""
+    """The part of an optimiser that a checkpoint needs."""
 
     def state_dict(self) -> dict[str, Any]: ...
 
@@ -28,10 +28,10 @@ class Optimizer(Protocol):
 
 
 class Moments:
-    """What AdamW remembers of one table, in the layout of ``torch.optim``.
+    """AdamW's moments for one table, in the layout of ``torch.optim``.
 
-    ``torch.optim.AdamW`` would remember the same, but making one imports ``torch._dynamo``: a second at every start,
-    for a compiler that is not used.
+    ``torch.optim.AdamW`` keeps the same moments, but constructing it imports ``torch._dynamo``, which takes a second at
+    every start for a compiler that is not used.
     """
 
     def __init__(self, table: Tensor) -> None:
@@ -42,7 +42,11 @@ class Moments:
         return {"state": {0: vars(self)}}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Raises ValueError where the moments are of another table."""
+        """Copy the moments from ``state_dict``.
+
+        Raises:
+            ValueError: the moments belong to a table of another shape.
+        """
         for name, value in state_dict["state"].get(0, {}).items():
             mine: Tensor = getattr(self, name)
             if value.shape != mine.shape:
@@ -51,20 +55,25 @@ class Moments:
 
 
 class Step(Protocol):
-    """Updates the model it was made for; ``optimizer`` holds what a checkpoint needs beside the weights."""
+    """Updates the model that it was made for. ``optimizer`` holds what a checkpoint needs beside the weights."""
 
     @property
     def optimizer(self) -> Optimizer: ...
 
     def __call__(self, user: Tensor, item: Tensor, rating: Tensor, pace: Pace) -> Tensor:
-        """Fit ``user, item, rating``, each ``[b]``; the batch's mean squared error before the update, on the device."""
+        """Update the model on the batch ``user, item, rating``, each ``[b]``.
+
+        Returns:
+            The batch's mean squared error before the update, as a scalar on the device.
+        """
         ...
 
 
 def parameter_groups(model: nn.Module, decay: float, bias_decay: float | None = None) -> list[dict[str, Any]]:
-    """fastai's ``wd_bn_bias=False``: normalisation layers and the biases of linear ones do not decay; all else does.
+    """Group the parameters by weight decay, as fastai does with ``wd_bn_bias=False``.
 
-    Embeddings of biases are embeddings: they decay, by ``bias_decay`` where it is given.
+    Normalisation layers and the biases of linear layers do not decay; everything else does. User and item biases are
+    embeddings, so they decay too: by ``bias_decay`` if it is given, else by ``decay``.
     """
     free: dict[int, nn.Parameter] = {}
     for module in model.modules():
@@ -84,12 +93,12 @@ def parameter_groups(model: nn.Module, decay: float, bias_decay: float | None = 
 
 
 def _is_bias(name: str) -> bool:
-    """Whether a parameter holds a bias for every user or item: ``user_bias``, ``u_bias.weight``."""
+    """Whether a parameter holds a bias for every user or item, such as ``user_bias`` or ``u_bias.weight``."""
     return any(part.endswith("_bias") for part in name.split("."))
 
 
 def _adam(groups: list[dict[str, Any]]) -> torch.optim.AdamW:
-    # Fused: one kernel for all parameters. Decoupled decay with eps 1e-5 is fastai's Adam.
+    # The fused version needs one kernel for all parameters. Decoupled decay with eps 1e-5 is fastai's Adam.
     return torch.optim.AdamW(groups, eps=EPSILON, fused=True)
 
 
@@ -99,7 +108,7 @@ def _set_pace(optimizer: torch.optim.Optimizer, pace: Pace) -> None:
 
 
 class AutogradStep:
-    """Any architecture, through ``Architecture.losses``."""
+    """A step for any architecture: autograd through ``Architecture.losses``."""
 
     def __init__(self, model: Architecture, decay: float, bias_decay: float | None = None) -> None:
         self._model = model
@@ -116,11 +125,11 @@ class AutogradStep:
 
 
 class PackedStep:
-    """Dot product, with or without biases and sigmoid: the same numbers as ``AutogradStep``, in fewer kernels.
+    """A step for dot products, with or without biases and sigmoid range.
 
-    All parameters become views of one table ``[users + items, k (+ 1)]``, users first, the bias in the last column: a
-    batch is then one gather, one scatter, and the optimiser has one tensor to update. The module stays as it was to
-    read and to save.
+    It computes the same numbers as ``AutogradStep`` in fewer kernels. All parameters become views of one table ``[users
+    + items, k (+ 1)]``, with the users first and the bias in the last column. A batch is then one gather and one
+    scatter, and the optimiser updates one tensor. The module can be read and saved as before.
     """
 
     def __init__(self, model: Architecture, decay: float, bias_decay: float | None = None) -> None:
@@ -160,12 +169,16 @@ class PackedStep:
         else:
             rows, squared = self._accumulate(user, item, rating, size)
             self._update(pace)
-            # Only what was touched: the table may be large.
+            # Clear only the rows that the batch touched, because the table may be large.
             self._grad.index_fill_(0, rows, 0)
         return squared / size
 
     def _accumulate(self, user: Tensor, item: Tensor, rating: Tensor, size: int) -> tuple[Tensor, Tensor]:
-        """Add the gradient of a part of a batch of ``size``. Returns the rows touched, the sum of squared errors."""
+        """Add the gradient of ``user, item, rating``, each ``[n]``: a part of a batch of ``size`` ratings.
+
+        Returns:
+            The rows of the table that were touched ``[2n]``, and the sum of squared errors.
+        """
         n, k = len(rating), self._k
         # Codes may be stored in 32 bits; index_fill_ takes only 64, and index_add_ is slower with 32.
         rows = torch.cat((user, item + self._users)).long()
@@ -182,9 +195,9 @@ class PackedStep:
             low, high = self._y_range
             squashed = raw.sigmoid_()
             error = squashed * (high - low) + (low - rating)
-            # d(mean squared error)/d(raw), through the sigmoid range.
+            # The derivative of the mean squared error with respect to ``raw``, through the sigmoid range.
             slope = error * squashed * (1 - squashed) * (2 * (high - low) / size)
-        # d raw / d u is v and the other way round; d raw / d bias is 1.
+        # The derivative of ``raw`` with respect to u is v and vice versa; with respect to a bias it is 1.
         swapped = torch.cat((v, u))
         if self._biased:
             swapped[:, k] = 1
@@ -193,9 +206,9 @@ class PackedStep:
         return rows, error.square().sum()
 
     def _update(self, pace: Pace) -> None:
-        """What ``self.optimizer.step()`` would do, without its bookkeeping, a quarter of a small step."""
+        """Do what ``torch.optim.AdamW.step`` does, without its bookkeeping: a quarter of the time of a small step."""
         if self._biased and self._bias_decay != self._decay:
-            # The kernel shrinks the whole table alike: what the biases are to be shrunk by instead.
+            # The kernel applies one weight decay to the whole table, so correct for the biases' own beforehand.
             self._table.data[:, self._k].mul_((1 - pace.lr * self._bias_decay) / (1 - pace.lr * self._decay))
         adamw(
             [self._table],
@@ -216,12 +229,12 @@ class PackedStep:
 
 
 def _by_user(user: Tensor, item: Tensor, rating: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The same batch with its users ascending, so that each part stays within a stretch of the table."""
+    """Return the same batch sorted by user, so that each part reads a contiguous range of the table."""
     user, order = user.sort(stable=True)
     return user, item.index_select(0, order), rating.index_select(0, order)
 
 
 def step_for(model: Architecture, decay: float, bias_decay: float | None = None) -> Step:
-    """The quickest step that computes what ``model`` asks for."""
+    """Return the fastest step that can train ``model``."""
     kind = PackedStep if model.dot_parameters() else AutogradStep
     return kind(model, decay, bias_decay)

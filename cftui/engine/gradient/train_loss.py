@@ -1,4 +1,4 @@
-"""The training loss as fastai shows it, gathered without waiting for the device."""
+"""The training loss as fastai shows it, collected without waiting for the device."""
 
 from __future__ import annotations
 
@@ -11,9 +11,14 @@ SMOOTHING = 0.98
 
 
 class TrainLoss:
-    """fastai's training loss (an exponential average, debiased, carried across epochs) and its raw windows.
+    """fastai's training loss, and windows of the raw losses per batch.
 
-    Losses stay on the device until a window is full or an epoch ends, not per batch. A window may span epochs.
+    fastai's training loss is a debiased exponential average that is carried across epochs. The losses stay on the
+    device until a window is full or an epoch ends. A window may span epochs.
+
+    Attributes:
+        average: the exponential average before debiasing.
+        count: the number of losses in it.
     """
 
     def __init__(self, window: int, device: torch.device) -> None:
@@ -23,22 +28,24 @@ class TrainLoss:
         self.count = 0
 
     def resize(self, window: int) -> None:
-        """Change how many losses make a window; what is in hand must have been drained."""
+        """Change how many losses make a window. The current window must have been drained."""
         self._buffer = torch.zeros(window, device=self._buffer.device)
         self._filled = self._settled = 0
 
     @property
     def full(self) -> bool:
+        """Whether the window must be drained before the next loss."""
         return self._filled == len(self._buffer)
 
     def add(self, loss: Tensor) -> None:
+        """Add the loss of one batch, a scalar on the device."""
         self._buffer[self._filled] = loss
         self._filled += 1
 
     def settle(self) -> list[float]:
-        """Work the losses that came since the last call into the average, and return them, oldest first.
+        """Add the losses since the last call to the average, and return them, oldest first.
 
-        The one place that waits for the device.
+        Only this method waits for the device.
         """
         losses: list[float] = self._buffer[self._settled : self._filled].tolist()
         for loss in losses:
@@ -48,7 +55,7 @@ class TrainLoss:
         return losses
 
     def drain(self) -> list[float]:
-        """The losses of the window so far, which then begins anew."""
+        """Return the losses of the window so far, and start a new window."""
         self.settle()
         losses: list[float] = self._buffer[: self._settled].tolist()
         self._filled = self._settled = 0
@@ -56,4 +63,5 @@ class TrainLoss:
 
     @property
     def smoothed(self) -> float:
+        """The debiased average, NaN before the first loss."""
         return self.average / (1 - SMOOTHING**self.count) if self.count else math.nan

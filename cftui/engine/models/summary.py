@@ -1,4 +1,4 @@
-"""A model in words and numbers before it is trained: fastai's ``learn.summary()``, for this zoo."""
+"""The layers and parameters of a model before it is trained, like fastai's ``learn.summary()``."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from cftui.engine.models.architectures import Architecture
 
 
 def layers(model: Architecture) -> list[dict[str, Any]]:
-    """One row per layer or bare parameter: ``layer``, ``kind``, ``shape``, ``parameters``."""
+    """Return a row per layer, or per parameter outside a layer: ``layer``, ``kind``, ``shape``, ``parameters``."""
     rows = [
         {"layer": name, "kind": "Parameter", "shape": _shape(parameter), "parameters": parameter.numel()}
         for name, parameter in model.named_parameters(recurse=False)
     ]
     if not any(True for _ in model.parameters()):
-        # Nothing is trained: what is drawn in every sweep instead, so many numbers a row.
+        # A sampled model has no parameters; list the tables that every sweep draws instead.
         return [
             {"layer": name, "kind": "drawn", "shape": f"{rows:,} x {width:,}", "parameters": rows * width}
             for name, (rows, _, width) in ((name, model.get_buffer(name).shape) for name in ("users", "items"))
