@@ -5,6 +5,7 @@ MkDocs calls ``on_files`` at every build. Neither page is a file in the reposito
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -109,7 +110,7 @@ def _command(command: click.Command, name: str, parent: click.Context | None) ->
 
 def _paragraphs(text: str | None) -> Iterator[str]:
     r"""Help text as Markdown; a paragraph that click is told not to wrap (``\b``) becomes a code block."""
-    for paragraph in (text or "").split("\n\n"):
+    for paragraph in inspect.cleandoc(text or "").split("\n\n"):
         lines = paragraph.strip("\n").split("\n")
         if lines[0].strip() == "\b":
             yield "\n".join(["```text", *lines[1:], "```"])
