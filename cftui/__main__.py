@@ -1,4 +1,4 @@
-"""Entry point of ``cftui`` and ``python -m cftui``: the one place that knows both faces of the program."""
+"""The entry point of ``cftui`` and ``python -m cftui``: the only module that knows both the app and the verbs."""
 
 from __future__ import annotations
 
@@ -9,21 +9,29 @@ from cftui.home import Home
 
 
 def open_app(home: Home, ascii_only: bool = False) -> int:
-    # Imported only when wanted: the verbs work where Textual is not installed.
+    """Run the app and return its exit status.
+
+    Raises:
+        CftuiError: stdin or stdout is not a terminal.
+    """
+    # Imported here, because the verbs must work without Textual.
     from cftui.errors import CftuiError
 
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise CftuiError("the app needs a terminal; try a verb (cftui --help), or cftui tour")
+        hint = "without one, use a verb, such as cftui tour (cftui --help lists all)"
+        raise CftuiError("the app needs a terminal", hint=hint)
     from cftui.tui.app import run
 
     return run(home, ascii_only=ascii_only)
 
 
 def main() -> None:
-    # OpenMP's idle threads otherwise spin: two programs on one machine then slow each other down twentyfold.
-    # Read when torch is loaded, so it must be set here.
+    """Run the app or a verb, and exit with its status."""
+    # By default, OpenMP's idle threads spin, and two programs on one machine slow each other down twentyfold. OpenMP
+    # reads this variable when torch is loaded, so it must be set before.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    # A repaint waits for the next frame, a key press often for two; read when Textual is imported.
+    # A repaint waits for the next frame, and a key press often for two. Textual reads this variable when it is
+    # imported.
     os.environ.setdefault("TEXTUAL_FPS", "120")
     try:
         from cftui.cli.main import main as cli_main

@@ -39,14 +39,14 @@ class CftuiError(Exception):
         super().__init__("; ".join(filter(None, (": ".join(filter(None, (self.where, what))), hint))))
 
 
-def suggestion(wanted: str, known: list[str]) -> str:
-    """A ready-made tail for "unknown X" messages: the near misses, else everything there is."""
+def suggestion(name: str, choices: list[str]) -> str:
+    """Return the end of a message about an unknown ``name``: the choices most like it, else all choices."""
     import difflib
 
-    near = difflib.get_close_matches(wanted, known, n=3, cutoff=0.6)
+    near = difflib.get_close_matches(name, choices, n=3, cutoff=0.6)
     if near:
         return f"did you mean {' or '.join(near)}?"
-    return f"there is: {', '.join(known)}" if known else "there is none yet"
+    return f"choose from {', '.join(choices)}" if choices else "none exists yet"
 
 
 DISTRIBUTION = "cftui-workbench"

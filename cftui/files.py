@@ -1,4 +1,4 @@
-"""Writing files so that a reader, or a crash, never sees half of one."""
+"""Atomic writing: neither a reader nor a crash ever leaves half a file or folder."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from typing import Any
 
 
 def write_atomic(path: Path, content: bytes | str) -> None:
-    """Replace ``path`` in one step: the old content or the new one, never a part.
+    """Replace ``path`` in one step, so that it always holds the whole old or the whole new content.
 
     Raises:
-        OSError: the disk is full or the folder is not writable; ``path`` is then as it was.
+        OSError: the disk is full or the folder is not writable; ``path`` is unchanged.
     """
     data = content.encode() if isinstance(content, str) else content
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -30,18 +30,18 @@ def write_atomic(path: Path, content: bytes | str) -> None:
     except BaseException as error:
         Path(name).unlink(missing_ok=True)
         if isinstance(error, OSError) and error.filename is None:
-            # "No space left on device" alone does not say which.
+            # The error of a full disk names no file.
             raise OSError(error.errno, error.strerror, str(path)) from None
         raise
 
 
 def write_json(path: Path, value: Any) -> None:
-    """``write_atomic`` of pretty-printed JSON."""
+    """Write ``value`` with ``write_atomic`` as indented JSON."""
     write_atomic(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
 def _builder_lives(name: str) -> bool:
-    """Whether the process that began a build, named first in its folder's name, is still at work on it."""
+    """Whether the process that builds a folder still runs. Its id is the first part of ``name``."""
     import psutil
 
     pid = name.split("-")[0]
@@ -52,17 +52,20 @@ def _builder_lives(name: str) -> bool:
 def new_folder(target: Path) -> Iterator[Path]:
     """Build a folder beside ``target`` and move it into place only when the block succeeds.
 
-    An existing ``target`` is replaced, and survives untouched if the block raises. What a killed build left behind is
-    swept away, or put back if the kill fell between taking the old folder away and putting the new one in its place.
+    An existing ``target`` is replaced; it stays as it is if the block raises. Remains of a killed build are deleted. If
+    the kill came after the old folder was moved away and before the new one was in place, the old folder is restored.
+
+    Yields:
+        The folder to fill.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     old = target.with_name(f".{target.name}.old")
     prefix = f".{target.name}.incoming-"
     if old.exists() and not target.exists():
         os.replace(old, target)
-    for left in target.parent.glob(f"{prefix}*"):
-        if not _builder_lives(left.name.removeprefix(prefix)):
-            shutil.rmtree(left, ignore_errors=True)
+    for unfinished in target.parent.glob(f"{prefix}*"):
+        if not _builder_lives(unfinished.name.removeprefix(prefix)):
+            shutil.rmtree(unfinished, ignore_errors=True)
     building = Path(tempfile.mkdtemp(dir=target.parent, prefix=f"{prefix}{os.getpid()}-"))
     try:
         yield building

@@ -1,4 +1,4 @@
-"""Where data sets and trained models live."""
+"""The folder of the data sets and the trained models."""
 
 from __future__ import annotations
 
@@ -19,18 +19,23 @@ class Home:
 
     @property
     def data(self) -> Path:
+        """The folder of the data sets."""
         return self.root / "data"
 
     @property
     def models(self) -> Path:
+        """The folder of the run folders."""
         return self.root / "models"
 
     @classmethod
     def find(cls, explicit: str | os.PathLike[str] | None = None) -> Home:
-        """Resolve the home: ``--home``, then ``CFTUI_HOME``, then the checkout, then the user's data directory.
+        """Find the home: ``explicit``, else ``CFTUI_HOME``, else the checkout, else the user's data directory.
+
+        Args:
+            explicit: the value of ``--home``.
 
         Raises:
-            CftuiError: the chosen path exists and is not a folder.
+            CftuiError: the path exists and is not a folder.
         """
         chosen = explicit or os.environ.get("CFTUI_HOME")
         if chosen:
@@ -42,5 +47,5 @@ class Home:
 
             root = user_data_path("cftui", appauthor=False)
         if root.exists() and not root.is_dir():
-            raise CftuiError(f"home {root} is a file, not a folder; give --home a folder")
+            raise CftuiError(f"home {root} is a file, not a folder", hint="give --home a folder", option="home")
         return cls(root)

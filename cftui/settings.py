@@ -1,13 +1,13 @@
-"""What the app keeps about its user: a configuration file to write, a state file it writes, and a log of what failed.
+"""The app's settings: a configuration file that the user writes, a state file that the app writes, and an error log.
 
-The configuration (TOML, ``cftui locate`` names the file):
+The configuration is a TOML file; ``cftui locate`` prints its path:
 
-    theme = "textual-dark"     # any of the palette's themes; else the one last chosen
-    ascii = false              # no braille, box or block characters
-    data = "ml-100k"           # the data set to open when none was open before
-    recipe = "model4"          # what t trains where there is no model yet
+    theme = "textual-dark"     # a theme of the palette [default: the theme chosen last]
+    ascii = false              # true: no braille, box or block characters
+    data = "ml-100k"           # the data set to open at the first start
+    recipe = "model4"          # the recipe that t trains if no model is open
 
-    [keys]                     # keys of actions, by the names that ? shows; several keys are separated by commas
+    [keys]                     # the keys of actions, by the names that ? shows; commas separate several keys
     "search.why" = "w"
 """
 
@@ -30,15 +30,18 @@ from cftui.files import write_json
 from cftui.home import Home
 
 APP = "cftui"
-# A log that has grown beyond this is begun anew.
+# When the log is longer than this, it is renamed and a new one begins.
 LOG_BYTES = 1_000_000
 
 
 def _place(kind: str) -> Path:
-    """One of the user's folders; ``CFTUI_CONFIG_DIR`` and ``CFTUI_STATE_DIR`` put them elsewhere."""
-    named = os.environ.get(f"CFTUI_{kind.upper()}_DIR")
-    if named:
-        return Path(named).expanduser()
+    """Return the user's folder of that ``kind``, config or state.
+
+    The environment variables ``CFTUI_CONFIG_DIR`` and ``CFTUI_STATE_DIR`` override the defaults.
+    """
+    folder = os.environ.get(f"CFTUI_{kind.upper()}_DIR")
+    if folder:
+        return Path(folder).expanduser()
     import platformdirs
 
     find = {"config": platformdirs.user_config_path, "state": platformdirs.user_state_path}[kind]
@@ -59,7 +62,7 @@ def log_file() -> Path:
 
 @dataclass(frozen=True)
 class Config:
-    """What the configuration file says; its docstring is the module's."""
+    """The content of the configuration file, which the module's docstring describes."""
 
     theme: str = ""
     ascii: bool = False
@@ -75,14 +78,15 @@ class Config:
         actions: Collection[str] = (),
         is_key: Callable[[str], bool] = lambda name: True,
     ) -> Config:
-        """The defaults where there is no file.
+        """Read the configuration file. A file that does not exist gives the defaults.
 
         Args:
-            actions: those that keys can be given to; not checked if left out.
-            is_key: whether there is a key of that name.
+            path: the file [default: ``config_file()``].
+            actions: the actions that may have keys; if empty, the names of actions are not checked.
+            is_key: whether a key of that name exists.
 
         Raises:
-            CftuiError: unreadable, not TOML, or a name or value there is not, with the line.
+            CftuiError: the file is unreadable or not TOML, or has an unknown name or a wrong value.
         """
         path = path or config_file()
         try:
@@ -90,42 +94,57 @@ class Config:
         except FileNotFoundError:
             return cls()
         except (OSError, UnicodeDecodeError) as error:
-            raise CftuiError(f"{path}: cannot be read ({error})") from None
+            raise CftuiError(f"cannot be read ({error})", where=path) from None
         try:
-            found = tomllib.loads(text)
+            values = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
-            raise CftuiError(f"{path}: {error}") from None
-        kinds = {"theme": str, "ascii": bool, "data": str, "recipe": str, "keys": dict}
-        for name, value in found.items():
-            if name not in kinds:
-                raise CftuiError(
-                    f"{path}, line {_line(text, name)}: no setting {name!r}; {suggestion(name, list(kinds))}"
-                )
-            if not isinstance(value, kinds[name]):
-                wanted = {str: "a string in quotes", bool: "true or false", dict: "a table"}[kinds[name]]
-                raise CftuiError(f"{path}, line {_line(text, name)}: {name} is {wanted}")
-        for action, keys in found.get("keys", {}).items():
+            raise CftuiError(f"not a TOML file: {error}", where=path) from None
+
+        def wrong(name: str, what: str, hint: str = "") -> CftuiError:
+            return CftuiError(what, where=f"{path}, line {_line(text, name)}", hint=hint)
+
+        types = {"theme": str, "ascii": bool, "data": str, "recipe": str, "keys": dict}
+        for name, value in values.items():
+            if name not in types:
+                raise wrong(name, f"no setting {name!r}", suggestion(name, list(types)))
+            if not isinstance(value, types[name]):
+                form = {str: "a string in quotes", bool: "true or false", dict: "a table"}[types[name]]
+                raise wrong(name, f"{name} must be {form}")
+        for action, keys in values.get("keys", {}).items():
             if not isinstance(keys, str) or not keys.strip():
-                raise CftuiError(f"{path}, line {_line(text, action)}: the keys of {action} are a string in quotes")
+                raise wrong(action, f"the keys of {action} must be a string in quotes")
             if actions and action not in actions:
-                near = get_close_matches(action, actions, n=3) or ["? lists them"]
-                raise CftuiError(f"{path}, line {_line(text, action)}: no action {action!r}; {', '.join(near)}")
+                near = get_close_matches(action, actions, n=3)
+                hint = (
+                    f"did you mean {' or '.join(near)}?" if near else "press ? in the app for the names of the actions"
+                )
+                raise wrong(action, f"no action {action!r}", hint)
             for key in keys.split(","):
                 if not is_key(key):
-                    examples = "such as f5, ctrl+g, question_mark or G"
-                    raise CftuiError(f"{path}, line {_line(text, action)}: no key {key.strip()!r}; {examples}")
-        return cls(**found)
+                    raise wrong(
+                        action, f"no key {key.strip()!r}", "keys have names such as f5, ctrl+g, question_mark or G"
+                    )
+        return cls(**values)
 
 
 def _line(text: str, name: str) -> int:
-    """The line on which a name is set, or opened as a table."""
+    """Return the number of the line that sets ``name`` or opens the table of that name."""
     pattern = re.compile(rf"""^\s*\[?\s*["']?{re.escape(name)}["']?\s*[=\].]""")
     return next((number for number, line in enumerate(text.splitlines(), 1) if pattern.match(line)), 1)
 
 
 @dataclass
 class State:
-    """What was on show when the app was left. ``newest``: the newest run there was then."""
+    """What the app showed when it was closed.
+
+    Attributes:
+        theme: the theme.
+        data: the data set that was open.
+        run: the run that was open.
+        newest: the newest run at that time.
+        user: the user that was open.
+        screen: the screen.
+    """
 
     theme: str = ""
     data: str = ""
@@ -136,14 +155,16 @@ class State:
 
 
 def read_state(home: Home) -> tuple[State, str]:
-    """What was remembered for this home, and what to tell the user: a file that cannot be read is set aside."""
+    """Return the state kept for ``home``, and a message for the user.
+
+    A file that cannot be read is renamed, and the message says so. Otherwise the message is empty.
+    """
     path = state_file()
     try:
         whole = json.loads(path.read_text(encoding="utf-8"))
-        found = whole["homes"].get(str(home.root), {})
-        known = {item.name for item in fields(State)}
-        kept = {name: value for name, value in found.items() if name in known and isinstance(value, str)}
-        return State(**kept), ""
+        entries = whole["homes"].get(str(home.root), {})
+        names = {item.name for item in fields(State)}
+        return State(**{name: text for name, text in entries.items() if name in names and isinstance(text, str)}), ""
     except FileNotFoundError:
         return State(), ""
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -151,18 +172,18 @@ def read_state(home: Home) -> tuple[State, str]:
         try:
             os.replace(path, aside)
         except OSError:
-            return State(), f"{path} could not be read ({type(error).__name__})"
-        return State(), f"{path} could not be read ({type(error).__name__}) and is now {aside.name}"
+            return State(), f"{path} could not be read ({type(error).__name__}); delete it"
+        return State(), f"{path} could not be read ({type(error).__name__}) and was renamed to {aside.name}"
 
 
 def write_state(home: Home, state: State) -> None:
-    """Remember; a disk that is full or a folder that is not ours is no reason to fail."""
+    """Keep ``state`` for ``home``. A full disk or a folder that cannot be written is not an error."""
     path = state_file()
     whole: dict[str, Any] = {"homes": {}}
     with contextlib.suppress(OSError, ValueError):
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(found, dict) and isinstance(found.get("homes"), dict):
-            whole = found
+        before = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(before, dict) and isinstance(before.get("homes"), dict):
+            whole = before
     whole["homes"][str(home.root)] = asdict(state)
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -170,17 +191,17 @@ def write_state(home: Home, state: State) -> None:
 
 
 def set_aside(path: Path) -> Path:
-    """What a state file that cannot be read is renamed to."""
+    """Return the new path of a state file that cannot be read."""
     return path.with_name(f"{path.name}.bad")
 
 
 def older(path: Path) -> Path:
-    """Where a log that has grown too long goes."""
+    """Return the new path of a log that has grown too long."""
     return path.with_suffix(".old.log")
 
 
 def log(text: str) -> Path:
-    """Append to the log, with the time; returns its path, whether or not it could be written."""
+    """Append ``text`` to the log, with the time. Return the path of the log, even if it could not be written."""
     path = log_file()
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)

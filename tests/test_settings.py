@@ -72,14 +72,14 @@ def test_the_schema_in_the_documentation_is_a_file_that_can_be_read(config: Path
     [
         ('# mine\n\nthem = "nord"\n', 3, "no setting 'them'; did you mean theme?"),
         ('theme = "nord"\n[colours]\nred = 1\n', 2, "no setting 'colours'"),
-        ("theme = 3\n", 1, "theme is a string in quotes"),
-        ('\n\nascii = "yes"\n', 3, "ascii is true or false"),
-        ("ascii = 1\n", 1, "ascii is true or false"),
-        ('\ndata = ["ml-100k"]\n', 2, "data is a string in quotes"),
-        ('recipe = true\ntheme = "nord"\n', 1, "recipe is a string in quotes"),
-        ('theme = "nord"\nkeys = "q"\n', 2, "keys is a table"),
-        ('[keys]\n"search.why" = "w"\n"map.find" = 5\n', 3, "the keys of map.find are a string in quotes"),
-        ('[keys]\n"search.why" = " "\n', 2, "the keys of search.why are a string in quotes"),
+        ("theme = 3\n", 1, "theme must be a string in quotes"),
+        ('\n\nascii = "yes"\n', 3, "ascii must be true or false"),
+        ("ascii = 1\n", 1, "ascii must be true or false"),
+        ('\ndata = ["ml-100k"]\n', 2, "data must be a string in quotes"),
+        ('recipe = true\ntheme = "nord"\n', 1, "recipe must be a string in quotes"),
+        ('theme = "nord"\nkeys = "q"\n', 2, "keys must be a table"),
+        ('[keys]\n"search.why" = "w"\n"map.find" = 5\n', 3, "the keys of map.find must be a string in quotes"),
+        ('[keys]\n"search.why" = " "\n', 2, "the keys of search.why must be a string in quotes"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_file_and_line(config: Path, text: str, line: int, reason: str) -> None:

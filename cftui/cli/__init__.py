@@ -1,1 +1,1 @@
-"""The headless verbs: stdout is data, stderr is narration."""
+"""The headless verbs: data goes to stdout, narration and errors to stderr."""

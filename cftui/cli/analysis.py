@@ -1,4 +1,4 @@
-"""The verbs that read a trained model for everybody: what does it predict, what is liked, what is alike?"""
+"""The verbs that read a trained model without asking for a user: predictions, biases, similar items, an anatomy."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from cftui.cli.verb import Finite, Session, Verb, pass_session, rows_option, run
 @click.command(cls=Verb)
 @RUN
 @rows_option(9)
-@click.option("--seed", type=click.IntRange(0), help="Repeat a draw.")
+@click.option("--seed", type=click.IntRange(0), help="Seed of the draw [default: a new draw each time].")
 @pass_session
 def results(session: Session, run_name: str, rows: int, seed: int | None) -> None:
-    """Validation ratings beside their predictions (the chapter's show_results)."""
+    """Show random validation ratings beside their predictions (show_results in the chapter)."""
     from cftui.analysis import ranking
 
     model = load(session, run_name)
@@ -28,13 +28,16 @@ def results(session: Session, run_name: str, rows: int, seed: int | None) -> Non
 
 @click.command(cls=Verb)
 @RUN
-@rows_option(5, "How many from each end.")
-@click.option("--search", "query", default="", help="Instead of the ends: the items this finds, most liked first.")
+@rows_option(5, "Number of items from each end.")
+@click.option("--search", "query", default="", help="List the items that match this instead, highest bias first.")
 @CSV
 @EPOCH
 @pass_session
 def bias(session: Session, run_name: str, rows: int, query: str, csv_file: Path | None, epoch: int | None) -> None:
-    """The least and the most liked items, whoever rates them; beside it the plain mean of their ratings."""
+    """List the items with the lowest and the highest bias, beside the mean of their ratings.
+
+    The bias says how well an item is liked after the user and their taste are accounted for.
+    """
     from cftui.analysis import ranking
 
     model = load(session, run_name, epoch)
@@ -43,8 +46,7 @@ def bias(session: Session, run_name: str, rows: int, query: str, csv_file: Path 
     table = table[["rank", "bias", "mean", "ratings", "title", "code"]]
     formats = {"bias": "+.3f", "mean": ".2f"}
     if query:
-        wanted = model.index.matches(query)
-        table = table[table["code"].isin(wanted)]
+        table = table[table["code"].isin(model.index.matches(query))]
     if csv_file is not None:
         write_csv(csv_file, table[::-1], model.nouns)
     elif query:
@@ -64,13 +66,19 @@ def bias(session: Session, run_name: str, rows: int, query: str, csv_file: Path 
 @click.argument("title")
 @run_option
 @rows_option(10)
-@click.option("--metric", type=click.Choice(["cosine", "euclidean"]), default="cosine", show_default=True)
+@click.option(
+    "--metric",
+    type=click.Choice(["cosine", "euclidean"]),
+    default="cosine",
+    show_default=True,
+    help="How to compare factors: by their direction or by their distance.",
+)
 @click.option(
     "--shrink",
     type=Finite(0),
     default=0.0,
     show_default=True,
-    help="Trust an item of n ratings by n / (n + SHRINK): few ratings make no discovery.",
+    help="Multiply the similarity of an item with n ratings by n / (n + SHRINK), to rank rarely rated items lower.",
 )
 @filter_options
 @CSV
@@ -88,7 +96,7 @@ def similar(
     csv_file: Path | None,
     epoch: int | None,
 ) -> None:
-    """The items whose factors point the same way as TITLE's, or lie nearest to them."""
+    """List the items whose factors are most similar to those of TITLE."""
     from cftui.analysis import ranking
 
     model = load(session, run_name, epoch)
@@ -100,7 +108,7 @@ def similar(
         write_csv(csv_file, table, model.nouns)
         return
     if not session.json:
-        narrate(f"like {model.titles[item]} ({model.run.name})")
+        narrate(f"similar to {model.titles[item]} ({model.run.name})")
     show(session, model, table, {metric: ".3f"}, title=model.titles[item])
 
 
@@ -109,39 +117,39 @@ def similar(
 @run_option
 @pass_session
 def about(session: Session, title: str, run_name: str) -> None:
-    """What there is to know of TITLE: genres and tags, ratings and how they are spread, bias and its rank."""
+    """Show the facts about TITLE: year, genres, tags, mean rating and histogram, bias and its rank."""
     from cftui.analysis import ranking
 
     model = load(session, run_name)
-    found = ranking.about(model, model.ratings(session.home), model.item_code(title))
+    item = ranking.about(model, model.ratings(session.home), model.item_code(title))
     facts: dict[str, Any] = {
-        "title": found.title,
-        "year": found.year or None,
-        "genres": list(found.genres),
-        "tags": list(found.tags),
-        "ratings": found.ratings,
-        "mean": found.mean,
-        "bias": found.bias,
-        "bias_rank": found.rank,
+        "title": item.title,
+        "year": item.year or None,
+        "genres": list(item.genres),
+        "tags": list(item.tags),
+        "ratings": item.ratings,
+        "mean": item.mean,
+        "bias": item.bias,
+        "bias_rank": item.rank,
     }
     if session.json:
-        print_json({**model.facts(), **facts, "histogram": records(found.histogram)})
+        print_json({**model.facts(), **facts, "histogram": records(item.histogram)})
         return
-    liked = "" if found.bias is None else f"{found.bias:+.3f}, no. {found.rank:,} of {len(model.items) - 1:,}"
-    shown = {**facts, "year": found.year or "", "mean": f"{found.mean:.2f}"}
-    shown |= {"genres": " ".join(found.genres), "tags": ", ".join(found.tags)}
-    print_facts({key: value for key, value in {**shown, "bias": liked}.items() if key != "bias_rank" and value != ""})
+    bias = "" if item.bias is None else f"{item.bias:+.3f}, no. {item.rank:,} of {len(model.items) - 1:,}"
+    shown = {**facts, "year": item.year or "", "mean": f"{item.mean:.2f}"}
+    shown |= {"genres": " ".join(item.genres), "tags": ", ".join(item.tags)}
+    print_facts({key: value for key, value in {**shown, "bias": bias}.items() if key != "bias_rank" and value != ""})
     print()
-    print_table(records(found.histogram), {"value": "g", "ratings": ",", "share": ".1%"})
+    print_table(records(item.histogram), {"value": "g", "ratings": ",", "share": ".1%"})
 
 
 @click.command(cls=Verb)
 @RUN
-@rows_option(3, "How many ratings in the batch.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Which ratings.")
+@rows_option(3, "Number of ratings in the batch.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the choice of ratings.")
 @pass_session
 def anatomy(session: Session, run_name: str, rows: int, seed: int) -> None:
-    """One batch step by step: vectors, dot product, sigmoid range, squared error, gradient."""
+    """Show how one batch is fitted, step by step: vectors, dot product, sigmoid range, squared error, gradient."""
     from cftui.analysis.explain.anatomy import anatomy as take_apart
     from cftui.analysis.explain.anatomy import describe
 

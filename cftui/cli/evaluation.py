@@ -1,4 +1,4 @@
-"""``cftui eval``: is a run any good, and is a recipe, over folds?"""
+"""``cftui eval``: the scores of a run, or of a recipe over folds."""
 
 from __future__ import annotations
 
@@ -27,11 +27,27 @@ OF_RANKING = ("k", "relevant", "users")
 
 @click.command("eval", cls=Verb)
 @click.argument("name", metavar="[RUN|RECIPE]", required=False)
-@click.option("--run", "run_name", metavar="RUN", help="The run to score: name, prefix, or latest [default: latest].")
-@click.option("-k", type=click.IntRange(1, 10_000), metavar="N", default=10, show_default=True, help="Items in a list.")
-@click.option("--relevant", type=float, metavar="RATING", help="What is liked [default: 4 on 1..5, else alike].")
-@click.option("--users", type=click.IntRange(1), metavar="N", help="Rank for a sample of N users [default: for all].")
-@click.option("--folds", type=Folds(), metavar="N|official", help="Train RECIPE on N random folds, or on u1..u5.")
+@click.option(
+    "--run", "run_name", metavar="RUN", help="The run to score: a name, a unique prefix, or latest [default: latest]."
+)
+@click.option(
+    "-k", type=click.IntRange(1, 10_000), metavar="N", default=10, show_default=True, help="Length of a list."
+)
+@click.option(
+    "--relevant",
+    type=float,
+    metavar="RATING",
+    help="Relevance threshold: ratings of this or more are relevant [default: 4 on a 1-5 scale, scaled otherwise].",
+)
+@click.option(
+    "--users", type=click.IntRange(1), metavar="N", help="Rank for a random sample of N users [default: all users]."
+)
+@click.option(
+    "--folds",
+    type=Folds(),
+    metavar="N|official",
+    help="Train and score RECIPE on N random folds, or on the official folds u1..u5.",
+)
 @training_options
 @pass_session
 @click.pass_context
@@ -49,31 +65,31 @@ def evaluate(
     """Score a run, or cross-validate a recipe.
 
     \b
-    cftui eval                          the latest run
-    cftui eval --run NAME               another one
-    cftui eval model4 --folds 5         a recipe, trained and scored on each of five folds; no run is kept
-    cftui eval model4 --folds 5 -k 10   the same, its lists as well
+    cftui eval                          score the latest run
+    cftui eval --run NAME               score another run
+    cftui eval model4 --folds 5         train and score a recipe on each of five folds; no run is kept
+    cftui eval model4 --folds 5 -k 10   score its ranked lists too
 
-    A run is scored by the error of its predictions on its own training and validation ratings, and by precision,
-    recall, NDCG and MAP at k beside those of the most rated items. For these, relevant are a user's validation ratings
-    of --relevant or more; ranked is every item with a training rating that the user has not rated in training (a
-    relevant item without one counts as missed), ties by item code; the mean is over the users with something relevant.
-    Of a bayes run also: how many validation ratings its 90 % intervals hold, all in all and by fifth of predicted
-    standard deviation.
+    The scores of a run are the errors of its predictions on its own training and validation ratings, and precision,
+    recall, NDCG and MAP at k of its ranked lists, beside those of a list of the most rated items. Validation ratings
+    of --relevant or more are relevant. A user's list ranks all items that have a training rating and that the user has
+    not rated in training; ties are ordered by item code. A relevant item without a training rating counts as missed.
+    The metrics are means over the users who have relevant items. For a bayes run, the calibration says how many
+    validation ratings lie within their 90 % intervals, in all and by fifth of the predicted standard deviation.
 
-    Folds take the options of `cftui train`, from --data on. A row is printed as each ends; then the mean and the
-    standard deviation (n - 1). With -k, --relevant or --users the lists are judged, too. --patience and --keep-best
-    choose by the ratings that are scored.
+    With --folds, all options of `cftui train` from --data on apply. Each fold prints a row when it ends; the mean and
+    the standard deviation (n - 1) follow. The ranked lists are scored only if -k, --relevant or --users is given.
+    --patience and --keep-best choose the epoch by the ratings that are scored, so the scores are then optimistic.
     """
     given = [p for p in context.command.params if _was_given(context, p)]
     if folds is None:
-        _refuse(given, list(training), "goes with RECIPE --folds; a run has been trained already")
+        _refuse(given, list(training), "has no effect on a run; to train a recipe on folds, add --folds N")
         if name is not None and run_name is not None:
-            raise click.UsageError("name the run once: as RUN or with --run")
-        named = run_name if name is None else name
-        _evaluate_run(session, "latest" if named is None else named, k, relevant, users)
+            raise click.UsageError("the run is given twice, as RUN and with --run; give it once")
+        chosen_run = run_name if name is None else name
+        _evaluate_run(session, "latest" if chosen_run is None else chosen_run, k, relevant, users)
         return
-    _refuse(given, ["run_name"], "names a run, --folds trains a recipe; give one of them")
+    _refuse(given, ["run_name"], "scores a run, and --folds trains a recipe; give one of them")
     if name is None:
         raise click.UsageError("--folds needs a recipe, such as: cftui eval model4 --folds 5")
     chosen, data, device, fast = recipe(name), training.pop("data_name"), training.pop("device"), training.pop("fast")
@@ -112,7 +128,7 @@ def _evaluate_run(session: Session, run_name: str, k: int, relevant: float | Non
     sure = ranking.calibration(model, ratings)
     scorers = {"model": evaluation.predicted(model.module), "popularity": evaluation.popularity(ratings, split)}
     if not session.json:
-        # At once: the ranking of a large data set takes its time.
+        # Print the errors now, because ranking a large data set takes long.
         rows = [{"part": part, **row} for part, row in parts.items()]
         print_table(rows, {"ratings": ",", "mse": ".6f", "rmse": ".6f", "mae": ".6f"})
         if sure is not None:
@@ -130,7 +146,7 @@ def _evaluate_run(session: Session, run_name: str, k: int, relevant: float | Non
         print_json({**model.facts(), "split": model.options.split, **parts, **calibrated, **ranked})
         return
     if not found.users:
-        print(f"no ranking: no validation rating of {found.relevant:g} or more")
+        print(f"no ranking: no validation rating is {found.relevant:g} or more; give a lower --relevant")
         return
     print_rankings(by_scorer, k)
     print(f"\n{found.users:,} users; {found.protocol}")
@@ -139,20 +155,24 @@ def _evaluate_run(session: Session, run_name: str, k: int, relevant: float | Non
 def _print_calibration(found: Calibration) -> None:
     rows = [{"valid, by predicted sd": f"fifth {at}", **asdict(part)} for at, part in enumerate(found.fifths, 1)]
     rows.append({"valid, by predicted sd": "all", **asdict(found.whole)})
-    print(f"\n90 % intervals hold for {found.whole.coverage:.1%} of the validation ratings")
+    print(f"\n{found.whole.coverage:.1%} of the validation ratings lie within their 90 % intervals")
     print_table(rows, {"ratings": ",", "sd": ".3f", "rmse": ".3f", "coverage": ".1%"})
 
 
 @contextmanager
 def _progress(quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal's stderr; what is done at one go draws nothing."""
+    """Show a progress bar on stderr if that is a terminal. Work that is done in one step draws nothing.
+
+    Yields:
+        A function to call with the number of users done and the number of all.
+    """
     if quiet or not sys.stderr.isatty():
         yield lambda done, of: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = TextColumn("users ranked for"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    columns = TextColumn("users ranked"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     bar = Progress(*columns, console=Console(stderr=True), transient=True)
     task = bar.add_task("rank")
 

@@ -1,4 +1,4 @@
-"""``cftui locate``: every file and folder the program keeps."""
+"""``cftui locate``: every file and folder that the program keeps."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from cftui.cli.verb import Session, Verb, pass_session
 @click.command(cls=Verb)
 @pass_session
 def locate(session: Session) -> None:
-    """Where data sets, runs, profiles, configuration, state and log are."""
+    """Print the paths of data sets, runs, profiles, configuration, state and log."""
     home = session.home
-    kept = {
+    paths = {
         "data sets": home.data,
         "profiles": home.data / "profiles",
         "runs": home.models,
@@ -24,7 +24,7 @@ def locate(session: Session) -> None:
         "log": settings.log_file(),
         "older log": settings.older(settings.log_file()),
     }
-    rows = [{"what": what, "path": str(path), "there": path.exists()} for what, path in kept.items()]
+    rows = [{"what": what, "path": str(path), "there": path.exists()} for what, path in paths.items()]
     if session.json:
         print_json({row["what"]: {"path": row["path"], "there": row["there"]} for row in rows})
     else:

@@ -1,4 +1,4 @@
-"""The command line: every verb, and how errors end."""
+"""The command line: all verbs, and how errors are printed."""
 
 from __future__ import annotations
 
@@ -19,19 +19,22 @@ OpenApp = Callable[[Home, bool], int]
 
 
 def build(open_app: OpenApp) -> click.Group:
+    """Build the command line; ``open_app`` runs if no verb is given."""
+
     @click.group(
         cls=Verbs,
         invoke_without_command=True,
         params=[home_option()],
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
-    @click.option("--ascii", "ascii_only", is_flag=True, help="The app without box, block and braille characters.")
+    @click.option("--ascii", "ascii_only", is_flag=True, help="Draw the app without box, block and braille characters.")
     @click.version_option(cftui.__version__, prog_name="cftui")
     @click.pass_context
     def cli(context: click.Context, ascii_only: bool) -> None:
-        """The collaborative-filtering workbench in the terminal.
+        """A collaborative-filtering workbench in the terminal.
 
-        Without a verb, opens the app. Every verb takes --json and --home; data goes to stdout, narration to stderr.
+        Without a verb, cftui opens the app. All verbs take --json and --home, and print data on stdout and narration
+        and errors on stderr.
         """
         if context.invoked_subcommand is None:
             context.exit(open_app(context.ensure_object(Session).home, ascii_only) or 0)
@@ -58,10 +61,10 @@ def main(open_app: OpenApp, arguments: Sequence[str] | None = None) -> int:
     as_json = "--json" in words
     try:
         cli = build(open_app)
-        # Not click's own main(): it turns a closed pipe into exit status 1.
+        # click's own main() would turn a closed pipe into exit status 1.
         with cli.make_context("cftui", words, obj=Session()) as context:
             cli.invoke(context)
-        if sys.stdout is not None:  # closed by whoever started us
+        if sys.stdout is not None:  # None if the parent process closed it
             sys.stdout.flush()
     except click.exceptions.Exit as stop:
         return stop.exit_code
@@ -74,7 +77,7 @@ def main(open_app: OpenApp, arguments: Sequence[str] | None = None) -> int:
     except CftuiError as error:
         parts = {"what": error.what, "where": error.where, "hint": error.hint, "option": error.option}
         return print_error(str(error), error.kind, as_json=as_json, parts=parts)
-    except BrokenPipeError:  # the reader of our stdout has left (head, less): not an error
+    except BrokenPipeError:  # the reader of stdout has ended, as head does: not an error
         _silence_stdout()
         return 0
     except OSError as error:
@@ -101,6 +104,6 @@ def _print_usage_error(error: click.UsageError, as_json: bool) -> int:
 
 
 def _silence_stdout() -> None:
-    """Keep the interpreter's last flush from complaining about a closed pipe."""
+    """Let the interpreter's last flush write to nowhere, so that it does not fail on the closed pipe."""
     if sys.stdout is sys.__stdout__ and sys.stdout is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""The verbs that show what was learned: principal components, robust ones, named axes; and the embeddings, exported."""
+"""The verbs about the learned factors: a map of the items on two axes, and the export of the embeddings."""
 
 from __future__ import annotations
 
@@ -24,22 +24,45 @@ POLES = click.Tuple([str, str])
 @click.command(cls=Verb)
 @RUN
 @click.option(
-    "--part", type=click.Choice(["M", "L", "S"]), default="M", show_default=True, help="Robust PCA: M = L + S."
+    "--part",
+    type=click.Choice(["M", "L", "S"]),
+    default="M",
+    show_default=True,
+    help="M: all factors; L and S: their low-rank and sparse parts by robust PCA, M = L + S.",
 )
-@click.option("--solver", type=click.Choice(["ialm", "book"]), default="ialm", show_default=True, help="For L and S.")
 @click.option(
-    "--x", "x_axis", type=POLES, metavar="A B", help="The x axis from A to B instead: titles, genres or tags."
+    "--solver",
+    type=click.Choice(["ialm", "book"]),
+    default="ialm",
+    show_default=True,
+    help="Solver of robust PCA: inexact augmented Lagrangian, or the one of the course notebook.",
 )
-@click.option("--y", "y_axis", type=POLES, metavar="C D", help="The y axis from C to D instead.")
+@click.option(
+    "--x", "x_axis", type=POLES, metavar="A B", help="Use an x axis that leads from A to B: titles, genres or tags."
+)
+@click.option("--y", "y_axis", type=POLES, metavar="C D", help="Use a y axis that leads from C to D.")
 @EPOCH
-@click.option("--from", "source", type=click.Path(path_type=Path), help="Coordinates from a CSV that --csv wrote.")
-@click.option("--near", is_flag=True, help="The items close to an axis instead of the farthest.")
-@click.option("--tolerance", type=Finite(min=0), default=0.0002, show_default=True, help="For --near.")
-@rows_option(5, "How many per quadrant.")
+@click.option(
+    "--from", "source", type=click.Path(path_type=Path), help="Read the coordinates from a CSV that --csv wrote."
+)
+@click.option("--near", is_flag=True, help="List the items close to an axis instead of those farthest from the origin.")
+@click.option(
+    "--tolerance",
+    type=Finite(min=0),
+    default=0.0002,
+    show_default=True,
+    help="Largest distance from an axis for --near.",
+)
+@rows_option(5, "Number of items per quadrant.")
 @filter_options
 @CSV
 @click.option("--picture", type=click.Path(path_type=Path), help="Draw the map into an .svg or .png file.")
-@click.option("--colour", default="quadrant", show_default=True, help="Of the picture: quadrant, genre, bias, ratings.")
+@click.option(
+    "--colour",
+    default="quadrant",
+    show_default=True,
+    help="What the colours of the picture show: quadrant, genre, bias or ratings.",
+)
 @pass_session
 def pca(
     session: Session,
@@ -59,23 +82,25 @@ def pca(
     picture: Path | None,
     colour: str,
 ) -> None:
-    """Two principal components of the item factors: who stands farthest in each quadrant.
+    """Map the items on the first two principal components of their factors, and list the farthest in each quadrant.
 
-    The CSV has the chapter's columns 0 and 1 (coordinates), 2 (distance from the origin), 3 (quadrant), and the title.
+    The CSV has the columns of the chapter: 0 and 1 (coordinates), 2 (distance from the origin), 3 (quadrant), and the
+    title.
     """
     from cftui.analysis.maps import components
     from cftui.analysis.maps import mapping as maps
 
     model = load(session, run_name)
     if colour not in maps.COLOURINGS:
-        raise CftuiError(f"no colouring {colour!r}; {suggestion(colour, list(maps.COLOURINGS))}")
+        raise CftuiError(
+            f"no colouring {colour!r}", hint=suggestion(colour, list(maps.COLOURINGS)), option="colour", kind="unknown"
+        )
     if bool(x_axis) != bool(y_axis):
-        raise click.UsageError("--x and --y go together")
-    ways = [name for name, asked in (("--x/--y", x_axis), ("--from", source), ("--part", part != "M")) if asked]
-    if epoch is not None:
-        ways.append("--epoch")
+        raise click.UsageError("--x and --y need each other; give both")
+    choices = (("--x/--y", x_axis), ("--from", source), ("--part", part != "M"), ("--epoch", epoch is not None))
+    ways = [name for name, is_given in choices if is_given]
     if len(ways) > 1:
-        raise click.UsageError(f"{' and '.join(ways)} exclude each other")
+        raise click.UsageError(f"{' and '.join(ways)} exclude each other; give one of them")
 
     facts: dict[str, object] = {}
     if x_axis and y_axis:
@@ -89,11 +114,11 @@ def pca(
         whole = maps.epoch_map(model.at_epoch(epoch), maps.principal_map(model)[1])
         facts["epoch"] = epoch
     elif part != "M":
-        found = _robust(session, model, solver)
-        whole = maps.principal_map(model, found.low_rank if part == "L" else found.sparse, f"{part} PC")[0]
-        facts |= {"part": part, "solver": solver, "iterations": found.iterations, "residual": found.residual}
-        facts |= {"rank": found.rank, "density": found.density, "converged": found.converged}
-        facts["objective"] = found.objective
+        robust = _robust(session, model, solver)
+        whole = maps.principal_map(model, robust.low_rank if part == "L" else robust.sparse, f"{part} PC")[0]
+        facts |= {"part": part, "solver": solver, "iterations": robust.iterations, "residual": robust.residual}
+        facts |= {"rank": robust.rank, "density": robust.density, "converged": robust.converged}
+        facts["objective"] = robust.objective
     else:
         whole = maps.principal_map(model)[0]
 
@@ -107,7 +132,7 @@ def pca(
     if csv_file is not None:
         columns = ["0", "1", "2", "3", "title", "ratings"]
         table = shown.table
-        if model.options.item_key == "id":  # of which several may have one title
+        if model.options.item_key == "id":  # several ids may have the same title
             table = table.assign(item=[model.items.classes[code] for code in table["code"]])
             columns.append("item")
         write_csv(csv_file, table[columns], model.nouns)
@@ -133,22 +158,26 @@ def _trust(shown: ItemMap, code: int) -> str:
 
 
 def _robust(session: Session, model: TrainedModel, solver: str) -> Robust:
-    """Robust PCA of the run, from its cache or with its progress told on stderr."""
+    """Return the robust PCA of a run, from its cache if possible. Otherwise, show the progress on stderr."""
     from cftui.analysis.maps.robust import robust_factors
 
+    show_steps = sys.stderr.isatty() and not session.json
+
     def tell(step: Step) -> None:
-        if sys.stderr.isatty():
-            said = f"iteration {step.iteration}  residual {step.residual:.1e}  rank {step.rank}"
-            print(f"\r{said}  density {step.density:.1%} ", end="", file=sys.stderr, flush=True)
+        if show_steps:
+            progress = f"iteration {step.iteration}  residual {step.residual:.1e}  rank {step.rank}"
+            print(f"\r{progress}  density {step.density:.1%} ", end="", file=sys.stderr, flush=True)
 
     found = robust_factors(model, solver, on_step=tell)
-    if sys.stderr.isatty():
+    if show_steps:
         print(file=sys.stderr)
     if not session.json:
         state = "converged" if found.converged else "did not converge"
-        said = f"{solver}: {state} after {found.iterations} iterations, residual {found.residual:.1e}"
         parts = f"rank of L {found.rank}, density of S {found.density:.1%}"
-        narrate(f"{said}, {parts}, objective {found.objective:.2f}")
+        narrate(
+            f"{solver}: {state} after {found.iterations} iterations, residual {found.residual:.1e}, "
+            f"{parts}, objective {found.objective:.2f}"
+        )
     return found
 
 
@@ -174,11 +203,22 @@ def _draw(model: TrainedModel, shown: ItemMap, labelled: list[int], path: Path, 
 
 @click.command(cls=Verb)
 @RUN
-@click.option("--format", "form", default="csv", show_default=True, help="csv, npz, safetensors or tsv (projector).")
-@click.option("--to", "target", type=click.Path(path_type=Path), help="File or stem (default: the run's name here).")
+@click.option(
+    "--format",
+    "form",
+    default="csv",
+    show_default=True,
+    help="csv, npz, safetensors or tsv (for TensorBoard's projector).",
+)
+@click.option(
+    "--to",
+    "target",
+    type=click.Path(path_type=Path),
+    help="File to write, or its name without the ending [default: the run's name in the current folder].",
+)
 @pass_session
 def export(session: Session, run_name: str, form: str, target: Path | None) -> None:
-    """Factors and biases with their titles: for pandas, numpy, torch, or TensorBoard's projector."""
+    """Write factors and biases with their titles, for pandas, numpy, torch or TensorBoard's projector."""
     from cftui.analysis.exports import export as write
 
     model = load(session, run_name)

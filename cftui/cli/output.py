@@ -82,7 +82,7 @@ def _one_line(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Without control characters: an escape sequence in a title must not reach the terminal."""
+    """Replace control characters by spaces, so that an escape sequence in a title never reaches the terminal."""
     return "".join(" " if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp") else c for c in text)
 
 
@@ -96,6 +96,7 @@ def _dump(value: Any) -> str:
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of ``frame`` as dictionaries by column name."""
     return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
 
 
@@ -110,9 +111,10 @@ def _plain(value: Any) -> Any:
 
 
 def print_table(rows: Sequence[Mapping[str, Any]], formats: Mapping[str, str] | None = None) -> None:
-    """Aligned columns: numbers to the right, text to the left, empty cells for None and NaN.
+    """Print aligned columns: numbers to the right, text to the left, and empty cells for None and NaN.
 
     Args:
+        rows: the rows by column name; all have the same columns.
         formats: format specs by column name, such as ``{"rating": ".2f"}``.
     """
     from tabulate import tabulate
@@ -140,7 +142,7 @@ def print_table(rows: Sequence[Mapping[str, Any]], formats: Mapping[str, str] | 
 
 
 def print_facts(facts: Mapping[str, Any]) -> None:
-    """One ``name  value`` line each."""
+    """Print a line ``name  value`` for each fact."""
     width = max(map(len, facts), default=0)
     for name, value in facts.items():
         print(f"{name:<{width}}  {printable(str(value))}")

@@ -1,4 +1,4 @@
-"""The verbs about somebody: what would he give, and why; what would he like; who is he; and a user of one's own."""
+"""The verbs about one user: predictions and their explanation, recommendations, facts, and folding in a new user."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ BY = click.option(
     type=click.Choice(["mean", "lower", "upper"]),
     default="mean",
     show_default=True,
-    help="Of a bayes run: rank by the mean, by what it is at least (safe) or at most (adventurous), at 90 %.",
+    help="For a bayes run: rank by the mean of the prediction, or by the lower (cautious) or upper (adventurous) end "
+    "of its 90 % interval.",
 )
-# Columns of recommendations that are numbers, and how they are shown.
+# The format of each numeric column of recommendations.
 FORMATS = {"predicted": ".2f", "low": ".2f", "high": ".2f", "uncertainty": ".2f"}
 
 
@@ -34,11 +35,11 @@ FORMATS = {"predicted": ".2f", "low": ".2f", "high": ".2f", "uncertainty": ".2f"
 @click.argument("title")
 @USER
 @run_option
-@click.option("--explain", "why", is_flag=True, help="Say why, in terms that sum to the prediction.")
-@click.option("-n", "--rows", type=click.IntRange(4), default=12, show_default=True, help="How many terms.")
+@click.option("--explain", "why", is_flag=True, help="Explain the prediction by terms that sum to it.")
+@click.option("-n", "--rows", type=click.IntRange(4), default=12, show_default=True, help="Number of terms.")
 @pass_session
 def predict(session: Session, title: str, user: str, run_name: str, why: bool, rows: int) -> None:
-    """What a user would give TITLE; of a bayes run with the interval that holds nine of ten such ratings."""
+    """Predict the rating of a user for TITLE. A bayes run adds the 90 % interval of the rating."""
     import numpy as np
 
     from cftui.analysis.evaluation.intervals import has_intervals, intervals
@@ -49,10 +50,10 @@ def predict(session: Session, title: str, user: str, run_name: str, why: bool, r
     answer = {"user": who.raw, "title": model.titles[item], "predicted": predicted, "rating": given}
     sure = ""
     if has_intervals(model):
-        found = intervals(model, who.row, np.array([item]))
-        low, high, sd = float(found.low[0]), float(found.high[0]), float(found.sd[0])
-        answer |= {"sd": sd, "low": low, "high": high, "uncertainty": float(found.uncertainty[0])}
-        sure = f", sd {sd:.2f}; nine of ten such ratings lie in {low:.2f} to {high:.2f}"
+        interval = intervals(model, who.row, np.array([item]))
+        low, high, sd = float(interval.low[0]), float(interval.high[0]), float(interval.sd[0])
+        answer |= {"sd": sd, "low": low, "high": high, "uncertainty": float(interval.uncertainty[0])}
+        sure = f", sd {sd:.2f}; nine of ten such ratings lie between {low:.2f} and {high:.2f}"
     if session.json:
         print_json({**model.facts(), **answer, **(_explained(model, who, item) if why else {})})
         return
@@ -65,13 +66,13 @@ def predict(session: Session, title: str, user: str, run_name: str, why: bool, r
 def _explained(model: TrainedModel, who: Person, item: int) -> dict[str, Any]:
     from cftui.analysis.explain.explaining import explain
 
-    found = explain(model, who.row, item, who=who).as_json()
+    explanation = explain(model, who.row, item, who=who).as_json()
     return {
-        "method": found["method"],
-        "terms": [{"term": term["name"], "raw": term["raw"], "stars": term["stars"]} for term in found["terms"]],
-        "raw": found["raw"],
-        "link": found["link"],
-        "completeness_error": found["error"],
+        "method": explanation["method"],
+        "terms": [{"term": term["name"], "raw": term["raw"], "stars": term["stars"]} for term in explanation["terms"]],
+        "raw": explanation["raw"],
+        "link": explanation["link"],
+        "completeness_error": explanation["error"],
         "pulls": records(_pulls(model, who, item).drop(columns="code")),
     }
 
@@ -85,20 +86,19 @@ def _pulls(model: TrainedModel, who: Person, item: int) -> pd.DataFrame:
 def _print_why(model: TrainedModel, who: Person, item: int, rows: int) -> None:
     from cftui.analysis.explain.explaining import explain
 
-    found: Explanation = explain(model, who.row, item, who=who)
-    shown = found.grouped(rows)
-    print(f"\n{found.method}\n")
-    table = [{"term": term.name, "raw": term.raw, "stars": term.stars} for term in shown]
-    if found.raw is None:
+    explanation: Explanation = explain(model, who.row, item, who=who)
+    print(f"\n{explanation.method}\n")
+    table = [{"term": term.name, "raw": term.raw, "stars": term.stars} for term in explanation.grouped(rows)]
+    if explanation.raw is None:
         for row in table:
             row.pop("raw")
     print_table(table, {"raw": "+.4f", "stars": "+.4f"})
-    steps = "" if found.raw is None else f"sum {found.raw:+.4f}, then {found.link}: "
-    print(f"\n{steps}{found.prediction:.4f}  (completeness error {found.error:+.1e})")
-    pulled = _pulls(model, who, item).head(5)
-    if len(pulled):
-        print("\nthe ratings that move it most (leave-one-out on the folded-in user)\n")
-        show(Session(), model, pulled[["pull", "rating", "title", "code"]], {"pull": "+.3f", "rating": "g"})
+    steps = "" if explanation.raw is None else f"sum {explanation.raw:+.4f}, then {explanation.link}: "
+    print(f"\n{steps}{explanation.prediction:.4f}  (completeness error {explanation.error:+.1e})")
+    pulls = _pulls(model, who, item).head(5)
+    if len(pulls):
+        print("\nthe ratings that change the prediction most (leave-one-out on the folded-in user)\n")
+        show(Session(), model, pulls[["pull", "rating", "title", "code"]], {"pull": "+.3f", "rating": "g"})
 
 
 @click.command(cls=Verb)
@@ -119,7 +119,7 @@ def recommend(
     by: Any,
     csv_file: Path | None,
 ) -> None:
-    """What a user has not rated and would like best; of a bayes run with 90 % intervals."""
+    """List the items with the highest predictions that a user has not rated. A bayes run adds 90 % intervals."""
     from cftui.analysis import ranking
 
     model, _, who = load_for(session, run_name, user)
@@ -141,29 +141,35 @@ def _shown(table: pd.DataFrame) -> pd.DataFrame:
 @rows_option(20)
 @pass_session
 def users(session: Session, query: tuple[str, ...], run_name: str, rows: int) -> None:
-    """Users by id, age (25 or 20-29), gender, occupation; every word must fit. And the saved profiles."""
+    """List users by id, age (25 or 20-29), gender or occupation, and the saved profiles.
+
+    A user must match every word of QUERY.
+    """
     from cftui.analysis.users import people, profiles
 
     model = load(session, run_name)
     ratings = model.ratings(session.home)
     codes = people.search_users(ratings, " ".join(query))
-    known = [people.facts(ratings, code) for code in codes[:rows]]
-    # Not everything is known of everybody; a table has the same columns in every row.
-    columns = dict.fromkeys(name for facts in known for name in facts)
+    facts_of = [people.facts(ratings, code) for code in codes[:rows]]
+    # Users may have different facts, but all rows of the table need the same columns.
+    columns = dict.fromkeys(name for facts in facts_of for name in facts)
     table = [
         {
             "user": ratings.users.classes[code],
             **{name: facts.get(name) for name in columns},
             "ratings": int(ratings.user_table["ratings"].iloc[code]),
         }
-        for code, facts in zip(codes, known, strict=False)
+        for code, facts in zip(codes, facts_of, strict=False)
     ]
     saved = profiles.names(session.home)
     if session.json:
         print_json({**model.facts(), "found": len(codes), "rows": table, "profiles": saved})
         return
     print_table(table)
-    narrate(f"{len(codes):,} found" + (f"; saved profiles: {', '.join(saved)}" if saved else ""))
+    narrate(
+        f"{len(codes):,} user{'' if len(codes) == 1 else 's'} found"
+        + (f"; saved profiles: {', '.join(saved)}" if saved else "")
+    )
 
 
 @click.command(cls=Verb)
@@ -172,7 +178,7 @@ def users(session: Session, query: tuple[str, ...], run_name: str, rows: int) ->
 @rows_option(10)
 @pass_session
 def user(session: Session, user: str, run_name: str, rows: int) -> None:
-    """Who USER is: what he rated, how highly, and his taste by genre."""
+    """Show the facts about USER: their ratings, and their taste by genre."""
     from cftui.analysis.users import people
 
     model, ratings, who = load_for(session, run_name, user)
@@ -210,12 +216,12 @@ def _print_person(session: Session, model: TrainedModel, who: Person, rows: int,
 @rows_option(10)
 @filter_options
 @BY
-@click.option("--save", "name", default="", help="Keep it as a profile of that name, for --user.")
+@click.option("--save", "name", default="", help="Keep the ratings as a profile of that name, for --user.")
 @pass_session
 def foldin(
     session: Session, file: Path, run_name: str, rows: int, min_ratings: int, genre: str, by: Any, name: str
 ) -> None:
-    """Become a user: recommendations from a CSV of title,rating, without training again."""
+    """Recommend to a new user from FILE, a CSV with the columns title and rating, without training again."""
     from cftui.analysis import ranking
     from cftui.analysis.users import people, profiles
 
@@ -223,11 +229,12 @@ def foldin(
     rated = profiles.read_rated(file, model)
     who = people.folded(model, name or file.stem, rated.items, rated.given)
     if rated.unknown:
-        few = ", ".join(rated.unknown[:3]) + (", ..." if len(rated.unknown) > 3 else "")
-        narrate(f"passed over, no {model.noun} of {model.data_name} or several: {few} ({len(rated.unknown)})")
+        n, few = len(rated.unknown), ", ".join(rated.unknown[:3]) + (", ..." if len(rated.unknown) > 3 else "")
+        titles = "1 title that matches" if n == 1 else f"{n} titles that match"
+        narrate(f"skipped {titles} no {model.noun} in {model.data_name}, or more than one: {few}")
     table = ranking.recommend(model, who, rows, only=only(model, min_ratings, genre), by=by)
-    if name:  # last, so that nothing is kept of a command that fails
-        narrate(f"kept as {profiles.save(session.home, name, model, rated.items, rated.given)}")
+    if name:  # last, so that a command that fails keeps nothing
+        narrate(f"saved as {profiles.save(session.home, name, model, rated.items, rated.given)}")
     facts = {"user": who.name, "rated": len(rated.items), "passed_over": list(rated.unknown)}
     show(session, model, _shown(table), FORMATS, **facts)
 

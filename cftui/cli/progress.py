@@ -1,4 +1,4 @@
-"""A rich progress bar in the shape pooch asks for."""
+"""A progress bar for downloads, with the interface that pooch expects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the verbs that read a trained model share: loading it, filters, rankings on stdout or in a file."""
+"""What the verbs that read a trained model share: loading it, filtering items, and printing or writing rankings."""
 
 from __future__ import annotations
 
@@ -26,28 +26,30 @@ CSV = click.option(
     "--csv",
     "csv_file",
     type=click.Path(path_type=Path),
-    help="Write every row there ('-': stdout).",
+    help="Write all rows to this CSV file ('-' for stdout).",
 )
 USER = click.option("--user", required=True, help="User id, or the name of a saved profile.")
-EPOCH = click.option("--epoch", type=click.IntRange(0), help="As it was after that epoch (from 0).")
+EPOCH = click.option("--epoch", type=click.IntRange(0), help="Use the weights after that epoch (from 0).")
 
 
 def filter_options(function: Decorated) -> Decorated:
-    """``--min-ratings`` and ``--genre``, handed on by those names."""
+    """Add ``--min-ratings`` and ``--genre``, which become parameters of those names."""
     least = click.option(
         "--min-ratings",
         type=click.IntRange(0),
         default=0,
         show_default=True,
-        help="Leave out items with fewer ratings.",
+        help="Leave out items with fewer ratings than this.",
     )
-    genre = click.option("--genre", default="", help="Only items of that genre or tag, or of one that begins so.")
+    genre = click.option(
+        "--genre", default="", help="List only items of this genre or tag; its first letters are enough."
+    )
     decorate: Callable[[Decorated], Decorated] = lambda f: least(genre(f))  # noqa: E731
     return decorate(function)
 
 
 def load(session: Session, run_name: str, epoch: int | None = None) -> TrainedModel:
-    """The model of a run, or what it was after an epoch."""
+    """Load the model of a run, with its final weights or with those after ``epoch``."""
     from cftui.analysis.trained import TrainedModel
     from cftui.engine.runs.folder import find
 
@@ -56,7 +58,7 @@ def load(session: Session, run_name: str, epoch: int | None = None) -> TrainedMo
 
 
 def load_for(session: Session, run_name: str, user: str) -> tuple[TrainedModel, Ratings, Person]:
-    """A model with its ratings, and somebody to predict for."""
+    """Load the model of a run, its ratings, and the user or profile to predict for."""
     from cftui.analysis.users.people import person
 
     model = load(session, run_name)
@@ -65,35 +67,53 @@ def load_for(session: Session, run_name: str, user: str) -> tuple[TrainedModel, 
 
 
 def only(model: TrainedModel, min_ratings: int, genre: str) -> Filter:
+    """Return the filter of ``filter_options``.
+
+    Raises:
+        CftuiError: ``genre`` is not one genre or tag of the data set.
+    """
     from cftui.analysis.ranking import Filter
 
-    asked = Filter.parse(genre, model) if genre else Filter()
-    if genre and (not asked.genre or asked.min_ratings):
-        raise CftuiError(f"--genre {genre}: takes a genre; a number goes to --min-ratings")
-    return Filter(min_ratings, asked.genre)
+    by_genre = Filter.parse(genre, model) if genre else Filter()
+    if genre and (not by_genre.genre or by_genre.min_ratings):
+        raise CftuiError(
+            f"--genre {genre}: not a genre", hint="give the least number of ratings with --min-ratings", option="genre"
+        )
+    return Filter(min_ratings, by_genre.genre)
 
 
 def show(session: Session, model: TrainedModel, table: pd.DataFrame, formats: dict[str, str], **facts: Any) -> None:
-    """A ranking: as a table with the item column named as the data set names it, or as one JSON object."""
+    """Print a ranking: as a table whose item column has the data set's word for items, or as one JSON object."""
     table = table.drop(columns="code", errors="ignore")
     if session.json:
         print_json({**model.facts(), **facts, "rows": records(table)})
     elif len(table):
         print_table(records(table.rename(columns={"title": model.noun})), formats)
     else:
-        narrate("nothing fits")
+        narrate(f"no {model.noun} matches")
 
 
 def check_csv(path: Path) -> None:
-    """Raises CftuiError where a file cannot be written there: before anything else is done."""
+    """Check, before any work is done, that a CSV file can be written to ``path``.
+
+    Raises:
+        CftuiError: ``path`` is a folder, or its folder does not exist.
+    """
     if path.is_dir():
-        raise CftuiError(f"{path}: that is a folder")
+        raise CftuiError("is a folder", where=path, hint="give --csv the name of a file", option="csv")
     if not path.parent.is_dir():
-        raise CftuiError(f"{path}: there is no folder {path.parent}")
+        raise CftuiError(f"no folder {path.parent}", where=path, hint="create it, or give another --csv", option="csv")
 
 
 def write_csv(path: Path, table: pd.DataFrame, what: str) -> None:
-    """All rows into a file, or to stdout for ``-``. Raises CftuiError where there is no such folder."""
+    """Write all rows of ``table`` to ``path``, or to stdout if it is ``-``.
+
+    Args:
+        what: what the rows are, in the plural, for the narration.
+
+    Raises:
+        CftuiError: ``path`` is a folder, or its folder does not exist.
+    """
     check_csv(path)
     text = table.drop(columns="code", errors="ignore").to_csv(index=False)
     if str(path) == "-":

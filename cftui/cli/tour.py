@@ -1,4 +1,4 @@
-"""``cftui tour``: the whole main job, headless, in one sitting."""
+"""``cftui tour``: the chapter from the data to the map, as one verb."""
 
 from __future__ import annotations
 
@@ -14,11 +14,17 @@ USER = 196
 
 
 @click.command(cls=Verb)
-@click.option("--seed", type=HyperParameter(Options.option("seed")), default=0, show_default=True)
-@click.option("--device", default="auto", show_default=True)
+@click.option(
+    "--seed",
+    type=HyperParameter(Options.option("seed")),
+    default=0,
+    show_default=True,
+    help="Seed of split, weights and order.",
+)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
 @pass_session
 def tour(session: Session, seed: int, device: str) -> None:
-    """The chapter in half a minute: facts, model4's epoch table, biases, neighbours, quadrants."""
+    """Run the chapter in half a minute: facts, training of model4, biases, similar items, quadrants of the map."""
     import numpy as np
 
     from cftui.analysis import ranking
@@ -65,9 +71,9 @@ def tour(session: Session, seed: int, device: str) -> None:
     ends = {"least liked": biases.head(5), "most liked": biases.tail(5)[::-1]}
     item, user = model.item_code(EXAMPLE), model.user_code(USER)
     neighbours = ranking.similar(model, item, 5)
-    known = ranking.similar(model, item, 5, only=ranking.Filter(min_ratings=50))
+    well_known = ranking.similar(model, item, 5, only=ranking.Filter(min_ratings=50))
     predicted = float(model.predict(np.array([user]), np.array([item]))[0])
-    shown, found = maps.principal_map(model)
+    shown, axes = maps.principal_map(model)
     corners = components.farthest(shown.table)
     if session.json:
         parts = {"biases": ends, "neighbours": neighbours, "corners": corners}
@@ -86,12 +92,12 @@ def tour(session: Session, seed: int, device: str) -> None:
     for name, end in ends.items():
         heading(f"{name} {tables.nouns} (item bias)")
         print_table(records(end[["bias", "ratings", "title"]]), {"bias": "+.3f"})
-    for name, near in (("nearest", neighbours), ("nearest with 50 ratings or more", known)):
+    for name, near in (("nearest", neighbours), ("nearest with 50 ratings or more", well_known)):
         heading(f"{EXAMPLE}: {name} (cosine)")
         print_table(records(near[["cosine", "ratings", "title"]]), {"cosine": ".3f"})
     heading(f"user {USER} would give {EXAMPLE}")
     print(f"{predicted:.2f}")
-    heading("quadrant corners (PC1 {:.1%}, PC2 {:.1%} of the variance)".format(*found.variance))
+    heading("quadrant corners (PC1 {:.1%}, PC2 {:.1%} of the variance)".format(*axes.variance))
     shown = corners[["3", "2", "title"]].rename(columns={"3": "quadrant", "2": "distance"})
     print_table(records(shown), {"distance": ".4f"})
-    narrate(f"\nkept as {run.path}; now try: cftui, or cftui similar 'Fargo (1996)'")
+    narrate(f"\nthe run is kept in {run.path}; try next: cftui, or cftui similar 'Fargo (1996)'")

@@ -1,4 +1,4 @@
-"""What every verb shares: ``--json``, ``--home``, and option types that say what they want."""
+"""What all verbs share: ``--json``, ``--home``, and types of options that check their values."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from cftui.home import Home
 
 @dataclass
 class Session:
-    """What the options common to all verbs say."""
+    """The values of the options that all verbs have."""
 
     home_option: str | None = None
     json: bool = False
 
     @property
     def home(self) -> Home:
+        """The home. Raises CftuiError if its path is not a folder."""
         return Home.find(self.home_option)
 
 
@@ -40,7 +41,7 @@ def home_option() -> click.Option:
         metavar="DIR",
         expose_value=False,
         callback=_set("home_option"),
-        help="Where data/ and models/ live (also CFTUI_HOME; default: the checkout, else the user's data directory).",
+        help="Folder of data/ and models/ [default: CFTUI_HOME, else the checkout, else the user's data directory].",
     )
 
 
@@ -55,21 +56,21 @@ class Verb(click.Command):
                 is_flag=True,
                 expose_value=False,
                 callback=_set("json"),
-                help="Print JSON instead of text.",
+                help="Print JSON instead of text, errors and narration included.",
             )
         )
         self.params.append(home_option())
 
 
 class Verbs(click.Group):
-    """A group of verbs; its own commands are ``Verb``s by default."""
+    """A group of verbs, whose commands are ``Verb`` and whose groups are ``Verbs`` by default."""
 
     command_class = Verb
     group_class = type
 
 
 class HyperParameter(click.ParamType):
-    """A number checked by the same rule that the app's form uses."""
+    """The type of a hyper-parameter, which the same rule checks as in the app's form."""
 
     def __init__(self, option: Option) -> None:
         self.name = option.label
@@ -83,12 +84,12 @@ class HyperParameter(click.ParamType):
 
 
 class Finite(click.FloatRange):
-    """A number in a range: ``nan`` and ``inf`` are none."""
+    """A finite number in a range: ``nan`` and ``inf`` are refused."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         number = float(super().convert(value, param, ctx))
         if not math.isfinite(number):
-            self.fail(f"{value} is not a number", param, ctx)
+            self.fail(f"{value} is not a finite number", param, ctx)
         return number
 
 
@@ -96,17 +97,18 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 def run_option(function: Decorated) -> Decorated:
+    """Add ``--run``, which becomes the parameter ``run_name``."""
     return click.option(
         "--run",
         "run_name",
         default="latest",
         show_default=True,
         metavar="RUN",
-        help="Run name, prefix, or latest.",
+        help="Run to read: a name, a unique prefix, or latest.",
     )(function)
 
 
-def rows_option(default: int, text: str = "How many rows.") -> Callable[[Decorated], Decorated]:
+def rows_option(default: int, text: str = "Number of rows.") -> Callable[[Decorated], Decorated]:
     return click.option("-n", "--rows", type=click.IntRange(1), default=default, show_default=True, help=text)
 
 

@@ -47,7 +47,7 @@ def test_a_filter_is_a_genre_a_number_or_both(typed: str, wanted: Filter, model:
     [
         ("comdey", "no genre 'comdey'; did you mean Comedy?"),
         ("20 wetsern", "no genre 'wetsern'; did you mean Western?"),
-        ("qqq", "no genre 'qqq'; there is: Action, Adventure, Animation"),
+        ("qqq", "no genre 'qqq'; choose from Action, Adventure, Animation"),
         ("-5", "no genre '-5'"),
         ("2.5", "no genre '2.5'"),
     ],
@@ -114,7 +114,7 @@ def test_a_tag_allows_what_bears_it(tagged: TrainedModel) -> None:
     [
         ("dark comdey", "no genre or tag 'dark comdey'; did you mean dark comedy"),
         ("wetsern", "no genre or tag 'wetsern'; did you mean Western?"),
-        ("qqq", "no genre or tag 'qqq'; there is: Action, Adventure"),
+        ("qqq", "no genre or tag 'qqq'; choose from Action, Adventure"),
     ],
 )
 def test_what_is_no_tag_either_is_said(typed: str, complaint: str, tagged: TrainedModel) -> None:

@@ -39,6 +39,11 @@ class Outcome:
         return json.loads(self.out, parse_constant=refuse)
 
     @property
+    def progress(self) -> list[str]:
+        """The lines of narration on stderr under ``--json``."""
+        return [json.loads(line)["progress"] for line in self.err.splitlines()]
+
+    @property
     def lines(self) -> list[dict]:
         return [json.loads(line) for line in self.out.splitlines()]
 

@@ -35,10 +35,10 @@ def test_predict_says_how_sure_it_is(home: Home, model: TrainedModel, cli) -> No
     for name, column in (("predicted", "mean"), ("sd", "sd"), ("low", "low"), ("high", "high")):
         assert found[name] == pytest.approx(float(getattr(wanted, column)[0]), abs=1e-6)
     text = cli(home, "predict", FARGO, "--user", 3, *RUN).out
-    interval = f"{found['low']:.2f} to {found['high']:.2f}"
+    interval = f"between {found['low']:.2f} and {found['high']:.2f}"
     assert text == (
         f"user 3 would give {FARGO} {found['predicted']:.2f}, sd {found['sd']:.2f}; "
-        f"nine of ten such ratings lie in {interval}\n"
+        f"nine of ten such ratings lie {interval}\n"
     )
     assert "sd" not in cli(home, "predict", FARGO, "--user", 3, "--run", "model4.run", "--json").json
 
@@ -75,7 +75,7 @@ def test_eval_says_whether_the_intervals_hold(home: Home, model: TrainedModel, c
     assert found["calibration"]["whole"] == pytest.approx(wanted["whole"])
     assert len(found["calibration"]["fifths"]) == 5
     text = cli(home, "eval", *RUN).out
-    assert f"90 % intervals hold for {wanted['whole']['coverage']:.1%} of the validation ratings" in text
+    assert f"{wanted['whole']['coverage']:.1%} of the validation ratings lie within their 90 % intervals" in text
     assert [line.split()[0] for line in text.splitlines() if line.startswith(("fifth", "all"))] == ["fifth"] * 5 + [
         "all"
     ]

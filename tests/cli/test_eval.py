@@ -110,19 +110,23 @@ def test_the_help_states_the_protocol(home: Home, cli, capsys) -> None:
     text = " ".join(cli(home, "eval", "--help").out.split())
     for part in (
         "cftui eval model4 --folds 5",
-        "ranked is every item with a training rating that the user has not rated in training",
+        "ranks all items that have a training rating and that the user has not rated in training",
         "counts as missed",
-        "ties by item code",
-        "the mean is over the users with something relevant",
+        "ties are ordered by item code",
+        "means over the users who have relevant items",
         "--factors",
     ):
         assert part in text
 
 
 WRONG = {
-    "a run twice": (("model4.run", "--run", "model1.run"), 2, "name the run once"),
+    "a run twice": (("model4.run", "--run", "model1.run"), 2, "the run is given twice, as RUN and with --run"),
     "folds of nothing": (("--folds", "5"), 2, "--folds needs a recipe, such as: cftui eval model4 --folds 5"),
-    "folds of a run": (("model4", "--folds", "5", "--run", "latest"), 2, "--run names a run, --folds trains a recipe"),
+    "folds of a run": (
+        ("model4", "--folds", "5", "--run", "latest"),
+        2,
+        "--run scores a run, and --folds trains a recipe",
+    ),
     "folds of no recipe": (("model9", "--folds", "5"), 1, "no recipe 'model9'; did you mean model"),
     "one fold": (("model4", "--folds", "1"), 2, "'1': must be a whole number from 2, or official"),
     "some folds": (("model4", "--folds", "some"), 2, "'some': must be a whole number from 2, or official"),
@@ -132,9 +136,13 @@ WRONG = {
         1,
         "no validation rating of 9 or",
     ),
-    "a run with training": (("model4.run", "--lr", "0.1"), 2, "--lr goes with RECIPE --folds"),
-    "the latest with training": (("--fast",), 2, "--fast goes with RECIPE --folds"),
-    "a default given": (("model4.run", "--epochs", "5"), 2, "--epochs goes with RECIPE --folds"),
+    "a run with training": (
+        ("model4.run", "--lr", "0.1"),
+        2,
+        "--lr has no effect on a run; to train a recipe on folds",
+    ),
+    "the latest with training": (("--fast",), 2, "--fast has no effect on a run"),
+    "a default given": (("model4.run", "--epochs", "5"), 2, "--epochs has no effect on a run"),
     "fast and a batch": (("model4", "--folds", "3", "--fast", "--bs", "32"), 2, "--fast means --bs 256"),
     "a split of folds": (("model4", "--folds", "3", "--split", "time"), 2, "No such option '--split'"),
     "a batch too large": (

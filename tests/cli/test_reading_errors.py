@@ -20,7 +20,10 @@ CASES = {
     "bias of an epoch not kept": (("bias", "model4.run", "--epoch", "9"), "no snapshot of epoch 9; kept are 0, 1"),
     "bias search without biases": (("bias", "model1.run", "--search", "film"), "model1 has no biases"),
     "bias csv without biases": (("bias", "model1.run", "--csv", "{home}/x.csv"), "model1 has no biases"),
-    "bias csv into no folder": (("bias", "model4.run", "--csv", "{home}/no/x.csv"), "there is no folder {home}/no"),
+    "bias csv into no folder": (
+        ("bias", "model4.run", "--csv", "{home}/no/x.csv"),
+        "no folder {home}/no; create it, or give another --csv",
+    ),
     "similar of an epoch not kept": (("similar", FARGO, *M4, "--epoch", "2"), "no snapshot of epoch 2"),
     "similar of no genre": (("similar", FARGO, *M4, "--genre", "wetsern"), "'wetsern'; did you mean Western?"),
     "similar csv into no folder": (("similar", FARGO, *M4, "--csv", "{home}/no/x.csv"), "no folder {home}/no"),
@@ -30,7 +33,7 @@ CASES = {
     "about of no run": (("about", FARGO, "--run", "nothing"), "no run 'nothing'"),
     "predict for nobody": (("predict", FARGO, "--user", "anna", *M4), "no user anna in tiny; ids run from 1 to 30"),
     "predict of no title": (("predict", "qqqq", "--user", "3", *M4, "--explain"), "no movie 'qqqq' in tiny"),
-    "recommend of no genre": (("recommend", "--user", "3", *M4, "--genre", "x"), "no genre 'x'; there is: Action"),
+    "recommend of no genre": (("recommend", "--user", "3", *M4, "--genre", "x"), "no genre 'x'; choose from Action"),
     "recommend csv into no folder": (
         ("recommend", "--user", "3", *M4, "--csv", "{home}/no/x.csv"),
         "no folder {home}/no",
@@ -114,7 +117,7 @@ USAGE = {
     "no title": (("about", *M4), "TITLE"),
     "no file": (("foldin", *M4), "FILE"),
     "no ratings to take apart": (("anatomy", "model4.run", "-n", "0"), "--rows"),
-    "one axis of two": (("pca", "model4.run", "--y", "war", "drama"), "--x and --y go together"),
+    "one axis of two": (("pca", "model4.run", "--y", "war", "drama"), "--x and --y need each other"),
     "another part": (("pca", "model4.run", "--part", "X"), "--part"),
     "another solver": (("pca", "model4.run", "--part", "L", "--solver", "svd"), "--solver"),
     "axes of a part": (
@@ -185,7 +188,7 @@ def test_words_that_fit_several_movies_are_not_said_to_be_missing(home: Home, cl
     path = home.root / "mine.csv"
     path.write_text("title,rating\nfargo,5\nFilm A (1990),1\n")
     said = cli(home, "foldin", path, *M4).err
-    assert "several: fargo (1)" in said
+    assert "skipped 1 title that matches no movie in tiny, or more than one: fargo\n" in said
     assert "not in tiny" not in said
 
 

@@ -157,7 +157,7 @@ def test_similar_csv_holds_every_other_item(home: Home, model: TrainedModel, tmp
 def test_nothing_that_fits_is_said_and_is_no_error(home: Home, cli) -> None:
     done = cli(home, "similar", FARGO, *RUN, "--min-ratings", 999)
     assert (done.status, done.out) == (0, "")
-    assert done.err.endswith("nothing fits\n")
+    assert done.err.endswith("no movie matches\n")
     assert cli(home, "similar", FARGO, *RUN, "--min-ratings", 999, "--json").json["rows"] == []
 
 
@@ -243,9 +243,9 @@ def test_users_are_found_and_described(trained, ratings: Ratings, both, cli) -> 
         assert row["ratings"] == len(ratings.by_user.rows(code))
         assert (row["gender"], row["occupation"]) == ("F", "writer")
         assert 30 <= int(row["age"]) <= 39
-    assert cli(home, "users", "f", "30-39", "writer").err == f"{len(codes)} found\n"
+    assert cli(home, "users", "f", "30-39", "writer").err == f"{len(codes)} users found\n"
     nobody = cli(home, "users", "nobody")
-    assert (nobody.status, nobody.out, nobody.err) == (0, "", "0 found\n")
+    assert (nobody.status, nobody.out, nobody.err) == (0, "", "0 users found\n")
 
 
 def test_user_says_who_somebody_is(trained, ratings: Ratings, both, cli) -> None:
@@ -283,7 +283,8 @@ def test_foldin_recommends_without_training(home: Home, model: TrainedModel, min
     items = np.array([model.item_code(title) for title in (LAMBS, FARGO, "Film A (1990)")])
     who = people.folded(model, "mine", items, np.array([5, 1, 3], np.float32))
     found = cli(home, "foldin", mine, *RUN, "--json")
-    assert found.err == "passed over, no movie of tiny or several: Nosferatu (1922) (1)\n"
+    skipped = "skipped 1 title that matches no movie in tiny, or more than one: Nosferatu (1922)"
+    assert found.progress == [skipped]
     assert (found.json["user"], found.json["rated"]) == ("mine", 3)
     assert found.json["passed_over"] == ["Nosferatu (1922)"]
     same(found.json["rows"], ranking.recommend(model, who))
@@ -302,7 +303,7 @@ def test_a_saved_profile_is_a_user_wherever_a_user_can_be_named(
 ) -> None:
     done = cli(own_home, "foldin", mine, *RUN, "--save", "anna", "--json")
     assert done.status == 0
-    assert done.err.endswith(f"kept as {profiles.folder(own_home) / 'anna.csv'}\n")
+    assert done.progress[-1] == f"saved as {profiles.folder(own_home) / 'anna.csv'}"
     assert done.json["user"] == "anna"
     rated = profiles.load(own_home, "anna", model)
     who = people.folded(model, "anna", rated.items, rated.given)
@@ -324,7 +325,7 @@ def test_a_saved_profile_is_a_user_wherever_a_user_can_be_named(
     assert "age" not in shown
     same(shown["rated"], people.rated(model, who))
     assert cli(own_home, "users", *RUN, "--json").json["profiles"] == ["anna"]
-    assert cli(own_home, "users", *RUN).err == "30 found; saved profiles: anna\n"
+    assert cli(own_home, "users", *RUN).err == "30 users found; saved profiles: anna\n"
     for other in ("model1.run", "collab-nn.run", "cross-entropy.run"):
         answer = cli(own_home, "recommend", "--user", "anna", "--run", other, "--json").json["rows"]
         stranger = TrainedModel.load(find(own_home, other))

@@ -163,7 +163,7 @@ def test_a_device_that_is_not_there_is_said_to_be_missing() -> None:
 def test_an_unknown_recipe_is_told_the_near_ones() -> None:
     with pytest.raises(CftuiError, match="no recipe 'modle4'; did you mean model4"):
         recipe("modle4")
-    with pytest.raises(CftuiError, match=r"no recipe 'zzz'; there is: model1, .*cross-entropy"):
+    with pytest.raises(CftuiError, match=r"no recipe 'zzz'; choose from model1, .*cross-entropy"):
         recipe("zzz")
 
 

@@ -32,7 +32,7 @@ def test_what_it_does_not_is_none(name: str) -> None:
 def test_a_key_that_there_is_not_is_told_with_its_line(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text('theme = "nord"\n[keys]\n"search.why" = "e, ctlr+g"\n')
-    with pytest.raises(CftuiError, match=rf"^{file}, line 3: no key 'ctlr\+g'; such as f5, ctrl\+g"):
+    with pytest.raises(CftuiError, match=rf"^{file}, line 3: no key 'ctlr\+g'; keys have names such as f5, ctrl\+g"):
         Config.read(file, actions=ids(), is_key=is_key)
     file.write_text('[keys]\n"search.why" = "e, ctrl+g"\n')
     assert Config.read(file, actions=ids(), is_key=is_key).keys == {"search.why": "e, ctrl+g"}
