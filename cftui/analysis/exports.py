@@ -22,7 +22,7 @@ from cftui.files import write_atomic
 
 
 def export(model: TrainedModel, form: str, target: Path) -> list[Path]:
-    """Write what a model learned, and return the files.
+    """Write a model's factors and biases, and return the files.
 
     ``csv``: ``<target>-items.csv`` (``item``, ``title``, ``year``, ``genres``, ``ratings``, ``bias`` if there are any,
     ``f0``, ``f1``, ...) and ``<target>-users.csv`` (``user``, ``bias``, ``f0``, ...), the unknown left out.
@@ -40,13 +40,14 @@ def export(model: TrainedModel, form: str, target: Path) -> list[Path]:
             names of both begin with), the format's suffix given or not.
 
     Raises:
-        CftuiError: no such format, or no such folder.
+        CftuiError: no such format, no such folder, or a model without factors.
         OSError: the disk is full, or the folder is not writable; what was there is then still whole.
     """
     if form not in FORMS:
         raise CftuiError(f"no format {form!r}; {suggestion(form, list(FORMS))}")
+    _ = model.item_factors  # without factors there is nothing to export, which it says
     if target.is_dir():
-        target = target / model.run.name
+        target = target / model.name
     elif target.suffix.lower() == f".{form}":
         target = target.with_suffix("")
     if not target.parent.is_dir():
@@ -67,9 +68,7 @@ def _csv(model: TrainedModel) -> Files:
     items = pd.concat(
         [pd.DataFrame({"item": model.items.classes}), table, _numbers(item_bias, model.item_factors)], axis=1
     )
-    users = pd.concat(
-        [pd.DataFrame({"user": model.users.classes}), _numbers(user_bias, learned.user_factors.numpy())], axis=1
-    )
+    users = pd.concat([pd.DataFrame({"user": model.users.classes}), _numbers(user_bias, _user_factors(model))], axis=1)
     for name, rows in (("items", items), ("users", users)):
         yield f"-{name}.csv", _utf8(rows.iloc[1:].to_csv(index=False))
 
@@ -79,6 +78,11 @@ def _numbers(bias: np.ndarray | None, factors: np.ndarray) -> pd.DataFrame:
     if bias is not None:
         numbers.insert(0, "bias", bias)
     return numbers
+
+
+def _user_factors(model: TrainedModel) -> np.ndarray:
+    factors = model.learned.user_factors
+    return np.empty((len(model.users), 0), np.float32) if factors is None else factors.numpy()
 
 
 def _years(model: TrainedModel) -> pd.Series:

@@ -237,7 +237,7 @@ def evaluate(model: TrainedModel, ratings: Ratings) -> dict[str, metrics.Score]:
     import torch
 
     if len(ratings.items) != len(model.items) or len(ratings.users) != len(model.users):
-        raise CftuiError(f"{model.run.name}: {ratings.name} has other users or {model.nouns} than it was trained on")
+        raise CftuiError(f"{model.name}: {ratings.name} has other users or {model.nouns} than it was trained on")
     parts = model.split(ratings)
     found = {}
     for name, rows in (("train", parts.train), ("valid", parts.valid)):

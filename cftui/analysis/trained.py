@@ -1,4 +1,4 @@
-"""What a run folder loads to; every analysis takes one."""
+"""A trained model with the names of its users and items: what every analysis takes."""
 
 from __future__ import annotations
 
@@ -31,15 +31,19 @@ class TrainedModel:
     """A model with the names of what it was trained on, on the CPU.
 
     Attributes:
-        run: where it came from.
+        name: the name of its run, or what it was called when it was fitted in memory.
+        run: the run folder it was loaded from; None for a model fitted in memory.
+        valid_loss: mean squared error on the validation ratings after the last epoch; None if there is none.
+        device: what it was fitted on, for people.
         noun: what the data set calls an item.
         rating_range: the ends of the scale.
         item_table: per item code: ``title``, ``year``, ``genres``, ``ratings`` and, where the data set has
             them, ``tags`` (row 0 is the unknown).
-        epoch: where the items are as they were after that epoch (``at_epoch``), else None.
+        epoch: the epoch whose items it shows (``at_epoch``); None for those at the end of training.
     """
 
-    run: RunFolder
+    name: str
+    run: RunFolder | None
     recipe: Recipe
     options: Options
     data_name: str
@@ -50,11 +54,47 @@ class TrainedModel:
     items: Vocabulary
     item_table: pd.DataFrame
     module: Architecture
+    valid_loss: float | None = None
+    device: str = ""
     epoch: int | None = None
 
     @classmethod
+    def fitted(
+        cls,
+        module: Architecture,
+        recipe: Recipe,
+        options: Options,
+        ratings: Ratings,
+        *,
+        name: str,
+        valid_loss: float | None,
+        device: str,
+    ) -> TrainedModel:
+        """A model that was fitted in memory. ``module`` is moved to the CPU and frozen."""
+        return cls(
+            name=name,
+            run=None,
+            recipe=recipe,
+            options=options,
+            data_name=ratings.name,
+            fingerprint=ratings.fingerprint,
+            noun=ratings.noun,
+            rating_range=ratings.rating_range,
+            users=ratings.users,
+            items=ratings.items,
+            item_table=ratings.item_table,
+            module=module.to("cpu").eval().requires_grad_(False),
+            valid_loss=valid_loss,
+            device=device,
+        )
+
+    @classmethod
     def load(cls, run: RunFolder) -> TrainedModel:
-        """Raises CftuiError naming the file that is missing, truncated, or does not fit the others."""
+        """Load a run folder.
+
+        Raises:
+            CftuiError: a file is missing, truncated, or does not fit the others; it is named.
+        """
         config, vocabulary = run.config(), read_json(run.vocabulary_file)
         recipe, options, data = config.recipe, config.options, config.data
         y_bounds = y_range(data.rating_range) if recipe.sigmoid else None
@@ -79,8 +119,12 @@ class TrainedModel:
             detail = str(error).splitlines()[-1].strip()
             raise CftuiError(f"{run.weights_file}: does not fit {recipe.name} ({detail})") from None
         module.eval().requires_grad_(False)
+        last = run.history().last
         return cls(
+            name=run.name,
             run=run,
+            valid_loss=last["valid_loss"] if last else None,
+            device=config.device,
             recipe=recipe,
             options=options,
             users=users,
@@ -96,16 +140,22 @@ class TrainedModel:
     def at_epoch(self, epoch: int) -> TrainedModel:
         """This model with its item factors and biases as they were after ``epoch``, in half precision.
 
-        What depends on more than the items (predictions, explanations) stays that of the end of training.
+        Everything that depends on more than the items (predictions, explanations) stays as at the end of training.
 
         Raises:
-            CftuiError: that epoch was not kept.
+            CftuiError: that epoch has no snapshot.
         """
-        kept = load_snapshot(self.run, epoch)
+        kept = load_snapshot(self.folder(), epoch)
         earlier = replace(self, epoch=epoch)
         learned = self.learned._replace(item_factors=kept["item_factors"], item_bias=kept.get("item_bias"))
         earlier.__dict__["learned"] = learned
         return earlier
+
+    def folder(self) -> RunFolder:
+        """The run folder. Raises CftuiError for a model that was fitted in memory and has none."""
+        if self.run is None:
+            raise CftuiError(f"{self.name} was fitted in memory and has no run folder")
+        return self.run
 
     @property
     def nouns(self) -> str:
@@ -117,17 +167,28 @@ class TrainedModel:
 
     @cached_property
     def user_rows(self) -> np.ndarray:
-        """float32 ``[users, d]``: all that predictions depend on of each user, row 0 the unknown."""
+        """float32 ``[users, d]``: everything about each user that predictions depend on; row 0 is the unknown."""
         return self.module.user_rows(torch.arange(len(self.users))).numpy()
 
     @cached_property
     def item_factors(self) -> np.ndarray:
-        """float32 ``[items, k]``, row 0 the unknown."""
-        return self.learned.item_factors.numpy()
+        """float32 ``[items, k]``, row 0 the unknown. Raises CftuiError if the model has no factors."""
+        factors = self.learned.item_factors
+        if factors is None:
+            raise CftuiError(
+                f"no factors in this model: {self.recipe.name} has no vector per {self.noun}, "
+                "so there are no neighbours, map or embeddings"
+            )
+        return factors.numpy()
+
+    @property
+    def has_factors(self) -> bool:
+        """Whether items have vectors, and so neighbours and a place on the map."""
+        return self.learned.item_factors is not None
 
     @cached_property
     def unit_factors(self) -> np.ndarray:
-        """``item_factors`` with rows of length one; norms are kept from falling below 1e-8, as the chapter's are."""
+        """``item_factors`` with rows of length one; norms are at least 1e-8, as in the chapter."""
         norms = np.linalg.norm(self.item_factors, axis=1, keepdims=True)
         return self.item_factors / np.maximum(norms, 1e-8)
 
@@ -137,7 +198,7 @@ class TrainedModel:
         bias = self.learned.item_bias
         if bias is None:
             raise CftuiError(
-                f"{self.run.name}: {self.recipe.name} has no biases; "
+                f"{self.name}: {self.recipe.name} has no biases; "
                 "model3 to 5, collab, cross-entropy, hybrid and bayes do"
             )
         return bias.numpy()
@@ -152,7 +213,7 @@ class TrainedModel:
 
     @cached_property
     def index(self) -> TitleIndex:
-        """The titles, ready to be searched."""
+        """The index for title search."""
         return TitleIndex(self.titles, self.counts)
 
     @cached_property
@@ -163,7 +224,7 @@ class TrainedModel:
 
     @cached_property
     def kinds(self) -> dict[str, np.ndarray]:
-        """The items of each genre and of each tag, int64 codes ascending: genres, then tags, both sorted."""
+        """The items of each genre and each tag, int64 codes ascending; genres come first, then tags, both sorted."""
         found = {name: np.flatnonzero(flags) for name, flags in self.genres.items()}
         if "tags" in self.item_table:
             each = self.item_table["tags"].str.split("|").explode()
@@ -176,18 +237,12 @@ class TrainedModel:
         """Ratings per item code, int64 ``[items]``."""
         return self.item_table["ratings"].to_numpy(np.int64)
 
-    @cached_property
-    def valid_loss(self) -> float | None:
-        """Mean squared error on the validation set after the last epoch, None where no epoch was finished."""
-        last = self.run.history().last
-        return last["valid_loss"] if last else None
-
     def rate(self, row: np.ndarray, items: np.ndarray | None = None) -> np.ndarray:
         """Ratings a user with this row ``[d]`` would give the items with these codes ``[n]``: float32 ``[n]``.
 
         Args:
             row: one of ``user_rows``, or found by folding in.
-            items: all of them if left out; entry 0 is then the unknown's.
+            items: by default all of them; entry 0 is then the unknown's.
         """
         codes = np.arange(len(self.items)) if items is None else items
         item = torch.from_numpy(np.ascontiguousarray(codes, dtype=np.int64))
@@ -240,7 +295,7 @@ class TrainedModel:
         ratings = open_ratings(home, self.data_name, self.options.item_key)
         if ratings.fingerprint != self.fingerprint:
             raise CftuiError(
-                f"{self.run.name} was trained on another {self.data_name} (fingerprint {self.fingerprint}, "
+                f"{self.name} was trained on another {self.data_name} (fingerprint {self.fingerprint}, "
                 f"now {ratings.fingerprint})"
             )
         return ratings
@@ -250,5 +305,5 @@ class TrainedModel:
 
     def facts(self) -> dict[str, Any]:
         """For headers and ``--json``."""
-        facts = {"run": self.run.name, "recipe": self.recipe.name, "data": self.data_name}
+        facts = {"run": self.name, "recipe": self.recipe.name, "data": self.data_name}
         return facts if self.epoch is None else {**facts, "epoch": self.epoch}

@@ -108,7 +108,7 @@ def similar(
         write_csv(csv_file, table, model.nouns)
         return
     if not session.json:
-        narrate(f"similar to {model.titles[item]} ({model.run.name})")
+        narrate(f"similar to {model.titles[item]} ({model.name})")
     show(session, model, table, {metric: ".3f"}, title=model.titles[item])
 
 

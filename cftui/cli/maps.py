@@ -193,7 +193,7 @@ def _draw(model: TrainedModel, shown: ItemMap, labelled: list[int], path: Path, 
         shown.xy,
         group,
         {row_of[code]: model.titles[code] for code in labelled},
-        title=f"{model.run.name}: {len(shown.table):,} {model.nouns}",
+        title=f"{model.name}: {len(shown.table):,} {model.nouns}",
         x_label=shown.axes[0] + shares[0],
         y_label=shown.axes[1] + shares[1],
         legend=legend,
@@ -222,7 +222,7 @@ def export(session: Session, run_name: str, form: str, target: Path | None) -> N
     from cftui.analysis.exports import export as write
 
     model = load(session, run_name)
-    written = write(model, form, target or Path(model.run.name))
+    written = write(model, form, target or Path(model.name))
     if session.json:
         print_json({**model.facts(), "files": [str(path) for path in written]})
     else:

@@ -213,7 +213,7 @@ class CftuiApp(RunKeeper):
             runs.sort(key=lambda run: run.name != self._last.run)
         if self.chosen is not None and self.opened is not None:  # another data set: what was learned of it, if anything
             name = self.opened.name
-            runs = [] if _ran_on(self.chosen.model.run, name) else [run for run in runs if _ran_on(run, name)]
+            runs = [] if self.chosen.model.data_name == name else [run for run in runs if _ran_on(run, name)]
         for run in runs:
             if run.weights_file.exists() or run.checkpoint_file.exists():
                 self.open_model(run.name)

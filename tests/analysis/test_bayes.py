@@ -127,7 +127,7 @@ def test_what_lies_beyond_the_scale_is_cut_from_all_terms_alike(model: TrainedMo
     assert sure.centre.max() > 5.01
     who = trained_person(model, ratings, user)
     found = explain(model, who.row, item, who=who)
-    assert (found.prediction, found.link) == (5.0, "cut to 1..5")
+    assert (found.prediction, found.link) == (5.0, "clipped to 1..5")
     assert found.raw == pytest.approx(float(sure.centre.max()), abs=1e-5)
     base, *others = found.terms
     assert base.stars == pytest.approx(base.raw)

@@ -15,7 +15,7 @@ from textual.widgets import Checkbox, Input, Select
 
 from cftui.analysis import ranking
 from cftui.analysis.evaluation.intervals import NINETY, intervals
-from cftui.analysis.explain.terms import Term
+from cftui.engine.models.terms import Term
 from cftui.analysis.trained import TrainedModel
 from cftui.analysis.users import people
 from cftui.cli.train import options_of

@@ -27,8 +27,6 @@ from torch import Tensor
 
 from cftui.data.ratings import Ratings
 from cftui.data.splits import Split
-from cftui.engine import metrics
-from cftui.engine.bayes.posterior import BayesianFactors
 from cftui.engine.models.architectures import Architecture
 from cftui.errors import CftuiError
 
@@ -212,22 +210,10 @@ def popularity(ratings: Ratings, split: Split) -> Scorer:
 
 
 def predicted(model: Architecture) -> Scorer:
-    """Items by the rating the trained model, on the CPU, predicts.
+    """Items by the rating that the trained model, on the CPU, predicts (``Architecture.scores``)."""
 
-    Where that is a dot product and biases, by what goes into the sigmoid range, which keeps the order: one matrix
-    product for all users of a chunk, many times quicker than pair by pair.
-    """
-    if model.is_dot:
-        learned = model.learned()
-        items = learned.item_factors.T  # [k, items]
+    def scores(users: np.ndarray) -> Tensor:
+        with torch.no_grad():
+            return model.scores(torch.from_numpy(users))
 
-        def scores(users: np.ndarray) -> Tensor:
-            found = learned.user_factors[torch.from_numpy(users)] @ items
-            # The user's own bias moves all of his items alike.
-            return found if learned.item_bias is None else found + learned.item_bias
-
-        return scores
-    if isinstance(model, BayesianFactors):
-        return lambda users: model.scores(torch.from_numpy(users))
-    codes = torch.arange(len(model.learned().item_factors))
-    return lambda users: torch.stack([metrics.predict(model, torch.full_like(codes, user), codes) for user in users])
+    return scores

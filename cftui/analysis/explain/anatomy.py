@@ -1,7 +1,7 @@
-"""The chapter's anatomy of a batch: from two codes to a rating, its error and its gradient, every number in sight.
+"""The chapter's anatomy of a batch: from two codes to a rating, its error and its gradient, with every number shown.
 
-The chapter looks the factors of one user and one item up, multiplies, sums, squeezes the sum by a sigmoid, squares the
-error, and calls ``backward``. Here a trained model is taken through the same steps for a few training ratings.
+The chapter looks up the factors of one user and one item, multiplies, sums, applies the sigmoid range, squares the
+error, and calls ``backward``. Here a trained model goes through the same steps for a few training ratings.
 """
 
 from __future__ import annotations
@@ -14,16 +14,14 @@ from typing import Any
 import numpy as np
 import torch
 from rich.cells import cell_len, set_cell_size
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
 from cftui.analysis.trained import TrainedModel
 from cftui.data.ratings import Ratings
-from cftui.engine.models.architectures import CollabNN, SoftmaxDot, sigmoid_range
 from cftui.errors import CftuiError
 
 Vector = tuple[float, ...]
-# What a rating value has one of each is a vector for the softmax, a single number for all other models.
+# For the softmax, quantities per rating value are vectors; for all other models they are single numbers.
 Value = float | Vector
 
 # Columns of a formula before its result.
@@ -32,7 +30,7 @@ FORMULA = 34
 
 @dataclass(frozen=True)
 class Dissection:
-    """One rating of a batch of ``b``, step by step. What a model does not have is None.
+    """One rating of a batch of ``b``, step by step. A step that the model does not have is None.
 
     Attributes:
         user, title: as the data set calls them; ``user_code``, ``item_code``: the rows of the embeddings.
@@ -104,20 +102,8 @@ class Anatomy:
         return asdict(self)
 
 
-@dataclass(frozen=True, eq=False)
-class _Forward:
-    """The steps of a forward pass over a batch, as ``Dissection`` names them."""
-
-    product: Tensor | None
-    dot: Tensor | None
-    score: Tensor
-    probabilities: Tensor | None
-    active: Tensor | None
-    prediction: Tensor
-
-
 def anatomy(model: TrainedModel, ratings: Ratings, rows: int = 3, seed: int | None = 0) -> Anatomy:
-    """Take a batch of training ratings through the model, on the weights it has, in evaluation mode, in float32.
+    """Take a batch of training ratings through the trained model, in evaluation mode, in float32.
 
     Args:
         ratings: what it was trained on.
@@ -126,66 +112,59 @@ def anatomy(model: TrainedModel, ratings: Ratings, rows: int = 3, seed: int | No
 
     Raises:
         ValueError: ``rows`` is below 1.
-        CftuiError: the ratings are of other users or items, or the architecture is one that cannot be taken apart.
+        CftuiError: the ratings have other users or items, or the model has no anatomy.
     """
     if rows < 1:
         raise ValueError(f"{rows} rows: a batch has at least one")
     if len(ratings.items) != len(model.items) or len(ratings.users) != len(model.users):
-        raise CftuiError(f"{model.run.name}: {ratings.name} has other users or {model.nouns} than it was trained on")
+        raise CftuiError(f"{model.name}: {ratings.name} has other users or {model.nouns} than it was trained on")
     train = model.split(ratings).train
     chosen = np.random.default_rng(seed).choice(train, size=min(rows, len(train)), replace=False)
     users, items = ratings.user[chosen], ratings.item[chosen]
     rating = torch.from_numpy(ratings.rating[chosen])
-    module, learned = model.module, model.learned
-    if model.recipe.method != "gradient":
-        raise CftuiError(f"{model.run.name}: {model.recipe.name} is {model.recipe.fitting.how}; it has no batches")
-    user, item = learned.user_factors[users], learned.item_factors[items]
-    biases = _biases(model, users, items)
     with torch.enable_grad():
-        user.requires_grad_()
-        item.requires_grad_()
-        forward = _forward(model, user, item, biases)
-        if isinstance(module, SoftmaxDot):
-            losses = F.cross_entropy(forward.score, torch.bucketize(rating, module.levels), reduction="none")
-        else:
-            losses = F.mse_loss(forward.prediction, rating, reduction="none")
-        loss = losses.mean()
-        gradients = torch.autograd.grad(loss, (forward.score, user, item))
-    error = forward.prediction.detach() - rating
+        steps = model.module.dissect(torch.from_numpy(users), torch.from_numpy(items), rating)
+        if steps is None:
+            raise CftuiError(
+                f"no anatomy for this model: {model.recipe.name} is {model.recipe.fitting.how}, "
+                "and its architecture does not show the steps of a batch"
+            )
+        loss = steps.losses.mean()
+        gradients = torch.autograd.grad(loss, (steps.score, steps.user, steps.item))
+    error = steps.prediction.detach() - rating
     columns = {
         "user": [model.users.classes[code] for code in users],
         "title": [model.titles[code] for code in items],
         "user_code": users.tolist(),
         "item_code": items.tolist(),
         "rating": _each(rating),
-        "user_vector": _each(user),
-        "item_vector": _each(item),
-        "product": _each(forward.product, len(users)),
-        "dot": _each(forward.dot, len(users)),
-        "user_bias": _each(biases[0] if biases else None, len(users)),
-        "item_bias": _each(biases[1] if biases else None, len(users)),
-        "active": _each(forward.active, len(users)),
-        "score": _each(forward.score),
-        "probabilities": _each(forward.probabilities, len(users)),
-        "prediction": _each(forward.prediction),
+        "user_vector": _each(steps.user),
+        "item_vector": _each(steps.item),
+        "product": _each(steps.product, len(users)),
+        "dot": _each(steps.dot, len(users)),
+        "user_bias": _each(steps.user_bias, len(users)),
+        "item_bias": _each(steps.item_bias, len(users)),
+        "active": _each(steps.active, len(users)),
+        "score": _each(steps.score),
+        "probabilities": _each(steps.probabilities, len(users)),
+        "prediction": _each(steps.prediction),
         "error": _each(error),
         "squared_error": _each(error.square()),
-        "loss": _each(losses),
+        "loss": _each(steps.losses),
         "score_gradient": _each(gradients[0]),
         "user_gradient": _each(gradients[1]),
         "item_gradient": _each(gradients[2]),
     }
     parts = tuple(Dissection(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True))
-    softmax = isinstance(module, SoftmaxDot)
     return Anatomy(
-        run=model.run.name,
+        run=model.name,
         recipe=model.recipe.name,
         data=model.data_name,
         noun=model.noun,
-        y_range=None if softmax else module.y_range,
-        levels=tuple(module.levels.tolist()) if isinstance(module, SoftmaxDot) else None,
-        layers=tuple(map(_layer, module.layers)) if isinstance(module, CollabNN) else None,
-        objective="cross-entropy" if softmax else "mean squared error",
+        y_range=None if steps.levels else model.module.y_range,
+        levels=steps.levels,
+        layers=steps.layers,
+        objective=steps.objective,
         loss=float(loss.detach()),
         squared_error=float(error.square().mean()),
         ratings=parts,
@@ -193,55 +172,15 @@ def anatomy(model: TrainedModel, ratings: Ratings, rows: int = 3, seed: int | No
 
 
 def _each(tensor: Tensor | None, size: int = 0) -> list[Any]:
-    """What each rating has of ``tensor [size, ...]``: a number, a tuple of them, or None where there is no tensor."""
+    """The entries of ``tensor [size, ...]`` per rating: numbers, tuples of numbers, or None without a tensor."""
     if tensor is None:
         return [None] * size
     return [tuple(value) if isinstance(value, list) else value for value in tensor.detach().tolist()]
 
 
-def _biases(model: TrainedModel, users: np.ndarray, items: np.ndarray) -> tuple[Tensor, Tensor] | None:
-    """What is added to the score, ``[b]`` each, or to the logits, ``[b, levels]``; None without biases."""
-    if isinstance(model.module, SoftmaxDot):
-        return model.module.user_bias.weight[users], model.module.item_bias.weight[items]
-    learned = model.learned
-    if learned.user_bias is None or learned.item_bias is None:
-        return None
-    return learned.user_bias[users], learned.item_bias[items]
-
-
-def _forward(model: TrainedModel, user: Tensor, item: Tensor, biases: tuple[Tensor, Tensor] | None) -> _Forward:
-    """The architecture's ``rate`` with every step kept, for factors ``[b, k_user]``, ``[b, k_item]``."""
-    module = model.module
-    if isinstance(module, CollabNN):
-        values, active = torch.cat((user, item), dim=1), []
-        for layer in module.layers:
-            values = layer(values)
-            if isinstance(layer, nn.ReLU):
-                active.append((values > 0).sum(dim=1))
-        score = values.squeeze(1)
-        return _Forward(None, None, score, None, torch.stack(active, dim=1), sigmoid_range(score, module.y_range))
-    product = user * item
-    if isinstance(module, SoftmaxDot):
-        dot = module.classify(product)
-    elif module.is_dot:
-        dot = product.sum(dim=1)
-    else:
-        raise CftuiError(f"{model.run.name}: {model.recipe.name} ({type(module).__name__}) cannot be taken apart")
-    score = dot + biases[0] + biases[1] if biases else dot
-    if isinstance(module, SoftmaxDot):
-        return _Forward(product, dot, score, score.softmax(dim=-1), None, module.expected(score))
-    return _Forward(product, dot, score, None, None, sigmoid_range(score, module.y_range))
-
-
-def _layer(layer: nn.Module) -> str:
-    if isinstance(layer, nn.Linear):
-        return f"Linear {layer.in_features} -> {layer.out_features}"
-    return type(layer).__name__
-
-
 @dataclass(frozen=True)
 class _Step:
-    """A line of the description: what is found, how, and what came out, ready to print or a vector to shorten."""
+    """A line of the description: name, formula, and the result, ready to print or a vector to shorten."""
 
     name: str
     formula: str
@@ -249,11 +188,11 @@ class _Step:
 
 
 def describe(anatomy: Anatomy, width: int = 80, factors: int = 5) -> str:
-    """The whole of it as plain text, one step a line with its formula and shape.
+    """The anatomy as plain text, one step per line with its formula and shape.
 
     Args:
-        width: columns; a line that needs more is cut and ends in an ellipsis, in 80 columns only a long title's.
-        factors: how many numbers of a vector to show at most; how many more there are and its norm stand beside them.
+        width: columns; a longer line is cut and ends in an ellipsis. In 80 columns that happens only to long titles.
+        factors: how many numbers of a vector to show at most, followed by how many more there are and the norm.
     """
     size = len(anatomy.ratings)
     lines = [
@@ -344,8 +283,8 @@ def _line(step: _Step, label: int, width: int, factors: int) -> str:
 
 
 def _shortened(vector: Sequence[float], width: int, factors: int) -> str:
-    """The first numbers, ``... 45 more`` and the norm: as many numbers as there is room for, at least one. A vector
-    that is shown whole needs no norm."""
+    """The first numbers, ``... 45 more`` and the norm: as many numbers as fit, at least one. A vector that is shown
+    whole needs no norm."""
     largest = float(np.abs(vector).max())
     digits = 3 if not largest else min(max(1 - math.floor(math.log10(largest)), 3), 7)
     line = ""

@@ -92,7 +92,7 @@ def principal_map(
     space = model.item_factors[1:] if factors is None else factors
     if min(space.shape) < 2:
         rows, columns = space.shape
-        raise CftuiError(f"{model.run.name}: {rows} {model.nouns} x {columns} factors have no two components")
+        raise CftuiError(f"{model.name}: {rows} {model.nouns} x {columns} factors have no two components")
     found = principal(space)
     return ItemMap(frame(model, found.u), (f"{name}1", f"{name}2"), space, found.variance), found
 
@@ -175,7 +175,7 @@ def read_back(model: TrainedModel, table: pd.DataFrame, name: str) -> ItemMap:
     elif len(table) == len(model.items) - 1:
         rows, codes = table, np.arange(len(table))
     else:
-        raise CftuiError(f"{name}: {len(table):,} rows without titles; {model.run.name} has {len(model.items) - 1:,}")
+        raise CftuiError(f"{name}: {len(table):,} rows without titles; {model.name} has {len(model.items) - 1:,}")
     xy = np.full((len(model.items) - 1, 2), np.nan)
     xy[codes] = rows[["0", "1"]].to_numpy(dtype=np.float64)
     there = ItemMap(frame(model, np.nan_to_num(xy)), ("0", "1"), model.item_factors[1:])

@@ -242,7 +242,7 @@ def _threshold(matrix: np.ndarray, by: float, most: int) -> tuple[np.ndarray, np
 
 
 def cache_file(model: TrainedModel, solver: str) -> Path:
-    return model.run.path / f"robust-{solver_named(solver).name}.npz"
+    return model.folder().path / f"robust-{solver_named(solver).name}.npz"
 
 
 def robust_factors(
@@ -270,7 +270,7 @@ def robust_factors(
     try:
         found = robust_pca(factors, solver, on_step=on_step, cancelled=cancelled)
     except CftuiError as error:
-        raise CftuiError(f"{model.run.name}: {error}") from None
+        raise CftuiError(f"{model.name}: {error}") from None
     if model.epoch is None:
         with suppress(OSError):
             _write_cache(path, found, digest)

@@ -1,4 +1,4 @@
-"""A user the model was never trained on, found from a few ratings: fold-in, and what to ask him.
+"""Fold-in: the row of a user the model was never trained on, from a few ratings, and what to ask such a user next.
 
 The items stay as they are; only the user's row is fitted. It is ridge regression in the metric of the trained users:
 minimise
@@ -6,12 +6,11 @@ minimise
     sum_i (rating_i - rate(row, item_i))^2 / noise  +  (row - mean)' P (row - mean)
 
 with the trained users' mean and precision P (inverse covariance) and the model's mean squared error as noise, so that
-nothing is left to tune: without ratings one is the average user, and every rating moves one in the directions users
-are known to differ in. Where a prediction is not linear in the row (a sigmoid range, a network, a softmax), the
+nothing is left to tune: without ratings the row is the average user's, and every rating moves it in the directions in
+which users are known to differ. If predictions are not linear in the row (a sigmoid range, a network, a softmax), the
 problem is solved by Gauss-Newton steps, each of them a ridge regression on the linearised model.
 
-``bayes`` has a distribution of users of its own: there the row is drawn from it, one draw for each of the model's, and
-what else is asked of a row's neighbourhood is answered in the mean of the draws.
+A model may know better: ``bayes`` draws the row from its own distribution of users, one draw for each of its draws.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ import numpy as np
 import torch
 
 from cftui.analysis.trained import TrainedModel
-from cftui.engine.bayes.posterior import BayesianFactors
+from cftui.errors import CftuiError
 
 STEPS = 12
 TOLERANCE = 1e-6
@@ -32,14 +31,14 @@ LEAST_STEP = 1e-3
 EXACT = 200
 # Keeps the covariance of few users in many dimensions invertible.
 JITTER = 1e-3
-# Mean squared error taken for granted where a run has none on record.
+# Mean squared error assumed for a run that has none on record.
 NOISE = 1.0
 NOTHING = np.empty(0)
 
 
 @dataclass(frozen=True, eq=False)
 class Prior:
-    """What is known of a user before his first rating.
+    """What is known of a user before the first rating.
 
     Attributes:
         mean: float64 ``[d]``, the average trained user's row.
@@ -54,10 +53,16 @@ class Prior:
 
 
 def prior(model: TrainedModel) -> Prior:
-    """The distribution of the trained users' rows, the unknown left out; of ``bayes``, its own prior, averaged over the
-    draws, in d = k + 1 dimensions."""
-    if isinstance(model.module, BayesianFactors):
-        return _mean_prior(model.module)
+    """The distribution of users: the model's own if it has one, else that of the trained users' rows.
+
+    Raises:
+        CftuiError: the model cannot fold in a user.
+    """
+    check_folds_in(model)
+    own = model.module.row_prior()
+    if own is not None:
+        covariance = own.covariance.double().numpy()
+        return Prior(own.mean.double().numpy(), covariance, np.linalg.inv(covariance), own.noise)
     rows = model.user_rows[1:].astype(np.float64)
     mean = rows.mean(axis=0) if len(rows) else model.user_rows[0].astype(np.float64)
     away = rows - mean
@@ -67,40 +72,40 @@ def prior(model: TrainedModel) -> Prior:
     return Prior(mean, covariance, np.linalg.inv(covariance), model.valid_loss or NOISE)
 
 
-def _mean_prior(module: BayesianFactors) -> Prior:
-    prior = module.user_prior
-    implicit, side = prior.shifts_of_new(torch.zeros(0, dtype=torch.int64))
-    mean = (prior.mean + implicit + side).mean(dim=0).double().numpy()
-    covariance = torch.linalg.inv(prior.precision.double()).mean(dim=0).numpy()
-    noise = float(module.users[..., -1].mean() * module.items[..., -1].mean())
-    return Prior(mean, covariance, np.linalg.inv(covariance), noise)
+def check_folds_in(model: TrainedModel) -> None:
+    """Raises CftuiError if the model cannot fit a new user to ratings."""
+    if not model.module.folds_in:
+        raise CftuiError(f"no new users for this model: {model.recipe.name} knows only the users it was trained on")
 
 
 def linearise(model: TrainedModel, row: np.ndarray, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Predictions ``[n]`` for a user's row ``[d]`` and their gradient by it ``[n, d]``, float64.
 
-    Of ``bayes``, whose row is many draws, the gradient by their mean.
+    For ``bayes``, whose row holds many draws, the gradient is by their mean.
     """
-    if isinstance(model.module, BayesianFactors):
-        by_row = np.column_stack((model.item_factors[items], np.ones(len(items))))
-        return model.rate(row, items).astype(np.float64), by_row.astype(np.float64)
+    codes = torch.from_numpy(np.asarray(items, dtype=np.int64))
+    slopes = model.module.row_slopes(codes)
+    if slopes is not None:
+        return model.rate(row, items).astype(np.float64), slopes.double().numpy()
     # Each prediction has a copy of the row to itself, so one backward pass gives every gradient.
     rows = torch.from_numpy(row.astype(np.float32)).expand(len(items), -1).clone().requires_grad_()
     with torch.enable_grad():
-        rated = model.module.rate(rows, torch.from_numpy(np.asarray(items, dtype=np.int64)))
+        rated = model.module.rate(rows, codes)
+        if not rated.requires_grad:  # predictions that do not depend on the user
+            return rated.numpy().astype(np.float64), np.zeros((len(items), len(row)))
         (gradient,) = torch.autograd.grad(rated.sum(), rows)
     return rated.detach().numpy().astype(np.float64), gradient.numpy().astype(np.float64)
 
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A folded-in user, with what is needed to say what each rating did; of ``bayes``, which needs nothing, empty.
+    """A folded-in user, with the arrays that show what each rating did; they are empty if the model made the row.
 
     Attributes:
         row: float32 ``[d]``.
         residual: ratings less their predictions, float64 ``[n]``.
         reach: how far each rating pulls the row per unit of its residual, float64 ``[n, d]``: its gradient times the
-            covariance that is left.
+            remaining covariance.
         leverage: variance of each prediction under that covariance, float64 ``[n]``.
     """
 
@@ -114,15 +119,17 @@ def fold_in(model: TrainedModel, items: np.ndarray, ratings: np.ndarray, known: 
     """The row of a user who gave ``items [n]`` (codes) these ``ratings [n]``: float32 ``[d]``.
 
     Args:
-        known: the prior, where it is at hand already.
+        known: the prior, if it has been computed already.
     """
     return fit(model, items, ratings, known).row
 
 
 def fit(model: TrainedModel, items: np.ndarray, ratings: np.ndarray, known: Prior | None = None) -> Fitted:
-    """``fold_in``, with what the ratings did to the row."""
-    if isinstance(model.module, BayesianFactors):
-        return Fitted(model.module.new_user(*_tensors(items, ratings)).numpy(), NOTHING, NOTHING, NOTHING)
+    """``fold_in``, with the effect of each rating on the row."""
+    check_folds_in(model)
+    own = model.module.new_user(*_tensors(items, ratings))
+    if own is not None:
+        return Fitted(own.numpy(), NOTHING, NOTHING, NOTHING)
     known = known or prior(model)
     row, target = known.mean.copy(), np.asarray(ratings, dtype=np.float64)
 
@@ -160,7 +167,7 @@ def _tensors(items: np.ndarray, ratings: np.ndarray) -> tuple[torch.Tensor, torc
 
 
 def covariance_after(known: Prior, gradient: np.ndarray) -> np.ndarray:
-    """What is still uncertain of a user's row once items with these gradients ``[n, d]`` are rated: ``[d, d]``."""
+    """The covariance of a user's row after items with these gradients ``[n, d]`` are rated: ``[d, d]``."""
     return np.linalg.inv(known.precision + gradient.T @ gradient / known.noise)
 
 
@@ -175,19 +182,20 @@ def pulls(
     """How much each of a user's ratings moves the prediction for ``item``: float64 ``[n]``, in rating units.
 
     Leave-one-out on the folded-in row: the prediction with all ratings less that without this one. The row without a
-    rating is not fitted again but found by one step from the row with it (Sherman and Morrison), which is exact where
-    predictions are linear in the row, and close elsewhere. Of a user of many ratings only the ``EXACT`` that pull most
-    go through the model again; for the others the pull is taken along its gradient.
+    rating is not fitted again but found by one step from the row with it (Sherman and Morrison), which is exact if
+    predictions are linear in the row, and close otherwise. For users with many ratings only the ``EXACT`` strongest go
+    through the model again; the pull of the others is taken along the gradient.
 
-    Of ``bayes`` the mean over the draws, each of them exact (``BayesianFactors.pulls``).
+    ``bayes`` averages over its draws, each of them exact (``BayesianFactors.pulls``).
 
     Args:
-        fitted: the user folded in, where that is at hand already.
+        fitted: the folded-in user, if computed already.
     """
     if not len(items):
         return np.empty(0)
-    if isinstance(model.module, BayesianFactors):
-        return model.module.pulls(*_tensors(items, ratings), item).numpy().astype(np.float64)
+    own = model.module.pulls(*_tensors(items, ratings), item)
+    if own is not None:
+        return own.numpy().astype(np.float64)
     known = known or prior(model)
     fitted = fitted or fit(model, items, ratings, known)
     row = fitted.row.astype(np.float64)
@@ -213,16 +221,16 @@ def questions(
     row: np.ndarray | None = None,
     candidates: int = 400,
 ) -> np.ndarray:
-    """Which items to ask a new user about next: int64 codes, what tells most first.
+    """Which items to ask a new user about next: int64 codes, the most informative first.
 
-    Of the best known items, those whose rating would narrow most what is uncertain about all of them (the expected
-    drop in summed predictive variance), times how likely it is that he knows the item at all (its share of ratings).
-    Each is chosen as if the ones before it had been answered, so that they do not ask the same thing twice.
+    Among the best known items, these are the ones whose rating would reduce the summed predictive variance of all of
+    them most, weighted by how likely the user knows the item at all (its share of ratings). Each is chosen as if the
+    ones before it had been answered, so that they do not ask the same thing twice.
 
     Args:
-        items, ratings: his answers so far ``[m]``.
-        passed: items he had nothing to say to.
-        row: what ``fold_in`` makes of the answers, where it is at hand already.
+        items, ratings: the answers so far ``[m]``.
+        passed: items that the user skipped.
+        row: ``fold_in`` of the answers, if computed already.
     """
     known = known or prior(model)
     row = (fold_in(model, items, ratings, known) if row is None else row).astype(np.float64)

@@ -1,7 +1,7 @@
-"""Draws from a posterior as a model like the others: it predicts their mean, and knows how far they are apart.
+"""Posterior draws as a model like the others: it predicts their mean and knows how much they vary.
 
-The architecture of the recipe ``bayes``. It has no parameters to be trained; its buffers are what ``gibbs.Sampler``
-drew, one slice a draw, turned so that the factors of all draws point the same way (``align``).
+This is the architecture of the recipe ``bayes``. It has no parameters to train; its buffers hold what ``gibbs.Sampler``
+drew, one slice per draw, rotated so that the factors of all draws point the same way (``KeptDraws``).
 """
 
 from __future__ import annotations
@@ -10,28 +10,32 @@ import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.distributions import Gamma
 
 from cftui.engine.bayes.gibbs import draw_normal
-from cftui.engine.models.architectures import Architecture, Learned, Shape
+from cftui.engine.bayes.terms import draw_terms
+from cftui.engine.models.architectures import Architecture, Learned, Moments, RowPrior, Shape
+from cftui.engine.models.terms import Baseline, Question, Terms
 
 # Floats looked up at a time: bounds the memory, not the result.
 CELLS = 8_000_000
 
 
 class Prior(nn.Module):
-    """What the draws say of the rows of one side before their ratings, S draws, d = k + 1.
+    """The prior of the rows of one side in each of S draws, d = k + 1.
 
     Attributes:
         mean, precision: ``[S, d]``, ``[S, d, d]``.
         shape: ``[S]``: a noise precision is Gamma(shape, shape).
-        implicit, implicit_weights: of each row ``[n, r]`` and ``[S, r, d]``; together they shift the prior's mean.
+        implicit, implicit_weights: features of each row ``[n, r]`` and their weights ``[S, r, d]``; together they shift
+            the prior's mean.
         directions: ``[m, r]``: a set's implicit features are the sum of its members' over the root of their number.
-        side, side_weights: the same of side information and counts, ``[n, f]``, ``[S, f, d]``; in ``side`` the last two
-            columns are the standardised logarithm of the number of ratings, and its square.
-        counts: ``[4]``, what standardises that logarithm: mean, standard deviation, least and largest.
+        side, side_weights: the same for side information and counts, ``[n, f]``, ``[S, f, d]``; the last two columns of
+            ``side`` are the standardised logarithm of the number of ratings, and its square.
+        counts: ``[4]``, for standardising that logarithm: mean, standard deviation, lowest and highest value.
     """
 
     mean: Tensor
@@ -44,7 +48,7 @@ class Prior(nn.Module):
     side_weights: Tensor
     counts: Tensor
 
-    # Of these each draw has its own; the others are the same for all.
+    # Each draw has its own of these; the others are the same for all draws.
     DRAWN = ("mean", "precision", "shape", "implicit_weights", "side_weights")
 
     def __init__(self, n: int, m: int, d: int) -> None:
@@ -64,7 +68,7 @@ class Prior(nn.Module):
             self.register_buffer(name, torch.zeros(size))
 
     def shifts(self, row: int) -> tuple[Tensor, Tensor]:
-        """What its implicit set and its side information add to the prior's mean of a row: two ``[S, d]``."""
+        """What a row's implicit set and its side information add to the prior's mean: two ``[S, d]``."""
         return self._shifts(self.implicit[row], self.side[row])
 
     def _shifts(self, implicit: Tensor, side: Tensor) -> tuple[Tensor, Tensor]:
@@ -74,39 +78,41 @@ class Prior(nn.Module):
         )
 
     def shifts_of_new(self, rated: Tensor) -> tuple[Tensor, Tensor]:
-        """The same for somebody with the implicit set ``rated [n]`` (codes) of whom nothing else is known: what is
-        known of the average row, and how many these are."""
+        """The same for a new user whose only known fact is the implicit set ``rated [n]`` (codes).
+
+        Side information is that of the average row, except for the number of ratings.
+        """
         rated = rated.unique()
         implicit = self.directions.index_select(0, rated).sum(dim=0) / math.sqrt(max(1, len(rated)))
         side = self.side[1:].mean(dim=0) if len(self.side) > 1 else self.side[0]
         if len(side):
             mean, deviation, least, largest = self.counts.tolist()
-            # Not further out than anybody was trained on.
+            # Not beyond the counts that the model was trained on.
             level = (min(max(math.log1p(len(rated)), least), largest) - mean) / deviation
             side = torch.cat((side[:-2], side.new_tensor([level, level**2])))
         return self._shifts(implicit, side)
 
 
 class Conditional(NamedTuple):
-    """The distribution N(P^-1 h, P^-1) of a row in each draw, and what it is made of."""
+    """The distribution N(P^-1 h, P^-1) of a row in each draw, and its ingredients."""
 
     design: Tensor  # [S, n, d], the items' factors, and 1
-    target: Tensor  # [S, n], the ratings, less what is the item's
+    target: Tensor  # [S, n], the ratings, less offset and item bias
     weight: Tensor  # [S, n], their precisions
     precision: Tensor  # [S, d, d], P
     moment: Tensor  # [S, d], h
 
 
 class BayesianFactors(Architecture):
-    """The mean over draws of ``p . q + b + c``, cut to the scale.
+    """The mean over draws of ``p . q + b + c``, clipped to the rating scale.
 
-    A user's row is the draws of ``[p, b, 1 / (alpha a)]``, one after the other: ``[S (k + 2)]``.
+    A user's row is the draws of ``[p, b, 1 / (alpha a)]``, concatenated: ``[S (k + 2)]``.
 
     Attributes:
         users: ``[users, S, k + 2]``.
         items: ``[items, S, k + 2]``, of ``[q, c, 1 / a]``.
         alpha: ``[S]``.
-        offset: ``[1]``, what was taken from the ratings before.
+        offset: ``[1]``, the mean that was subtracted from the ratings.
         scale: ``[2]``, the lowest and the highest rating.
     """
 
@@ -133,10 +139,10 @@ class BayesianFactors(Architecture):
         return len(self.alpha)
 
     def load_state_dict(self, state_dict: Any, *args: Any, **kwargs: Any) -> Any:
-        """As of any module, but for the number of draws and of features, which are those of ``state_dict``."""
+        """Load as any module does, but take the numbers of draws and features from ``state_dict``."""
         for name, buffer in self.named_buffers():
             new = state_dict.get(name)
-            # Everything but the vocabularies and the number of factors may be of another size.
+            # Everything but the vocabularies and the number of factors may have another size.
             if new is None or new.dim() != buffer.dim():
                 continue
             fixed = [old == found for old, found in zip(buffer.shape, new.shape, strict=True) if old]
@@ -152,24 +158,21 @@ class BayesianFactors(Architecture):
         return torch.cat([drawn.mean(dim=1) for drawn, _ in self._parts(rows, item)]).clamp(*self.scale)
 
     def rate_draws(self, rows: Tensor, item: Tensor) -> Tensor:
-        """What each draw says: ``[b, S]``."""
+        """The rating in each draw: ``[b, S]``."""
         return torch.cat([drawn for drawn, _ in self._parts(rows, item)])
 
-    def moments(self, rows: Tensor, item: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Of the ratings ``[b]`` that users with these rows would give these items, three ``[b]``: mean, not cut;
-        standard deviation around it; and the part of that which is uncertainty of the mean itself, not noise."""
-        found = []
+    def moments(self, rows: Tensor, item: Tensor) -> Moments:
+        """Mean and standard deviations over the draws, ``[b]`` each."""
+        moments = []
         for drawn, variance in self._parts(rows, item):
             mean = drawn.mean(dim=1)
             # torch.var_mean over short rows takes thirty times as long.
             uncertain = (drawn - mean.unsqueeze(1)).square_().mean(dim=1)
-            found.append((mean, (uncertain + variance).sqrt(), uncertain.sqrt()))
-        mean, sd, uncertainty = (torch.cat(column) for column in zip(*found, strict=True))
-        return mean, sd, uncertainty
+            moments.append((mean, (uncertain + variance).sqrt(), uncertain.sqrt()))
+        return Moments(*(torch.cat(column) for column in zip(*moments, strict=True)))
 
     def _parts(self, rows: Tensor, item: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """Each draw's rating ``[b, S]`` and their mean noise variance ``[b]``, in parts small enough for memory; one at
-        least."""
+        """Each draw's rating ``[b, S]`` and the mean noise variance ``[b]``, in one or more parts that fit memory."""
         if len(rows) > 1 and rows.stride(0) == 0:
             yield self._draw_for_one(rows[0], item)
             return
@@ -184,10 +187,10 @@ class BayesianFactors(Architecture):
         return drawn, (x[..., k + 1] * y[..., k + 1]).mean(dim=1)
 
     def _draw_for_one(self, row: Tensor, item: Tensor) -> tuple[Tensor, Tensor]:
-        """The same of one row ``[S (k + 2)]`` for many items: one matrix product, quick enough for every key press."""
+        """The same for one row ``[S (k + 2)]`` and many items: one matrix product, fast enough for every key press."""
         k, draws = self.factors, self.draws
         x = row.unflatten(0, (draws, k + 2))
-        # Each draw's column holds what its own numbers of an item are multiplied by, and zeros elsewhere.
+        # Each draw's column holds the multipliers of its own numbers of an item, and zeros elsewhere.
         columns = row.new_zeros(draws, k + 2, draws + 1)
         each = torch.arange(draws)
         columns[each, :k, each] = x[:, :k]
@@ -203,12 +206,31 @@ class BayesianFactors(Architecture):
         k, users, items = self.factors, self.users.mean(dim=1), self.items.mean(dim=1)
         return Learned(users[:, :k], items[:, :k], users[:, k], items[:, k])
 
-    def new_user(self, items: Tensor, rating: Tensor, seed: int = 0) -> Tensor:
-        """The row ``[S (k + 2)]`` of a user who gave ``items [n]`` (codes) these ``rating [n]``: of every draw's
-        conditional distribution of a user given his ratings, one draw.
+    def baseline(self, rows: np.ndarray, learned: Learned) -> Baseline:
+        """Nothing: each draw has a baseline of its own."""
+        return Baseline(np.zeros(0), np.zeros(0))
 
-        His noise is drawn after his row, for which it is taken to be that of most users. Nothing is known of him beside
-        his ratings, so his side information is that of the average user. The same ratings give the same row.
+    def terms(self, question: Question) -> Terms:
+        return draw_terms(self, question)
+
+    def row_prior(self) -> RowPrior:
+        """The mean over the draws of the prior of a user without ratings, in d = k + 1 dimensions."""
+        prior = self.user_prior
+        implicit, side = prior.shifts_of_new(torch.zeros(0, dtype=torch.int64))
+        mean = (prior.mean + implicit + side).mean(dim=0)
+        covariance = torch.linalg.inv(prior.precision.double()).mean(dim=0)
+        return RowPrior(mean, covariance, float(self.users[..., -1].mean() * self.items[..., -1].mean()))
+
+    def row_slopes(self, items: Tensor) -> Tensor:
+        """The gradient by the mean of the draws: the items' mean factors, and 1 for the bias."""
+        factors = self.items.index_select(0, items.long()).mean(dim=1)[:, : self.factors]
+        return torch.cat((factors, torch.ones_like(factors[:, :1])), dim=1)
+
+    def new_user(self, items: Tensor, rating: Tensor, seed: int = 0) -> Tensor:
+        """One draw of the user's row from each draw's conditional distribution given the ratings: ``[S (k + 2)]``.
+
+        The user's noise is drawn after the row, for which it is taken to be that of most users. Nothing but the ratings
+        is known, so the side information is that of the average user. The same ratings give the same row.
         """
         known = self._condition(items, rating)
         shape = self.user_prior.shape
@@ -221,7 +243,7 @@ class BayesianFactors(Architecture):
         return torch.cat((rows, 1 / (self.alpha * noise).unsqueeze(1)), dim=1).flatten()
 
     def pulls(self, items: Tensor, rating: Tensor, item: int) -> Tensor:
-        """How much each of these ratings moves the prediction for ``item`` of somebody folded in from them: ``[n]``.
+        """How much each of these ratings moves the prediction for ``item`` of a user folded in from them: ``[n]``.
 
         The conditional mean with all of them less that without this one, in closed form (Sherman and Morrison), and
         averaged over the draws. That the item is in the implicit set is left as it is.
@@ -237,17 +259,17 @@ class BayesianFactors(Architecture):
         return moved.mean(dim=0)
 
     def scores(self, users: Tensor) -> Tensor:
-        """What ``rate`` cuts, but for what is the same for all items of a user: ``[b, items]``, in the same order.
+        """What ``rate`` clips, without the parts that are the same for all items of a user: ``[b, items]``.
 
-        The mean over draws of a dot product is itself one, of all draws' factors side by side.
+        The mean over draws of a dot product is itself a dot product, of all draws' factors side by side.
         """
         x = self.users.index_select(0, users)
-        # The user's own bias and noise give way to what the item's are worth, so that no copy of the items is made.
+        # The user's own bias and noise are replaced by the weights of the item's, so that no copy of the items is made.
         x[..., self.factors], x[..., self.factors + 1] = 1, 0
         return x.flatten(1) @ self.items.flatten(1).T / self.draws
 
     def _condition(self, items: Tensor, rating: Tensor) -> Conditional:
-        """What the draws say of somebody's row, given his ratings."""
+        """The conditional distribution of a user's row given the ratings, in each draw."""
         k, prior, items = self.factors, self.user_prior, items.long()
         known = self.items.index_select(0, items).transpose(0, 1)  # [S, n, k + 2]
         design = torch.cat((known[..., :k], torch.ones_like(known[..., :1])), dim=2)

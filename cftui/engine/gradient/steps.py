@@ -134,14 +134,17 @@ class PackedStep:
 
     def __init__(self, model: Architecture, decay: float, bias_decay: float | None = None) -> None:
         learned = model.learned()
-        self._users, self._k = learned.user_factors.shape
+        user_factors, item_factors = learned.user_factors, learned.item_factors
+        assert user_factors is not None  # as dot_parameters promises
+        assert item_factors is not None
+        self._users, self._k = user_factors.shape
         self._biased = learned.user_bias is not None
         self._y_range = model.y_range
         sides = [
             torch.cat([factors, bias[:, None]], dim=1) if bias is not None else factors
             for factors, bias in (
-                (learned.user_factors, learned.user_bias),
-                (learned.item_factors, learned.item_bias),
+                (user_factors, learned.user_bias),
+                (item_factors, learned.item_bias),
             )
         ]
         self._table = nn.Parameter(torch.cat([side.detach() for side in sides]))

@@ -1,19 +1,30 @@
-"""The chapter's models as plain ``nn.Module``s.
+"""The chapter's models as plain ``nn.Module``s, and what any architecture owes.
 
 Every architecture maps codes to ratings, ``forward(user [b], item [b]) -> [b]``, in two steps: ``user_rows`` looks up
-all that a prediction depends on of the user, ``rate`` does the rest. So a user who was never trained on, but whose row
-was found some other way, is rated for by the same code. What was learned is handed over in one form, ``Learned``. Code
-0 is the unknown user or item.
+everything about the user on which a prediction depends, ``rate`` does the rest. A user who was never trained on, but
+whose row was found in another way, is therefore rated by the same code. Code 0 is the unknown user or item.
+
+Beyond predicting, an architecture says what it can do. Each capability has a generic default, or returns None where it
+is not available; nobody asks which class a model is of.
 """
 
 from __future__ import annotations
 
+import copy
+import math
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from cftui.engine.models.paths import linear_pieces, link, mean_gradient, slopes, softmax
+from cftui.engine.models.terms import Baseline, Kind, Question, Steps, Term, Terms, indexed, mean_of
+
+# Pairs predicted at a time: bounds the memory, not the result.
+CHUNK = 65_536
 
 
 @dataclass(frozen=True)
@@ -25,8 +36,8 @@ class Shape:
         factors: k, for the architectures that let it be chosen.
         y_range: bounds of the sigmoid, or None for a raw output.
         levels: the distinct rating values, ascending (for a softmax over them).
-        user_features, item_features: int32 ``[users, most]``, ``[items, most]``, the codes of what is known of each
-            beside its ratings, padded with 0; None where that is nothing, or of no use to the architecture.
+        user_features, item_features: int32 ``[users, most]``, ``[items, most]``, the codes of each row's side features,
+            padded with 0; None where there are none, or the architecture does not use them.
     """
 
     users: int
@@ -63,30 +74,55 @@ def create_params(*size: int) -> nn.Parameter:
 
 
 def embedding_size(rows: int) -> int:
-    """fastai's rule of thumb for the width of an embedding of so many rows."""
+    """fastai's rule of thumb for the width of an embedding with this many rows."""
     return min(600, round(1.6 * rows**0.56))
 
 
 class Learned(NamedTuple):
-    """What can be read off a trained model, whatever its architecture; biases are None where it has none."""
+    """What can be read off a trained model; each part is None where the architecture does not have it."""
 
-    user_factors: Tensor  # [users, k_user]
-    item_factors: Tensor  # [items, k_item]
+    user_factors: Tensor | None = None  # [users, k_user]
+    item_factors: Tensor | None = None  # [items, k_item]
     user_bias: Tensor | None = None  # [users]
     item_bias: Tensor | None = None  # [items]
 
 
-class Architecture(nn.Module):
-    """The base of all: a rating predicted, and squared error to train by."""
+class Moments(NamedTuple):
+    """How sure predictions are, ``[b]`` each, in rating units."""
 
-    uses_features = False
+    mean: Tensor  # not clipped to the scale
+    sd: Tensor  # standard deviation of a rating around the mean
+    uncertainty: Tensor  # the part of it that is uncertainty of the mean itself, not noise
+
+
+class RowPrior(NamedTuple):
+    """What is known of a user before the first rating."""
+
+    mean: Tensor  # [d]
+    covariance: Tensor  # [d, d]
+    noise: float  # variance of a rating around its prediction
+
+
+class Architecture(nn.Module):
+    """The base of all: it predicts ratings, is trained on squared error, and says what else it can do.
+
+    Attributes:
+        uses_features: whether it is built with the side features of users and items.
+        folds_in: whether a new user's row can be fitted to ratings; False where a row is just the user's identity.
+    """
+
+    uses_features: ClassVar[bool] = False
+    folds_in: ClassVar[bool] = True
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.y_range = shape.y_range
+        self.items_known = shape.items
+
+    # What every architecture must be able to do
 
     def user_rows(self, user: Tensor) -> Tensor:
-        """Codes ``[b]`` to rows ``[b, d]``: a user's factors, then his bias or biases where there are any."""
+        """Codes ``[b]`` to rows ``[b, d]``: a user's factors, then the bias or biases if there are any."""
         raise NotImplementedError
 
     def rate(self, rows: Tensor, item: Tensor) -> Tensor:
@@ -101,18 +137,129 @@ class Architecture(nn.Module):
         loss = F.mse_loss(self(user, item), rating)
         return loss, loss
 
+    # What it may be able to do
+
     def learned(self) -> Learned:
-        raise TypeError(f"{type(self).__name__} does not say what it learned")
+        """Its factors and biases; without factors there are no neighbours, no map and no embeddings to export."""
+        return Learned()
 
     def dot_parameters(self) -> dict[str, Tensor]:
-        """Where ``forward`` is just the dot product of factors (plus biases): its parameters by their names in
-        ``Learned``. Empty for every other architecture."""
+        """Its parameters by their names in ``Learned``, if ``forward`` is just a dot product of factors plus biases.
+
+        Empty for every other architecture.
+        """
         return {}
 
     @property
     def is_dot(self) -> bool:
         """Whether the score is the dot product of the factors in ``Learned``, plus the biases there."""
         return bool(self.dot_parameters())
+
+    def scores(self, users: Tensor) -> Tensor:
+        """Scores of all items for users ``[b]``, ``[b, items]``: the order is that of the predictions."""
+        learned = self.learned()
+        if self.is_dot and learned.user_factors is not None and learned.item_factors is not None:
+            # What goes into the sigmoid range, which keeps the order: one matrix product for all users.
+            scored = learned.user_factors[users] @ learned.item_factors.T
+            # A user's own bias moves all items alike.
+            return scored if learned.item_bias is None else scored + learned.item_bias
+        items = torch.arange(self.items_known, device=users.device)
+        rows = self.user_rows(users)
+        return torch.stack(
+            [torch.cat([self.rate(row.expand(len(part), -1), part) for part in items.split(CHUNK)]) for row in rows]
+        )
+
+    def moments(self, rows: Tensor, item: Tensor) -> Moments | None:
+        """How sure it is of the ratings that users with these rows ``[b, d]`` would give the items ``[b]``."""
+        return None
+
+    def baseline(self, rows: np.ndarray, learned: Learned) -> Baseline | None:
+        """What its explanations start from; None if it has no explanation.
+
+        Args:
+            rows: of all users, float32 ``[users, d]``.
+        """
+        if not self.is_dot:
+            return None
+        if learned.item_bias is None:
+            return Baseline(np.zeros(0), np.zeros(0))
+        return Baseline(mean_of(rows[:, -1:]), mean_of(learned.item_bias.detach().reshape(-1, 1).numpy()))
+
+    def terms(self, question: Question) -> Terms | None:
+        """A prediction in terms that sum to it; None if it has no explanation."""
+        return _dot_terms(self, question) if self.is_dot else None
+
+    def dissect(self, users: Tensor, items: Tensor, rating: Tensor) -> Steps | None:
+        """A batch of ratings ``[b]`` step by step, with gradients; None if the steps are not known."""
+        return _dot_steps(self, users, items, rating) if self.is_dot else None
+
+    def new_user(self, items: Tensor, rating: Tensor) -> Tensor | None:
+        """The row ``[d]`` of a user who gave ``items [n]`` these ``rating [n]``; None to have it fitted numerically."""
+        return None
+
+    def pulls(self, items: Tensor, rating: Tensor, item: int) -> Tensor | None:
+        """How much each rating of a folded-in user moves the prediction for ``item``, ``[n]``; None for the generic
+        leave-one-out."""
+        return None
+
+    def row_prior(self) -> RowPrior | None:
+        """Its own distribution of users; None to have it estimated from the trained users' rows."""
+        return None
+
+    def row_slopes(self, items: Tensor) -> Tensor | None:
+        """The gradient of predictions by a user's row, ``[n, d]``, where it is constant; None to have it computed."""
+        return None
+
+
+def _last_step(y_range: tuple[float, float] | None) -> str:
+    return "none" if y_range is None else "sigmoid range ({:g}, {:g})".format(*y_range)
+
+
+def _dot_terms(model: Architecture, question: Question) -> Terms:
+    """The score is a sum already; each part moves the prediction by the mean slope of the last step."""
+    learned, known, item = question.learned, question.baseline, question.item
+    assert learned.item_factors is not None
+    biased, row = len(known.user) > 0, np.asarray(question.row, dtype=np.float64)
+    user, base = row[: len(row) - biased], float(known.user.sum() + known.item.sum())
+    products = user * learned.item_factors[item].detach().numpy()
+    raw: list[tuple[str, Kind, float]] = []
+    if biased and learned.item_bias is not None:
+        raw = [
+            ("user bias", "user bias", float(row[-1] - known.user[0])),
+            (f"{question.noun} bias", "item bias", float(learned.item_bias[item]) - float(known.item[0])),
+        ]
+    score = base + math.fsum(part for _, _, part in raw) + math.fsum(products)
+    path = np.array([base, score])
+    slope = float(slopes(path[:1], path[1:], model.y_range)[0])
+    terms = [
+        Term("baseline", "baseline", None, base, float(link(path, model.y_range)[0])),
+        *(Term(name, kind, None, part, part * slope) for name, kind, part in raw),
+        *indexed("factor", "factor", products.tolist(), products * slope),
+    ]
+    start = f"the mean user bias and the mean {question.noun} bias, no factors" if biased else "a score of 0"
+    if model.y_range is None:
+        return Terms(f"The prediction is the sum of its terms; the baseline is {start}.", terms)
+    method = f"Each part of the score moves the prediction in proportion (Aumann-Shapley); the baseline is {start}."
+    return Terms(method, terms, _last_step(model.y_range))
+
+
+def _dot_steps(model: Architecture, users: Tensor, items: Tensor, rating: Tensor) -> Steps:
+    learned = model.learned()
+    assert learned.user_factors is not None
+    assert learned.item_factors is not None
+    user, item = (
+        table.detach()[codes].requires_grad_()
+        for table, codes in ((learned.user_factors, users), (learned.item_factors, items))
+    )
+    product = user * item
+    dot = score = product.sum(dim=1)
+    user_bias = item_bias = None
+    if learned.user_bias is not None and learned.item_bias is not None:
+        user_bias, item_bias = learned.user_bias[users], learned.item_bias[items]
+        score = dot + user_bias + item_bias
+    prediction = sigmoid_range(score, model.y_range)
+    losses = F.mse_loss(prediction, rating, reduction="none")
+    return Steps(user, item, score, prediction, losses, product, dot, user_bias, item_bias)
 
 
 class DotProduct(Architecture):
@@ -221,11 +368,11 @@ class EmbeddingDotBias(Architecture):
 class FeatureSum(nn.Module):
     """What the features of one side add to its factors and biases: ``[b] -> [b, k], [b, 1]``.
 
-    A row's features are summed and divided by the root of their number, so that the sum is as large for one of many
-    features as for one of few.
+    A row's features are summed and divided by the root of their number, so that rows with many features get sums as
+    large as rows with few.
     """
 
-    codes: Tensor  # int32 [rows, most], kept with the weights: a trained model needs no data set
+    codes: Tensor  # int32 [rows, most], kept with the weights, so that a trained model needs no data set
 
     def __init__(self, codes: Tensor, factors: int) -> None:
         super().__init__()
@@ -250,9 +397,9 @@ class FeatureSum(nn.Module):
 class Hybrid(DotProductBias):
     """Model 4 with side features: a user's or an item's factors and bias are its own plus those of its features.
 
-    As in LightFM (Kula 2015), but for the identities' beginning at zero: a row that was never trained on then stays
-    there, for nothing but decay reaches it, and is predicted from its features alone. Rows without features begin, and
-    a data set without features is, as in model 4.
+    This is LightFM (Kula 2015), except that the identities start at zero: a row without training ratings then stays at
+    zero and is predicted from its features alone. Rows without features start as in model 4, and a data set without
+    features gives model 4.
     """
 
     uses_features = True
@@ -332,6 +479,66 @@ class CollabNN(Architecture):
     def learned(self) -> Learned:
         return Learned(self.user_factors.weight, self.item_factors.weight)
 
+    def baseline(self, rows: np.ndarray, learned: Learned) -> Baseline | None:
+        if not all(isinstance(layer, (nn.Linear, nn.ReLU, nn.BatchNorm1d)) for layer in self.layers):
+            return None  # the gradients of other layers cannot be integrated exactly
+        return Baseline(mean_of(rows), mean_of(self.item_factors.weight.detach().numpy()))
+
+    def terms(self, question: Question) -> Terms | None:
+        """Integrated gradients over both embeddings, piece by piece of the line on which the network is linear."""
+        known, row = question.baseline, np.asarray(question.row, dtype=np.float64)
+        layers = copy.deepcopy(self.layers).double().eval()
+        start = torch.from_numpy(np.concatenate((known.user, known.item)))
+        end = torch.from_numpy(np.concatenate((row, self.item_factors.weight[question.item].detach().numpy())))
+        t, scores = linear_pieces(layers, start, end)
+        middles = torch.lerp(start, end, ((t[:-1] + t[1:]) / 2).unsqueeze(1)).requires_grad_()
+        with torch.enable_grad():
+            (gradient,) = torch.autograd.grad(layers(middles).sum(), middles)
+        lengths, by_piece = t.diff().numpy(), gradient.numpy()
+        moved = (end - start).numpy()
+        raw = lengths @ by_piece * moved
+        stars = (lengths * slopes(scores[:-1], scores[1:], self.y_range)) @ by_piece * moved
+        users, noun = len(row), question.noun
+        terms = [
+            Term("baseline", "baseline", None, float(scores[0]), float(link(scores, self.y_range)[0])),
+            *indexed("user", "user factor", raw[:users].tolist(), stars[:users]),
+            *indexed("item", f"{noun} factor", raw[users:].tolist(), stars[users:]),
+        ]
+        method = (
+            "Integrated gradients over both embeddings, exact; the baseline is the average user with the average "
+            f"{noun}."
+        )
+        return Terms(method, terms, _last_step(self.y_range))
+
+    def dissect(self, users: Tensor, items: Tensor, rating: Tensor) -> Steps | None:
+        user, item = (
+            table.weight.detach()[codes].requires_grad_()
+            for table, codes in ((self.user_factors, users), (self.item_factors, items))
+        )
+        values, active = torch.cat((user, item), dim=1), []
+        for layer in self.layers:
+            values = layer(values)
+            if isinstance(layer, nn.ReLU):
+                active.append((values > 0).sum(dim=1))
+        score = values.squeeze(1)
+        prediction = sigmoid_range(score, self.y_range)
+        return Steps(
+            user,
+            item,
+            score,
+            prediction,
+            F.mse_loss(prediction, rating, reduction="none"),
+            active=torch.stack(active, dim=1),
+            layers=tuple(map(_in_words, self.layers)),
+        )
+
+
+def _in_words(layer: nn.Module) -> str:
+    """A layer of a network: ``Linear 176 -> 100``, else its class."""
+    if isinstance(layer, nn.Linear):
+        return f"Linear {layer.in_features} -> {layer.out_features}"
+    return type(layer).__name__
+
 
 class EmbeddingNN(CollabNN):
     """fastai's ``use_nn=True``: two hidden layers, each Linear without bias, ReLU, BatchNorm."""
@@ -400,4 +607,55 @@ class SoftmaxDot(Architecture):
             self.item_factors.weight,
             by_user - by_user.mean(),
             by_item - by_item.mean(),
+        )
+
+    def baseline(self, rows: np.ndarray, learned: Learned) -> Baseline | None:
+        return Baseline(mean_of(rows[:, -len(self.levels) :]), mean_of(self.item_bias.weight.detach().numpy()))
+
+    def terms(self, question: Question) -> Terms | None:
+        """Each term is a vector of logits, weighed by the expectation's gradient averaged over the path."""
+        known, row, noun = question.baseline, np.asarray(question.row, dtype=np.float64), question.noun
+        levels = self.levels.numpy().astype(np.float64)
+        weight, bias = (p.detach().numpy().astype(np.float64) for p in (self.classify.weight, self.classify.bias))
+        user, user_logits = np.split(row, [len(row) - len(levels)])
+        products = user * self.item_factors.weight[question.item].detach().numpy()
+        base = bias + known.user + known.item
+        by_user = user_logits - known.user
+        by_item = self.item_bias.weight[question.item].detach().numpy() - known.item
+        gradient = mean_gradient(base, base + by_user + by_item + weight @ products, levels)
+        terms = [
+            Term("baseline", "baseline", None, None, float(softmax(base) @ levels)),
+            Term("user bias", "user bias", None, None, float(gradient @ by_user)),
+            Term(f"{noun} bias", "item bias", None, None, float(gradient @ by_item)),
+            *indexed("factor", "factor", [None] * len(products), gradient @ weight * products),
+        ]
+        method = (
+            "The logits move the expected rating along the straight line from the baseline, each term by its share "
+            f"(Aumann-Shapley); the baseline is the mean logits of users and {noun}s, no factors."
+        )
+        return Terms(method, terms, f"expectation over the softmax of {levels[0]:g}..{levels[-1]:g}")
+
+    def dissect(self, users: Tensor, items: Tensor, rating: Tensor) -> Steps | None:
+        user, item = (
+            table.weight.detach()[codes].requires_grad_()
+            for table, codes in ((self.user_factors, users), (self.item_factors, items))
+        )
+        product = user * item
+        dot = self.classify(product)
+        user_bias, item_bias = self.user_bias.weight[users], self.item_bias.weight[items]
+        score = dot + user_bias + item_bias
+        losses = F.cross_entropy(score, torch.bucketize(rating, self.levels), reduction="none")
+        return Steps(
+            user,
+            item,
+            score,
+            self.expected(score),
+            losses,
+            product,
+            dot,
+            user_bias,
+            item_bias,
+            probabilities=score.softmax(dim=-1),
+            objective="cross-entropy",
+            levels=tuple(self.levels.tolist()),
         )

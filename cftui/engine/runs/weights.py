@@ -48,8 +48,13 @@ def load_weights(run: RunFolder) -> dict[str, Tensor]:
 
 
 def save_snapshot(run: RunFolder, epoch: int, model: Architecture) -> None:
-    """Keep what the items look like after ``epoch``, in half precision; of a long run, every other epoch is let go."""
+    """Keep the item factors and biases after ``epoch``, in half precision; long runs keep every other snapshot.
+
+    A model without factors has no snapshots.
+    """
     learned = model.learned()
+    if learned.item_factors is None:
+        return
     tensors = {"item_factors": learned.item_factors}
     if learned.item_bias is not None:
         tensors["item_bias"] = learned.item_bias

@@ -301,7 +301,7 @@ class SearchScreen(ModelRoom):
         from cftui.analysis.users.people import pulls
 
         try:
-            found = explain(opened.model, who.row, self.item, opened.average, who)
+            found = explain(opened.model, who.row, self.item, opened.baseline, who)
         except CftuiError as error:
             self.cftui.complain(error)
             return

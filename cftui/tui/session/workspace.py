@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cftui.analysis.explain.explaining import Average
     from cftui.analysis.search import TitleIndex
     from cftui.analysis.trained import TrainedModel
     from cftui.analysis.users.folding import Fitted, Prior
     from cftui.analysis.users.people import Person
     from cftui.data.ratings import Ratings
     from cftui.data.tables import Tables
+    from cftui.engine.models.terms import Baseline
     from cftui.home import Home
 
 
@@ -40,12 +40,12 @@ class OpenModel:
 
     @property
     def name(self) -> str:
-        return self.model.run.name
+        return self.model.name
 
     @cached_property
     def device(self) -> str:
         """What it was trained on: ``cpu``, ``cuda`` ..."""
-        return self.model.run.config().device.split(",")[0][:16]
+        return self.model.device.split(",")[0][:16]
 
     @property
     def index(self) -> TitleIndex:
@@ -73,16 +73,18 @@ class OpenModel:
         return self.model.recipe.fitting.unit
 
     @cached_property
-    def prior(self) -> Prior:
+    def prior(self) -> Prior | None:
+        """The distribution of users that new ones are folded in with; None if the model cannot fold in."""
         from cftui.analysis.users import folding
 
-        return folding.prior(self.model)
+        return folding.prior(self.model) if self.model.module.folds_in else None
 
     @cached_property
-    def average(self) -> Average:
+    def baseline(self) -> Baseline | None:
+        """What its explanations start from; None if it has no explanation."""
         from cftui.analysis.explain import explaining as explain
 
-        return explain.average(self.model)
+        return explain.baseline(self.model)
 
     @cached_property
     def epochs(self) -> list[int]:
@@ -91,6 +93,8 @@ class OpenModel:
 
         from cftui.engine.runs.weights import snapshots
 
+        if self.model.run is None or not self.model.has_factors:
+            return []
         kept = list(snapshots(self.model.run))
         if kept and np.allclose(self.model.at_epoch(kept[-1]).item_factors, self.model.item_factors, atol=1e-3):
             kept.pop()
@@ -124,5 +128,7 @@ class OpenModel:
 
     def prepare(self) -> None:
         """Find what the first key press would otherwise have to wait for; for a thread."""
-        _ = self.ratings.by_item, self.ratings.by_user, self.ratings.levels, self.model.unit_factors, self.biases
-        _ = self.model.kinds, self.model.index, self.prior, self.average, self.epochs
+        _ = self.ratings.by_item, self.ratings.by_user, self.ratings.levels, self.biases
+        _ = self.model.kinds, self.model.index, self.prior, self.baseline, self.epochs
+        if self.model.has_factors:
+            _ = self.model.unit_factors

@@ -11,10 +11,10 @@ from cftui.errors import CftuiError
 
 if TYPE_CHECKING:
     from cftui.analysis.explain.explaining import Explanation
-    from cftui.analysis.explain.terms import Term
     from cftui.analysis.ranking import About
     from cftui.analysis.trained import TrainedModel
     from cftui.analysis.users.people import Person
+    from cftui.engine.models.terms import Term
 
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
 

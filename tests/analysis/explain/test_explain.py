@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from cftui.analysis.explain.explaining import Explanation, average, explain
+from cftui.analysis.explain.explaining import Explanation, baseline, explain
 from cftui.analysis.trained import TrainedModel
 from cftui.engine.models.architectures import Architecture, Hybrid, Learned, Shape
 from cftui.engine.models.recipes import RECIPES
@@ -206,7 +206,7 @@ def test_integrated_gradients_are_brute_force(name: str, models) -> None:
     row = model.user_rows[8]
     if name.startswith("wild"):
         # The case is worth trying only if many units of the first layer differ between the two ends.
-        known = average(model)
+        known = baseline(model)
         ends = np.stack((np.concatenate((known.user, known.item)), np.concatenate((row, model.item_factors[item]))))
         before = model.module.layers[0](torch.from_numpy(ends).float())
         assert ((before[0] > 0) != (before[1] > 0)).sum() > 20
@@ -245,7 +245,7 @@ def test_the_softmaxs_terms_are_brute_force(name: str, models) -> None:
 @pytest.mark.parametrize("name", [f"wild {name}" for name in NETWORKS])
 def test_what_is_at_its_baseline_contributes_nothing(name: str, models) -> None:
     model = models[name]
-    known = average(model)
+    known = baseline(model)
     row = model.user_rows[6].copy()
     row[2] = known.user[2]
     by_name = {term.name: term for term in explain(model, row, 4).terms}
@@ -263,7 +263,7 @@ def test_what_is_at_its_baseline_contributes_nothing(name: str, models) -> None:
 @pytest.mark.parametrize("name", ["model4", "wild collab", "cross-entropy"])
 def test_the_average_user_without_tastes_is_all_baseline(name: str, models) -> None:
     model = models[name]
-    known = average(model)
+    known = baseline(model)
     row = np.zeros(model.user_rows.shape[1])
     row[-len(known.user) :] = known.user
     terms = explain(model, row, 9).terms

@@ -1,9 +1,9 @@
-"""Why ``bayes`` predicts what it does: the terms of every draw, averaged over the draws.
+"""Explaining a prediction of ``bayes``: the terms of every draw, averaged over the draws.
 
-Of each draw a user's row is a sum, and an item's likewise: the prior's mean, what the implicit set adds to it, what
-side information adds, and what is left, which is the row's own. A bias part is worth itself. A part a of a user's
+In each draw a user's row is a sum, and an item's likewise: the prior's mean, what the implicit set adds to it, what
+side information adds, and the remainder, which is the row's own. A part's bias counts as it is. A part a of a user's
 factors is worth a . (m + q) / 2, with m the mean of the prior of the item's factors q: the value of Aumann and Shapley
-on the straight line from a user and an item of which nothing is known but that they are some.
+on the straight line from a user and an item of which nothing is known.
 """
 
 from __future__ import annotations
@@ -15,16 +15,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cftui.analysis.explain.terms import Kind, Term
+from cftui.engine.models.terms import Kind, Question, Term, Terms
 
 if TYPE_CHECKING:
-    from cftui.analysis.trained import TrainedModel
-    from cftui.analysis.users.people import Person
     from cftui.engine.bayes.posterior import BayesianFactors
 
 
 class Parts(NamedTuple):
-    """What a row is the sum of, float64 ``[S, d]`` each."""
+    """The parts that a row is the sum of, float64 ``[S, d]`` each."""
 
     mean: Tensor
     implicit: Tensor
@@ -33,26 +31,20 @@ class Parts(NamedTuple):
 
 
 def parts(row: Tensor, mean: Tensor, shifts: tuple[Tensor, Tensor]) -> Parts:
-    """Of ``row [S, d]``, given the prior's ``mean [S, d]`` and what it is shifted by, two ``[S, d]``."""
+    """Split ``row [S, d]``, given the prior's ``mean [S, d]`` and its two shifts ``[S, d]``."""
     row, mean, implicit, side = (tensor.double() for tensor in (row, mean, *shifts))
     return Parts(mean, implicit, side, row - mean - implicit - side)
 
 
-def draw_terms(
-    model: TrainedModel, module: BayesianFactors, row: np.ndarray, item: int, who: Person | None
-) -> tuple[str, list[Term]]:
-    """How the terms were found, and the terms.
-
-    Args:
-        row: ``[S (k + 2)]``.
-        who: whose row that is; of nobody in particular, what a set or side information says stays with his own.
-    """
-    k = module.factors
-    user_row = torch.from_numpy(np.asarray(row, dtype=np.float32)).unflatten(0, (module.draws, k + 2))[:, :-1]
-    user = parts(user_row, module.user_prior.mean, _user_shifts(model, module, who))
+def draw_terms(module: BayesianFactors, question: Question) -> Terms:
+    """The terms of a prediction. For nobody in particular, sets and side information stay part of the row's own."""
+    k, item, noun = module.factors, question.item, question.noun
+    row = torch.from_numpy(np.asarray(question.row, dtype=np.float32))
+    user_row = row.unflatten(0, (module.draws, k + 2))[:, :-1]
+    user = parts(user_row, module.user_prior.mean, _user_shifts(module, question))
     shifts = module.item_prior.shifts(item)
     thing = parts(module.items[item, :, :-1], module.item_prior.mean, shifts)
-    # Halfway from the prior's mean to the row: what the other side's factors are worth, part by part.
+    # The other side's factors halfway from the prior's mean to the row weigh each part.
     half = [(side.mean + (side.implicit + side.side + side.own) / 2)[:, :k] for side in (user, thing)]
 
     def worth(part: Tensor, other: Tensor) -> float:
@@ -64,35 +56,35 @@ def draw_terms(
     rows: list[tuple[str, Kind, float]] = [
         ("baseline", "baseline", float(base.mean())),
         ("user bias", "user bias", float(user.own[:, k].mean())),
-        (f"{model.noun} bias", "item bias", float(thing.own[:, k].mean())),
+        (f"{noun} bias", "item bias", float(thing.own[:, k].mean())),
     ]
     if module.user_prior.implicit.shape[1]:
-        rows.append((f"which {model.nouns} the user rated", "implicit", worth(user.implicit, half[1])))
-        rows.append((f"who rated the {model.noun}", "implicit", worth(thing.implicit, half[0])))
+        rows.append((f"which {noun}s the user rated", "implicit", worth(user.implicit, half[1])))
+        rows.append((f"who rated the {noun}", "implicit", worth(thing.implicit, half[0])))
     if module.user_prior.side.shape[1]:
         rows.append(("what is known of the user", "side", worth(user.side, half[1])))
-        rows.append((f"what is known of the {model.noun}", "side", worth(thing.side, half[0])))
+        rows.append((f"what is known of the {noun}", "side", worth(thing.side, half[0])))
     start = rows[0][2]
     score = start + math.fsum(part for _, _, part in rows[1:]) + math.fsum(factors.tolist())
-    low, high = model.rating_range
-    # What lies beyond an end of the scale is cut from all terms in proportion.
+    low, high = question.scale
+    # A score beyond an end of the scale is clipped, and all terms shrink in proportion.
     slope = (min(max(score, low), high) - min(max(start, low), high)) / (score - start) if score != start else 1.0
     terms = [Term("baseline", "baseline", None, start, min(max(start, low), high))]
     terms += [Term(name, kind, None, part, part * slope) for name, kind, part in rows[1:]]
     terms += [Term(f"factor {at}", "factor", at, part, part * slope) for at, part in enumerate(factors.tolist())]
-    # What is not there has nothing to say.
+    # Sets and side information that say nothing are left out.
     terms = [term for term in terms if term.kind in ("baseline", "user bias", "item bias", "factor") or term.stars]
     method = (
         f"The mean over {module.draws} draws, each the sum of its terms (Aumann-Shapley); the baseline is a user and a "
-        f"{model.noun} of which nothing is known."
+        f"{noun} of which nothing is known."
     )
-    return method, terms
+    return Terms(method, terms, f"clipped to {low:g}..{high:g}")
 
 
-def _user_shifts(model: TrainedModel, module: BayesianFactors, who: Person | None) -> tuple[Tensor, Tensor]:
-    if who is None:
-        none = torch.zeros_like(module.user_prior.mean)
-        return none, none
-    if who.trained:
-        return module.user_prior.shifts(model.user_code(who.raw))
-    return module.user_prior.shifts_of_new(torch.from_numpy(np.asarray(who.items, dtype=np.int64)))
+def _user_shifts(module: BayesianFactors, question: Question) -> tuple[Tensor, Tensor]:
+    if question.user is not None:
+        return module.user_prior.shifts(question.user)
+    if question.rated is None:
+        nothing = torch.zeros_like(module.user_prior.mean)
+        return nothing, nothing
+    return module.user_prior.shifts_of_new(torch.from_numpy(np.asarray(question.rated, dtype=np.int64)))
