@@ -43,6 +43,7 @@ def predict(session: Session, title: str, user: str, run_name: str, why: bool, r
     import numpy as np
 
     from cftui.analysis.evaluation.intervals import has_intervals, intervals
+    from cftui.analysis.explain.explaining import explain
 
     model, _, who = load_for(session, run_name, user)
     item = model.item_code(title)
@@ -57,10 +58,11 @@ def predict(session: Session, title: str, user: str, run_name: str, why: bool, r
     if session.json:
         print_json({**model.facts(), **answer, **(_explained(model, who, item) if why else {})})
         return
+    explanation = explain(model, who.row, item, who=who) if why else None
     gave = f" (and gave {given:g})" if given is not None else ""
     print(printable(f"user {who.name} would give {model.titles[item]} {predicted:.2f}{sure}{gave}"))
-    if why:
-        _print_why(model, who, item, rows)
+    if explanation is not None:
+        _print_why(model, who, explanation, rows)
 
 
 def _explained(model: TrainedModel, who: Person, item: int) -> dict[str, Any]:
@@ -78,15 +80,17 @@ def _explained(model: TrainedModel, who: Person, item: int) -> dict[str, Any]:
 
 
 def _pulls(model: TrainedModel, who: Person, item: int) -> pd.DataFrame:
+    """The ratings that move a prediction; none for a model that cannot fold in a user."""
+    import pandas as pd
+
     from cftui.analysis.users.people import pulls
 
+    if not model.module.folds_in:
+        return pd.DataFrame({"code": [], "title": [], "rating": [], "pull": []})
     return pulls(model, who, item)
 
 
-def _print_why(model: TrainedModel, who: Person, item: int, rows: int) -> None:
-    from cftui.analysis.explain.explaining import explain
-
-    explanation: Explanation = explain(model, who.row, item, who=who)
+def _print_why(model: TrainedModel, who: Person, explanation: Explanation, rows: int) -> None:
     print(f"\n{explanation.method}\n")
     table = [{"term": term.name, "raw": term.raw, "stars": term.stars} for term in explanation.grouped(rows)]
     if explanation.raw is None:
@@ -95,7 +99,7 @@ def _print_why(model: TrainedModel, who: Person, item: int, rows: int) -> None:
     print_table(table, {"raw": "+.4f", "stars": "+.4f"})
     steps = "" if explanation.raw is None else f"sum {explanation.raw:+.4f}, then {explanation.link}: "
     print(f"\n{steps}{explanation.prediction:.4f}  (completeness error {explanation.error:+.1e})")
-    pulls = _pulls(model, who, item).head(5)
+    pulls = _pulls(model, who, explanation.item).head(5)
     if len(pulls):
         print("\nthe ratings that change the prediction most (leave-one-out on the folded-in user)\n")
         show(Session(), model, pulls[["pull", "rating", "title", "code"]], {"pull": "+.3f", "rating": "g"})

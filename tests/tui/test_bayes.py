@@ -15,13 +15,13 @@ from textual.widgets import Checkbox, Input, Select
 
 from cftui.analysis import ranking
 from cftui.analysis.evaluation.intervals import NINETY, intervals
-from cftui.engine.models.terms import Term
 from cftui.analysis.trained import TrainedModel
 from cftui.analysis.users import people
 from cftui.cli.train import options_of
 from cftui.cli.train import train as train_verb
 from cftui.engine.models.options import Options
 from cftui.engine.models.recipes import recipe
+from cftui.engine.models.terms import Term
 from cftui.engine.runs.events import History
 from cftui.engine.runs.folder import RunFolder
 from cftui.engine.training import train

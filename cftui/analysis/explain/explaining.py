@@ -116,7 +116,7 @@ def explain(
         )
         answer = model.module.terms(question)
     if answer is None:
-        raise CftuiError(f"no explanation for this model: {model.recipe.name} does not say what its predictions sum up")
+        raise CftuiError(f"no explanation for this model: the architecture of {model.recipe.name} gives no terms")
     prediction = float(model.rate(row, np.array([item]))[0])
     first = [term for term in answer.terms if term.index is None]
     others = sorted((term for term in answer.terms if term.index is not None), key=lambda term: -abs(term.stars))

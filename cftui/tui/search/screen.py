@@ -168,7 +168,8 @@ class SearchScreen(ModelRoom):
     @on(RowList.Selected, "#neighbours")
     def _walk(self, event: RowList.Selected) -> None:
         """From an item to one that is like it, and on."""
-        self._show(int(self._near["code"].iloc[event.index]))
+        if self._near is not None:
+            self._show(int(self._near["code"].iloc[event.index]))
 
     @on(RowList.Selected, "#recommended")
     def _walk_to_recommended(self, event: RowList.Selected) -> None:
@@ -205,14 +206,22 @@ class SearchScreen(ModelRoom):
         except CftuiError as error:
             self.cftui.complain(error)
             return
-        near = ranking.similar(
-            model,
-            self.item,
-            NEIGHBOURS,
-            metric=self.metric,
-            shrink=ranking.SHRINK if self.shrink else 0,
-            only=self._only or ranking.ANY,
-        )
+        pane = self.query_one("#neighbours", RowList)
+        pane.border_title = Content(f"like {plain(model.titles[self.item])}")
+        try:
+            near = ranking.similar(
+                model,
+                self.item,
+                NEIGHBOURS,
+                metric=self.metric,
+                shrink=ranking.SHRINK if self.shrink else 0,
+                only=self._only or ranking.ANY,
+            )
+        except CftuiError as error:
+            self._near = None
+            pane.border_subtitle = ""
+            pane.show_instead(str(error))
+            return
         self._near = near
         score, titles, counts = near[self.metric].to_numpy(), near["title"].to_numpy(), near["ratings"].to_numpy()
 
@@ -220,9 +229,7 @@ class SearchScreen(ModelRoom):
             value = cosine(score[index]) if self.metric == "cosine" else f"{score[index]:.2f}"
             return scored_row(f"{value:>4}", titles[index], counts[index], width)
 
-        pane = self.query_one("#neighbours", RowList)
         pane.show(len(near), render)
-        pane.border_title = Content(f"like {plain(model.titles[self.item])}")
         said = [f"{self.metric}, shrunk" if self.shrink else self.metric, str(self._only or "")]
         if self.cftui.epoch is not None:
             said.append(f"after {opened.unit} {self.cftui.epoch}")
@@ -303,10 +310,14 @@ class SearchScreen(ModelRoom):
         try:
             found = explain(opened.model, who.row, self.item, opened.baseline, who)
         except CftuiError as error:
-            self.cftui.complain(error)
+            self._why = None
+            pane.border_title, pane.border_subtitle = "why", Content(plain(opened.model.titles[self.item]))
+            pane.show_instead(str(error))
             return
-        table = pulls(opened.model, who, self.item, opened.prior, opened.fitted(who)).head(PULLS)
-        rows = list(zip(table["code"], table["title"], table["rating"], table["pull"], strict=True))
+        rows = []
+        if opened.prior is not None:
+            table = pulls(opened.model, who, self.item, opened.prior, opened.fitted(who)).head(PULLS)
+            rows = list(zip(table["code"], table["title"], table["rating"], table["pull"], strict=True))
         # One more of a sampler: what follows from sets and side information is to be seen with the rest as one.
         fewest = FEWEST_TERMS + opened.sure
         room = len(found.terms) if self._all_terms else max(pane.content_size.height - BELOW_TERMS, fewest)
@@ -443,7 +454,9 @@ class SearchScreen(ModelRoom):
     def action_me(self) -> None:
         from cftui.tui.search.me import MeScreen
 
-        if self.cftui.chosen is not None:
+        if self.cftui.chosen is not None and self.cftui.chosen.prior is None:
+            self.notify("not available for this model: it knows only the users it was trained on", severity="warning")
+        elif self.cftui.chosen is not None:
             who = self._who if self._who is not None and not self._who.trained else None
             self.app.push_screen(MeScreen(self.cftui.chosen, who), self._use)
 
@@ -483,6 +496,9 @@ class SearchScreen(ModelRoom):
             what, table = f"recommended-{self.cftui.user}", self._best
         else:
             what, table = f"like-{opened.model.titles[self.item]}", self._near
+        if table is None:
+            self.notify("nothing to write: this model has no neighbours", severity="warning")
+            return
         ask_for_file(self.app, f"{what}.csv", ("csv",), lambda path: write_table(path, table))
 
 

@@ -7,6 +7,7 @@ of a search is most of the time between the key and the screen.
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Callable
 
 from rich.segment import Segment
@@ -38,7 +39,7 @@ class RowList(ScrollView, can_focus=True):
     is on it already: twice to pick, as one looks before one leaps.
 
     Args:
-        placeholder: what an empty list shows, dim.
+        placeholder: what an empty list shows, dimmed; long text is wrapped.
     """
 
     ALLOW_SELECT = False
@@ -103,6 +104,12 @@ class RowList(ScrollView, can_focus=True):
     def cursor(self) -> int | None:
         """Index of the row with the cursor; None if, and only if, there are no rows."""
         return self._cursor
+
+    def show_instead(self, message: str) -> None:
+        """Show no rows but a message, such as why there are none."""
+        drawn, self.placeholder = self._rows_drawn(), message
+        self.show(0, lambda index, width: Text())
+        self.refresh(Region(0, 0, self.size.width, max(drawn, self._rows_drawn())))
 
     def show(self, count: int, render: RenderRow, *, keep: bool = False, announce: bool = False) -> None:
         """Show the rows 0 to ``count - 1``.
@@ -181,8 +188,8 @@ class RowList(ScrollView, can_focus=True):
         return self.scrollable_content_region.height
 
     def _rows_drawn(self) -> int:
-        """Lines that are not blank; the placeholder is one."""
-        return min(max(self._count, 1), self._height)
+        """Lines that are not blank, those of the placeholder included."""
+        return min(max(self._count, len(textwrap.wrap(self.placeholder, max(self._width, 1))), 1), self._height)
 
     def _scroll_to_row(self, top: int) -> None:
         if top != self.scroll_offset.y:
@@ -212,8 +219,8 @@ class RowList(ScrollView, can_focus=True):
         if index < self._count:
             kind = "row-list--cursor" if index == self._cursor else None
             return self._strip(self._render_row(index, width), width, kind)
-        if y == 0 and self.placeholder:
-            return self._strip(Text(self.placeholder), width, "row-list--placeholder")
+        if not self._count and y < len(lines := textwrap.wrap(self.placeholder, width)):
+            return self._strip(Text(lines[y]), width, "row-list--placeholder")
         return Strip.blank(width, self.rich_style)
 
     def _strip(self, text: Text, width: int, kind: str | None) -> Strip:
