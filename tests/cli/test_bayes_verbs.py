@@ -105,7 +105,7 @@ REFUSED = {
         ("train", "bayes", "--data", "tiny", "--sweeps", 9, "--burn-in", 9),
         "burn-in 9 discards all 9 sweeps",
     ),
-    "its anatomy": (("anatomy", "bayes.run"), "bayes is sampled, not trained by gradients; it has no batches"),
+    "its anatomy": (("anatomy", "bayes.run"), "no anatomy for this model: bayes is sampled"),
     "an end of no interval": (
         ("recommend", "--user", 3, "--run", "model4.run", "--by", "lower"),
         "model4 predicts no intervals; bayes does",
