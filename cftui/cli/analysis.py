@@ -18,7 +18,10 @@ from cftui.cli.verb import Finite, Session, Verb, pass_session, rows_option, run
 @click.option("--seed", type=click.IntRange(0), help="Seed of the draw [default: a new draw each time].")
 @pass_session
 def results(session: Session, run_name: str, rows: int, seed: int | None) -> None:
-    """Show random validation ratings beside their predictions (show_results in the chapter)."""
+    """Show validation ratings beside their predictions.
+
+    The ratings are drawn at random, as by show_results in the chapter.
+    """
     from cftui.analysis import ranking
 
     model = load(session, run_name)
@@ -34,9 +37,10 @@ def results(session: Session, run_name: str, rows: int, seed: int | None) -> Non
 @EPOCH
 @pass_session
 def bias(session: Session, run_name: str, rows: int, query: str, csv_file: Path | None, epoch: int | None) -> None:
-    """List the items with the lowest and the highest bias, beside the mean of their ratings.
+    """List the items with the lowest and the highest bias.
 
-    The bias says how well an item is liked after the user and their taste are accounted for.
+    The bias says how well an item is liked once the users who rate it and their tastes are accounted for. The mean of
+    the item's ratings is shown beside it.
     """
     from cftui.analysis import ranking
 
@@ -96,7 +100,7 @@ def similar(
     csv_file: Path | None,
     epoch: int | None,
 ) -> None:
-    """List the items whose factors are most similar to those of TITLE."""
+    """List the items whose factors are most like those of TITLE."""
     from cftui.analysis import ranking
 
     model = load(session, run_name, epoch)
@@ -117,7 +121,10 @@ def similar(
 @run_option
 @pass_session
 def about(session: Session, title: str, run_name: str) -> None:
-    """Show the facts about TITLE: year, genres, tags, mean rating and histogram, bias and its rank."""
+    """Show the facts about TITLE.
+
+    These are its year, genres and tags, the histogram and the mean of its ratings, its bias and the rank of that bias.
+    """
     from cftui.analysis import ranking
 
     model = load(session, run_name)
@@ -149,7 +156,10 @@ def about(session: Session, title: str, run_name: str) -> None:
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the choice of ratings.")
 @pass_session
 def anatomy(session: Session, run_name: str, rows: int, seed: int) -> None:
-    """Show how one batch is fitted, step by step: vectors, dot product, sigmoid range, squared error, gradient."""
+    """Show step by step how one batch of ratings is fitted.
+
+    The steps are vectors, dot product, sigmoid range, squared error and gradient.
+    """
     from cftui.analysis.explain.anatomy import anatomy as take_apart
     from cftui.analysis.explain.anatomy import describe
 

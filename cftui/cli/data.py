@@ -1,4 +1,4 @@
-"""``cftui data``: fetch data sets and look at them."""
+"""``cftui data``: fetch and import data sets, and look at them."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ NAME = click.argument("name", default="ml-100k")
 
 @click.group(cls=Verbs)
 def data() -> None:
-    """Fetch data sets and look at them."""
+    """Fetch and import data sets, and look at them."""
 
 
 @data.command("list")
 @pass_session
 def list_(session: Session) -> None:
-    """The data sets there are, and which are on disk."""
+    """List the data sets, and say which are on disk."""
     rows = [
         {
             "name": known.name,
@@ -44,10 +44,16 @@ def list_(session: Session) -> None:
 
 @data.command()
 @click.argument("name")
-@click.option("--from", "source", metavar="PATH", type=click.Path(path_type=Path), help="A folder or zip you have.")
+@click.option(
+    "--from",
+    "source",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="Read this folder or zip file instead of downloading.",
+)
 @pass_session
 def get(session: Session, name: str, source: Path | None) -> None:
-    """Fetch a data set, unless it is there already."""
+    """Fetch a data set, unless it is on disk already."""
     from cftui.cli.progress import DownloadBar
     from cftui.data.store import sources
 
@@ -61,33 +67,36 @@ def get(session: Session, name: str, source: Path | None) -> None:
 
 @data.command("import")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--name", required=True, help="What --data will call it.")
+@click.option("--name", required=True, help="Name of the data set, for --data.")
 @click.option("--user", metavar="COL", help="Column of the users, by name or by number from 1.")
 @click.option("--item", metavar="COL", help="Column of the items.")
 @click.option("--rating", metavar="COL", help="Column of the ratings: numbers on any scale.")
 @click.option("--time", metavar="COL", help="Column of the times: epoch seconds or milliseconds, or ISO dates.")
-@click.option("--items", metavar="FILE", type=click.Path(path_type=Path), help="A file about the items.")
-@click.option("--item-id", metavar="COL", help="Its column that holds what --item holds.")
-@click.option("--title", metavar="COL", help="Its column of titles.")
-@click.option("--genres", metavar="COL", help="Its column of genres, joined by | or commas.")
-@click.option("--year", metavar="COL", help="Its column of years.")
-@click.option("--noun", default="item", show_default=True, help="What one item is called: book, song, beer.")
-@click.option("--label", metavar="TEXT", help="What the data set is called in a heading [default: its name].")
-@click.option("--delimiter", metavar="D", help="Between columns: a character, ::, or tab [default: guessed].")
-@click.option("--encoding", metavar="E", help="Such as utf-8 or cp1252 [default: guessed].")
+@click.option(
+    "--items", metavar="FILE", type=click.Path(path_type=Path), help="A second file, with facts about the items."
+)
+@click.option("--item-id", metavar="COL", help="Column of --items with the same ids as --item.")
+@click.option("--title", metavar="COL", help="Column of --items with the titles.")
+@click.option("--genres", metavar="COL", help="Column of --items with the genres, separated by | or commas.")
+@click.option("--year", metavar="COL", help="Column of --items with the years.")
+@click.option("--noun", default="item", show_default=True, help="Word for one item, such as book, song or beer.")
+@click.option("--label", metavar="TEXT", help="Name of the data set in headings [default: --name].")
+@click.option("--delimiter", metavar="D", help="Delimiter of the columns: a character, :: or tab [default: guessed].")
+@click.option("--encoding", metavar="E", help="Encoding of the file, such as utf-8 or cp1252 [default: guessed].")
 @click.option(
     "--duplicates",
     type=click.Choice(["last", "mean", "error"]),
     default="last",
     show_default=True,
-    help="Which rating stands when a user rates an item twice: the last in the file, the mean, or none.",
+    help="If a user rates an item twice: keep the last rating in the file, keep the mean, or fail.",
 )
-@click.option("--skip-bad", metavar="N", type=click.IntRange(0), default=0, help="Malformed rows to pass over.")
+@click.option("--skip-bad", metavar="N", type=click.IntRange(0), default=0, help="Skip up to N malformed rows.")
 @pass_session
 def import_(session: Session, file: Path, name: str, **asked: Any) -> None:
-    """Import ratings of your own: CSV, TSV, JSON lines or Parquet, compressed or not.
+    """Import a file of ratings as a data set.
 
-    Delimiter, encoding and columns are guessed from the header and the first rows, and said; an option overrides each.
+    FILE is CSV, TSV, JSON lines or Parquet, compressed or not. Delimiter, encoding and columns are guessed from the
+    header and the first rows. The guesses are printed as options; give an option to correct its guess.
     """
     from cftui.data.formats.importing import Asked, import_ratings
 
@@ -103,7 +112,10 @@ def import_(session: Session, file: Path, name: str, **asked: Any) -> None:
 @click.argument("name")
 @pass_session
 def rm(session: Session, name: str) -> None:
-    """Delete a data set from disk. Runs trained on it stay, but need it to be read."""
+    """Delete a data set from disk.
+
+    Runs that were trained on it stay, but most verbs need the data set to read them.
+    """
     folder = catalog.remove(name, session.home)
     print_json({"name": name, "removed": str(folder)}) if session.json else narrate(f"removed {folder}")
 
@@ -115,15 +127,17 @@ def rm(session: Session, name: str) -> None:
     type=HyperParameter(Options.option("seed")),
     default=0,
     show_default=True,
-    help="Another seed, other ratings.",
+    help="Seed of the ratings.",
 )
-@click.option("--scale", type=float, default=1.0, show_default=True, help="Multiplies users, items and ratings.")
+@click.option(
+    "--scale", type=float, default=1.0, show_default=True, help="Factor for the numbers of users, items and ratings."
+)
 @pass_session
 def synth(session: Session, shape: str, seed: int, scale: float) -> None:
-    """Make ratings in the shape of a published data set.
+    """Make synthetic ratings in the shape of a published data set.
 
-    They have long tails, planted biases and factors, and noise, so that the lowest RMSE that a model can reach is
-    known. The data set is called synth- and the shape; another seed or scale replaces it.
+    They have long tails, and follow from known biases, factors and noise, so the lowest RMSE that a model can reach is
+    known. The name of the data set is synth- and the shape; another seed or scale replaces it.
     """
     from cftui.data.synth import making
 
@@ -138,10 +152,10 @@ def synth(session: Session, shape: str, seed: int, scale: float) -> None:
 
 @data.command()
 @NAME
-@click.option("--duplicates", is_flag=True, help="List the titles that stand more than once.")
+@click.option("--duplicates", is_flag=True, help="List the duplicate titles.")
 @pass_session
 def stats(session: Session, name: str, duplicates: bool) -> None:
-    """How many ratings, users and items; the scale, the density, the dates."""
+    """Show the size, rating scale, density and dates of a data set."""
     from cftui.data import statistics
 
     tables = catalog.open_tables(name, session.home)
@@ -161,7 +175,7 @@ def stats(session: Session, name: str, duplicates: bool) -> None:
 
 
 def readable(facts: dict[str, Any], noun: str) -> dict[str, str]:
-    """The facts in a person's words, items named as the data set names them."""
+    """Return the facts by their labels, with the data set's word for items."""
 
     def spread(key: str) -> str:
         return "{min} to {max}, median {median}".format(**facts[key])
@@ -170,9 +184,9 @@ def readable(facts: dict[str, Any], noun: str) -> dict[str, str]:
         "data set": facts["label"],
         "ratings": f"{facts['ratings']:,}",
         "users": f"{facts['users']:,}",
-        f"{noun}s": f"{facts['items']:,} ids, {facts['titles']:,} titles ({facts['duplicate_titles']} stand twice)",
+        f"{noun}s": f"{facts['items']:,} ids, {facts['titles']:,} titles ({facts['duplicate_titles']} duplicates)",
         "density": f"{facts['density']:.2%}",
-        "rated": f"{facts['rating_min']}-{facts['rating_max']}, mean {facts['rating_mean']:.2f}",
+        "rating scale": f"{facts['rating_min']}-{facts['rating_max']}, mean {facts['rating_mean']:.2f}",
         "ids": "consecutive, no gaps" if facts["ids_consecutive"] else "with gaps",
         "from": f"{facts['first'][:10]} to {facts['last'][:10]}" if facts["first"] else "no times",
         "per user": spread("ratings_per_user"),
@@ -185,7 +199,7 @@ def readable(facts: dict[str, Any], noun: str) -> dict[str, str]:
 @rows_option(5)
 @pass_session
 def head(session: Session, name: str, rows: int) -> None:
-    """The first ratings, merged with their titles."""
+    """Show the first ratings, with their titles."""
     from cftui.data import statistics
 
     table = records(statistics.head(catalog.open_tables(name, session.home), rows))
@@ -194,16 +208,19 @@ def head(session: Session, name: str, rows: int) -> None:
 
 @data.command()
 @NAME
-@click.option("--users", type=click.IntRange(1), default=10, show_default=True, help="Rows of the window.")
-@click.option("--items", type=click.IntRange(1), default=10, show_default=True, help="Columns of the window.")
-@click.option("--from-user", type=click.IntRange(0), default=0, help="Users to pass over.")
-@click.option("--from-item", type=click.IntRange(0), default=0, help="Items to pass over.")
-@click.option("--densest", is_flag=True, help="Order by number of ratings instead of by id.")
+@click.option("--users", type=click.IntRange(1), default=10, show_default=True, help="Number of rows.")
+@click.option("--items", type=click.IntRange(1), default=10, show_default=True, help="Number of columns.")
+@click.option("--from-user", type=click.IntRange(0), default=0, help="Number of users to skip.")
+@click.option("--from-item", type=click.IntRange(0), default=0, help="Number of items to skip.")
+@click.option("--densest", is_flag=True, help="Order users and items by their number of ratings instead of by id.")
 @pass_session
 def crosstab(
     session: Session, name: str, users: int, items: int, from_user: int, from_item: int, densest: bool
 ) -> None:
-    """A window of the user x item table, blank where there is no rating."""
+    """Show a part of the user x item table of ratings.
+
+    A cell without a rating is blank.
+    """
     from cftui.data import statistics
 
     tables = catalog.open_tables(name, session.home)

@@ -1,4 +1,4 @@
-"""``cftui eval RECIPE --folds``: how good a recipe is, fold by fold."""
+"""``cftui eval RECIPE --folds``: the cross-validation of a recipe."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 OFFICIAL = "official"
 SCORES = ("mse", "rmse", "mae", "seconds")
 COVERAGE = "in 90 %"
-# Width and format of each score, and of the coverage.
+# Width and format of each score and of the coverage.
 CELLS = (*((11, ".6f"),) * 3, (9, ".2f"), (9, ".1%"))
 
 
 class Folds(click.ParamType):
-    """A number of random folds, or ``official``."""
+    """The type of ``--folds``: a number of random folds, or ``official``."""
 
     name = "folds"
 
@@ -53,11 +53,14 @@ def evaluate_folds(
     ranking: dict[str, Any] | None,
     stop_requested: StopRequested,
 ) -> None:
-    """Train and score ``chosen`` on each fold, print a row as each ends, then what they come to.
+    """Train and score ``chosen`` on each fold; print a row per fold, then the mean and the standard deviation.
 
     Args:
-        folds: how many random ones, or ``official``.
-        ranking: options of ``evaluate_rankings``, None not to judge any lists.
+        folds: the number of random folds, or ``official``.
+        ranking: the options of ``evaluate_rankings``, or None to score no ranked lists.
+
+    Raises:
+        click.exceptions.Exit: a stop was requested before the last fold.
     """
     import numpy as np
 
@@ -74,13 +77,13 @@ def evaluate_folds(
     else:
         parts, count, kind = splits.official_folds(ratings), len(ratings.known_splits), OFFICIAL
     if ranking is not None and ranking["relevant"] is not None:
-        # Each rating validates in one of them.
+        # Every rating is a validation rating in one of the folds.
         evaluation.check_threshold(ratings, np.arange(len(ratings)), ranking["relevant"])
     facts = {"recipe": chosen.name, "data": data, "kind": kind, "folds": count}
     headed = False
 
     def head(fold: Split) -> None:
-        """Above the first row, once nothing can be wrong with the options any more."""
+        """Print the heading before the first row, when the options are known to be valid."""
         nonlocal headed
         if not headed and not session.json:
             narrate(
@@ -124,12 +127,12 @@ def evaluate_folds(
 
 
 def _lists(found: list[FoldScore[Evaluation]]) -> list[Evaluation]:
-    """What there is to say of the folds' lists: nothing of a fold without anything relevant."""
+    """Return the evaluations of the ranked lists, without folds that have no relevant ratings."""
     return [fold.judged for fold in found if fold.judged and fold.judged.users]
 
 
 def _rankings(found: list[Evaluation]) -> dict[str, dict[str, float]]:
-    """By scorer, each metric's mean over the folds."""
+    """Return the mean over the folds of each metric, by scorer."""
     metrics = {name: [one.rankings[name].as_json() for one in found] for name in found[0].rankings}
     return {
         name: {metric: statistics.fmean(one[metric] for one in ones) for metric in ones[0]}
@@ -144,7 +147,7 @@ def _numbers(fold: FoldScore) -> dict[str, float]:
 
 
 def _summary(found: list[FoldScore]) -> tuple[dict[str, float], dict[str, float]]:
-    """Mean and standard deviation (n - 1) of each score; NaN where there are too few folds for it."""
+    """Return the mean and the standard deviation (n - 1) of each score, NaN if there are too few folds."""
     columns = {name: [_numbers(fold)[name] for fold in found] for name in (_numbers(found[0]) if found else SCORES)}
     mean = {name: statistics.fmean(values) if found else float("nan") for name, values in columns.items()}
     sd = {name: statistics.stdev(values) if len(found) > 1 else float("nan") for name, values in columns.items()}
@@ -152,7 +155,7 @@ def _summary(found: list[FoldScore]) -> tuple[dict[str, float], dict[str, float]
 
 
 def _row(name: str, ratings: str, *scores: float | str) -> str:
-    """Of the fold called ``name``: the numbers of ``_numbers``, or what these are called."""
+    """Format a row: the name of a fold, its number of ratings and its scores; or the heading of these."""
     cells = [
         f"{score if isinstance(score, str) else format(score, spec):>{width}}"
         for score, (width, spec) in zip(scores, CELLS, strict=False)
@@ -168,7 +171,7 @@ def _in_words(mean: dict[str, float], sd: dict[str, float]) -> str:
 
 
 def print_rankings(by_scorer: dict[str, dict[str, float]], k: int) -> None:
-    """The metrics of each scorer, a row each."""
+    """Print the metrics of the ranked lists, a row for each scorer."""
     table = [
         {"ranked by": name, **{f"{metric}@{k}": value for metric, value in one.items()}}
         for name, one in by_scorer.items()

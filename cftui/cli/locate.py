@@ -12,7 +12,7 @@ from cftui.cli.verb import Session, Verb, pass_session
 @click.command(cls=Verb)
 @pass_session
 def locate(session: Session) -> None:
-    """Print the paths of data sets, runs, profiles, configuration, state and log."""
+    """Print where data sets, runs, profiles, settings and logs are."""
     home = session.home
     paths = {
         "data sets": home.data,

@@ -82,10 +82,10 @@ def pca(
     picture: Path | None,
     colour: str,
 ) -> None:
-    """Map the items on the first two principal components of their factors, and list the farthest in each quadrant.
+    """Map the items on two principal components of their factors.
 
-    The CSV has the columns of the chapter: 0 and 1 (coordinates), 2 (distance from the origin), 3 (quadrant), and the
-    title.
+    The output lists the items that are farthest from the origin in each quadrant. The CSV has the columns of the
+    chapter: 0 and 1 (coordinates), 2 (distance from the origin), 3 (quadrant), and the title.
     """
     from cftui.analysis.maps import components
     from cftui.analysis.maps import mapping as maps
@@ -218,7 +218,10 @@ def _draw(model: TrainedModel, shown: ItemMap, labelled: list[int], path: Path, 
 )
 @pass_session
 def export(session: Session, run_name: str, form: str, target: Path | None) -> None:
-    """Write factors and biases with their titles, for pandas, numpy, torch or TensorBoard's projector."""
+    """Write factors and biases, with their titles, to files.
+
+    The formats suit pandas, numpy, torch and TensorBoard's projector.
+    """
     from cftui.analysis.exports import export as write
 
     model = load(session, run_name)

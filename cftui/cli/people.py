@@ -123,7 +123,11 @@ def recommend(
     by: Any,
     csv_file: Path | None,
 ) -> None:
-    """List the items with the highest predictions that a user has not rated. A bayes run adds 90 % intervals."""
+    """Recommend items to a user.
+
+    These are the items with the highest predictions among those that the user has not rated. A bayes run adds 90 %
+    intervals.
+    """
     from cftui.analysis import ranking
 
     model, _, who = load_for(session, run_name, user)
@@ -145,9 +149,9 @@ def _shown(table: pd.DataFrame) -> pd.DataFrame:
 @rows_option(20)
 @pass_session
 def users(session: Session, query: tuple[str, ...], run_name: str, rows: int) -> None:
-    """List users by id, age (25 or 20-29), gender or occupation, and the saved profiles.
+    """List the users who match QUERY, and the saved profiles.
 
-    A user must match every word of QUERY.
+    A user must match every word of QUERY: an id, an age (25 or 20-29), a gender or an occupation.
     """
     from cftui.analysis.users import people, profiles
 
@@ -182,7 +186,7 @@ def users(session: Session, query: tuple[str, ...], run_name: str, rows: int) ->
 @rows_option(10)
 @pass_session
 def user(session: Session, user: str, run_name: str, rows: int) -> None:
-    """Show the facts about USER: their ratings, and their taste by genre."""
+    """Show the ratings of USER and their taste by genre."""
     from cftui.analysis.users import people
 
     model, ratings, who = load_for(session, run_name, user)
@@ -225,7 +229,10 @@ def _print_person(session: Session, model: TrainedModel, who: Person, rows: int,
 def foldin(
     session: Session, file: Path, run_name: str, rows: int, min_ratings: int, genre: str, by: Any, name: str
 ) -> None:
-    """Recommend to a new user from FILE, a CSV with the columns title and rating, without training again."""
+    """Recommend items to a new user, without training again.
+
+    FILE is a CSV of the user's ratings, with the columns title and rating.
+    """
     from cftui.analysis import ranking
     from cftui.analysis.users import people, profiles
 

@@ -1,4 +1,4 @@
-"""``cftui runs``: the training runs on this machine."""
+"""``cftui runs``: the training runs in the home."""
 
 from __future__ import annotations
 
@@ -18,10 +18,13 @@ FOLLOW_SECONDS = 0.25
 
 
 @click.group(cls=Verbs, invoke_without_command=True, params=[home_option()])
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text, errors and narration included.")
 @click.pass_context
 def runs(context: click.Context, as_json: bool) -> None:
-    """List the runs, newest last; or show, resume, stop or remove one."""
+    """List the runs, or do something with one of them.
+
+    Without a command, this lists the runs, newest last.
+    """
     session = context.ensure_object(Session)
     session.json = session.json or as_json
     if context.invoked_subcommand is None:
@@ -44,7 +47,7 @@ def _list(session: Session) -> None:
 @RUN
 @pass_session
 def show(session: Session, run_name: str) -> None:
-    """One run: its settings and its epoch table."""
+    """Show the settings and the epoch table of a run."""
     from cftui.engine.runs.folder import find
 
     run = find(session.home, run_name)
@@ -83,7 +86,11 @@ def show(session: Session, run_name: str) -> None:
 @RUN
 @pass_session
 def attach(session: Session, run_name: str) -> None:
-    """Follow a run from its first epoch until it ends; any number may watch. Ctrl+C leaves, the run goes on."""
+    """Follow a run until it ends.
+
+    The output begins with the first epoch. Ctrl+C ends the output and not the run. Several terminals may follow one
+    run.
+    """
     import time
 
     from cftui.engine.runs.events import EventReader, History
@@ -103,7 +110,7 @@ def attach(session: Session, run_name: str) -> None:
             return
         if status not in LIVE and not events:
             why = run.obituary(history)
-            raise CftuiError(f"run {run.name} is {status} ({why}); go on with: cftui runs resume {run.name}")
+            raise CftuiError(f"run {run.name} is {status} ({why}); continue it with: cftui runs resume {run.name}")
         time.sleep(FOLLOW_SECONDS)
 
 
@@ -116,10 +123,13 @@ def attach(session: Session, run_name: str) -> None:
     type=HyperParameter(GradientOptions.option("epochs")),
     help="How many more epochs or sweeps, for a run that is done.",
 )
-@click.option("--device", default="auto", show_default=True)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
 @pass_session
 def resume(session: Session, run_name: str, more_epochs: int | None, device: str) -> None:
-    """Go on with a run that was stopped or died, exactly where its last checkpoint stands."""
+    """Continue a run that was stopped or has died.
+
+    It continues exactly from its last checkpoint.
+    """
     with stop_requests() as stop_requested:
         from cftui.engine import device as devices
         from cftui.engine.runs.folder import find
@@ -139,7 +149,10 @@ def resume(session: Session, run_name: str, more_epochs: int | None, device: str
 @RUN
 @pass_session
 def stop(session: Session, run_name: str) -> None:
-    """Ask a live run to stop after the batch in hand; what it learned is kept."""
+    """Ask a live run to stop, and keep what it has learned.
+
+    The run stops after its current batch.
+    """
     from cftui.engine.runs.folder import find, request_stop
 
     run = find(session.home, run_name)
@@ -151,7 +164,7 @@ def stop(session: Session, run_name: str) -> None:
 @RUN
 @pass_session
 def rm(session: Session, run_name: str) -> None:
-    """Remove a run and everything it learned."""
+    """Delete a run and everything it has learned."""
     from cftui.engine.runs.folder import find
 
     run = find(session.home, run_name)
@@ -164,13 +177,15 @@ def rm(session: Session, run_name: str) -> None:
 @click.argument("new_name", metavar="NAME")
 @pass_session
 def rename(session: Session, run_name: str, new_name: str) -> None:
-    """Give a run another name."""
+    """Rename a run."""
     from cftui.engine.runs.folder import find
     from cftui.engine.runs.folder import rename as rename_run
 
     run = find(session.home, run_name)
     renamed = rename_run(session.home, run, new_name)
-    print_json({"run": renamed.name, "was": run.name}) if session.json else narrate(f"{run.name} is {renamed.name} now")
+    print_json({"run": renamed.name, "was": run.name}) if session.json else narrate(
+        f"renamed {run.name} to {renamed.name}"
+    )
 
 
 @runs.command()
@@ -178,7 +193,7 @@ def rename(session: Session, run_name: str, new_name: str) -> None:
 @click.argument("second", metavar="RUN")
 @pass_session
 def compare(session: Session, first: str, second: str) -> None:
-    """Where two runs differ: settings and results, side by side."""
+    """Compare the settings and the results of two runs."""
     from cftui.engine.runs.folder import differences, find
 
     rows = differences(find(session.home, first), find(session.home, second))

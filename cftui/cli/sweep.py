@@ -22,12 +22,22 @@ from cftui.errors import CftuiError
     "asked",
     multiple=True,
     metavar="NAME=VALUES",
-    help="What to vary: lr=1e-3,5e-3 tries each, wd=0.05..0.5 is drawn from (with --random). Again for another option. "
-    "[default: weight decay of factors and of biases; bayes: factors]",
+    help="What to vary: lr=1e-3,5e-3 tries both values; wd=0.05..0.5 is a range to draw from with --random. Repeat it "
+    "to vary several options [default: weight decay of factors and of biases; bayes: factors].",
 )
-@click.option("--random", "draws", type=click.IntRange(1, 1000), metavar="N", help="N settings at random, not all.")
+@click.option(
+    "--random",
+    "draws",
+    type=click.IntRange(1, 1000),
+    metavar="N",
+    help="Try N random settings instead of all combinations.",
+)
 @click.option("--split", default="random", show_default=True, help=SPLIT_HELP)
-@click.option("--name", metavar="NAME", help="The runs are NAME-01, NAME-02, ... and NAME-best [default: sweep-....].")
+@click.option(
+    "--name",
+    metavar="NAME",
+    help="Name of the sweep: its runs are NAME-01, NAME-02, ... and NAME-best [default: sweep-....].",
+)
 @training_options
 @pass_session
 def sweep(
@@ -41,11 +51,12 @@ def sweep(
     fast: bool,
     **values: Any,
 ) -> None:
-    """Try RECIPE under many settings; train the best, and score that one on what was held back.
+    """Try RECIPE with many settings, and train it with the best.
 
-    No setting sees the split's validation ratings: each is trained on a random four fifths of its training ratings and
-    judged by the rest of them. Every trial is a run in the run list. With --json, one object a trial, the outcome last.
-    Ctrl+C stops, and names the best so far.
+    No setting sees the validation ratings of the split: each is trained on a random four fifths of the training ratings
+    and scored on the other fifth. The best setting is then trained on all training ratings and scored on the validation
+    ratings. Every trial is a run in the run list. With --json, the output is one object a trial and the outcome last.
+    Ctrl+C stops the sweep and names the best setting so far.
     """
     chosen = recipe(recipe_name)
     options = options_of(chosen, fast, values)
@@ -71,9 +82,9 @@ def sweep(
         winner = sweeps.best(trials, chosen.fitting.score)
         if winner is None:
             if stop_requested():
-                narrate(f"sweep {name} stopped before the first setting was through")
+                narrate(f"sweep {name} stopped before its first setting was done")
                 return
-            raise CftuiError(f"sweep {name}: no setting came to a sound loss; try lower learning rates")
+            raise CftuiError(f"sweep {name}: every setting diverged; try lower learning rates")
         narrate(f"best of {len(trials)}: {winner.run} ({sweeps.as_words(winner.setting)})")
         if stop_requested():
             return
@@ -84,4 +95,4 @@ def sweep(
         outcome = {"run": run.name, "of": winner.run, "setting": winner.setting, "inner_loss": winner.loss}
         print_json({"event": "best", **outcome, "valid_loss": loss})
     elif loss is not None:
-        print(f"{run.name}  {sweeps.as_words(winner.setting):<{width}}  {loss:.6f} on the ratings held back")
+        print(f"{run.name}  {sweeps.as_words(winner.setting):<{width}}  {loss:.6f} on the validation ratings")

@@ -24,7 +24,10 @@ USER = 196
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
 @pass_session
 def tour(session: Session, seed: int, device: str) -> None:
-    """Run the chapter in half a minute: facts, training of model4, biases, similar items, quadrants of the map."""
+    """Run the chapter in half a minute.
+
+    The tour fetches MovieLens 100K, trains model4 on it, and shows biases, similar items, a prediction and the map.
+    """
     import numpy as np
 
     from cftui.analysis import ranking

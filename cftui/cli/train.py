@@ -115,7 +115,7 @@ def options_of(chosen: Recipe, fast: bool, values: dict[str, Any]) -> Options:
 @click.option("--split", default="random", show_default=True, help=SPLIT_HELP)
 @training_options
 @click.option("--name", metavar="RUN", help="Name of the run [default: the recipe and four hex digits].")
-@click.option("--summary", is_flag=True, help="Show the architecture instead of training.")
+@click.option("--summary", is_flag=True, help="Print the layers and parameters instead of training.")
 @pass_session
 def train(
     session: Session,
@@ -129,8 +129,8 @@ def train(
 ) -> None:
     """Train RECIPE and keep it in a run folder.
 
-    Prints the epoch table; with --json, the run's events, one object a line. Ctrl+C or SIGTERM stops after the
-    batch in hand and keeps what was learned; a terminal that goes away stops nothing.
+    The output is the epoch table or, with --json, the events of the run as one object a line. Ctrl+C or SIGTERM stops
+    the run after its current batch and keeps what it has learned. The run continues if its terminal is closed.
     """
     chosen = recipe(recipe_name)
     options = options_of(chosen, fast, values)
@@ -155,9 +155,9 @@ def train(
 
 
 class EventPrinter:
-    """Prints a run as it goes: the chapter's table, or its events as JSON lines.
+    """Prints a run while it trains: the epoch table of the chapter, or its events as JSON lines.
 
-    Once a print fails (the terminal is gone, the pipe is closed) it stays silent: training goes on.
+    After a print fails, because the terminal or the pipe is closed, nothing more is printed and training continues.
     """
 
     def __init__(self, as_json: bool) -> None:
@@ -174,7 +174,7 @@ class EventPrinter:
 
     def _print(self, event: Event) -> None:
         if self._json:
-            # Windows of batch losses are for charts; they stay in the log.
+            # Windows of batch losses are for charts, which read them from the log.
             if event["event"] != "window":
                 print_json(event)
         elif event["event"] == "start" or event["event"] == "resume":
@@ -195,12 +195,12 @@ class EventPrinter:
             which = f"; weights of epoch {kept}" if kept is not None and kept != event["epochs"] - 1 else ""
             narrate(f"run {event['run']} {event['event']}{early} after {event['seconds']:.1f} s of fitting{which}")
         elif event["event"] == "baselines":
-            worth = ", ".join(f"{LINES[name]} {loss:.4f}" for name, loss in event.items() if name in LINES)
-            narrate(f"to beat on this split: {worth}")
+            losses = ", ".join(f"{LINES[name]} {loss:.4f}" for name, loss in event.items() if name in LINES)
+            narrate(f"baselines on this split (MSE): {losses}")
 
 
 def epoch_row(event: EpochEvent) -> str:
-    """A row of the chapter's table, with the root mean squared error."""
+    """Return a row of the chapter's epoch table, with the RMSE added."""
     minutes, seconds = divmod(event["seconds"], 60)
     both = (event["train_loss"], event["valid_loss"])
     losses = "".join(f"{loss:>12.6f}" if loss is not None else f"{'-':>12}" for loss in both)
@@ -208,7 +208,7 @@ def epoch_row(event: EpochEvent) -> str:
     return f"{event['epoch']:>5}{losses}  {rmse:>6}  {int(minutes):02d}:{seconds:04.1f}"
 
 
-# What the baselines are called.
+# The names of the baselines.
 LINES = {"global_mean": "global mean", "bias_only": "bias only", "item_knn": "item kNN"}
 
 
@@ -218,7 +218,11 @@ LINES = {"global_mean": "global mean", "bias_only": "bias only", "item_knn": "it
 @training_options
 @pass_session
 def lr_find(session: Session, recipe_name: str, data_name: str, device: str, fast: bool, **values: Any) -> None:
-    """Try a hundred learning rates on RECIPE and suggest one (fastai's lr_find, valley)."""
+    """Suggest a learning rate for RECIPE.
+
+    It trains on a hundred batches with growing learning rates and picks one from the losses, as fastai's lr_find does
+    with the method valley.
+    """
     chosen = recipe(recipe_name)
     if not chosen.fitting.has_lr_finder:
         raise CftuiError(f"{chosen.name} has no learning rate: it is {chosen.fitting.how}")

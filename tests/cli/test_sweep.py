@@ -38,14 +38,14 @@ def test_as_text_every_setting_has_a_line(cli, tiny_home):
     lines = out.splitlines()
     assert len(lines) == 4
     assert all("lr 0.0" in line for line in lines)
-    assert lines[-1].endswith("on the ratings held back")
+    assert lines[-1].endswith("on the validation ratings")
 
 
 def test_settings_that_all_explode_name_no_best(cli, tiny_home):
     outcome = cli(tiny_home, "sweep", "model1", "--try", "lr=500,600", "--name", "s", *QUICK)
     assert outcome.status == 1
     assert outcome.out.count("diverged") == 2
-    assert "no setting came to a sound loss" in outcome.err
+    assert "every setting diverged" in outcome.err
     assert not (tiny_home.models / "s-best").exists()
 
 
