@@ -264,8 +264,8 @@ class TrainedModel:
             raise CftuiError(f"no user {raw} in {self.data_name}; ids run from {ids[0]} to {ids[-1]}")
         return code
 
-    def item_code(self, wanted: str) -> int:
-        """The item a person means: its key, its title, or words that find one item and no other.
+    def item_code(self, wanted: str | int) -> int:
+        """The item that is meant: by its key, its title, or words that match one item and no other.
 
         Raises:
             CftuiError: nothing fits, or several do (the best known are named).
@@ -273,6 +273,7 @@ class TrainedModel:
         exact = self.items.code(wanted)
         if exact is not None:
             return exact
+        wanted = str(wanted)
         same = [code for code, title in enumerate(self.titles) if code and title == wanted]
         if len(same) == 1:
             return same[0]

@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 
 import click
 
-import cftui
 from cftui.cli import analysis, data, evaluation, locate, maps, people, runs, sweep, tour, train
 from cftui.cli.output import INTERRUPTED_STATUS, USAGE_STATUS, print_error
 from cftui.cli.verb import Session, Verbs, home_option
 from cftui.errors import CftuiError
 from cftui.home import Home
+from cftui.version import __version__
 
 OpenApp = Callable[[Home, bool], int]
 
@@ -28,7 +28,7 @@ def build(open_app: OpenApp) -> click.Group:
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
     @click.option("--ascii", "ascii_only", is_flag=True, help="Draw the app without box, block and braille characters.")
-    @click.version_option(cftui.__version__, prog_name="cftui")
+    @click.version_option(__version__, prog_name="cftui")
     @click.pass_context
     def cli(context: click.Context, ascii_only: bool) -> None:
         """A collaborative-filtering workbench in the terminal.

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cftui.engine.models.paths import linear_pieces, link, mean_gradient, slopes, softmax
-from cftui.engine.models.terms import Baseline, Kind, Question, Steps, Term, Terms, indexed, mean_of
+from cftui.engine.models.terms import Baseline, Kind, Learned, Question, Steps, Term, Terms, indexed, mean_of
 
 # Pairs predicted at a time: bounds the memory, not the result.
 CHUNK = 65_536
@@ -76,15 +76,6 @@ def create_params(*size: int) -> nn.Parameter:
 def embedding_size(rows: int) -> int:
     """fastai's rule of thumb for the width of an embedding with this many rows."""
     return min(600, round(1.6 * rows**0.56))
-
-
-class Learned(NamedTuple):
-    """What can be read off a trained model; each part is None where the architecture does not have it."""
-
-    user_factors: Tensor | None = None  # [users, k_user]
-    item_factors: Tensor | None = None  # [items, k_item]
-    user_bias: Tensor | None = None  # [users]
-    item_bias: Tensor | None = None  # [items]
 
 
 class Moments(NamedTuple):

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from cftui.engine.models.architectures import Learned
-
 Kind = Literal["baseline", "user bias", "item bias", "implicit", "side", "factor", "user", "item", "more"]
+
+
+class Learned(NamedTuple):
+    """What can be read off a trained model; each part is None where the architecture does not have it."""
+
+    user_factors: Tensor | None = None  # [users, k_user]
+    item_factors: Tensor | None = None  # [items, k_item]
+    user_bias: Tensor | None = None  # [users]
+    item_bias: Tensor | None = None  # [items]
 
 
 @dataclass(frozen=True)
