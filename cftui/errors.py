@@ -6,7 +6,7 @@ from typing import Literal
 
 # What went wrong, as a stable word for programs:
 #   error        what was asked is not possible; the message says why
-#   unknown      no data set, run, recipe, title or user has that name
+#   unknown      no data set, run, recipe, split, item or user has that name
 #   ambiguous    several have that name
 #   usage        an option or argument is missing, unknown, or has a value that it cannot have
 #   file         the operating system refused to read or write a file

@@ -261,7 +261,7 @@ class TrainedModel:
         code = self.users.code(raw)
         if code is None:
             ids = self.users.classes[1:]
-            raise CftuiError(f"no user {raw} in {self.data_name}; ids run from {ids[0]} to {ids[-1]}")
+            raise CftuiError(f"no user {raw} in {self.data_name}; ids run from {ids[0]} to {ids[-1]}", kind="unknown")
         return code
 
     def item_code(self, wanted: str | int) -> int:
@@ -282,10 +282,10 @@ class TrainedModel:
             return found[0]
         if found:
             several = "; ".join(self.titles[code] for code in found[:5]) + ("; ..." if len(found) > 5 else "")
-            raise CftuiError(f"{wanted!r} fits several {self.nouns}: {several}")
+            raise CftuiError(f"{wanted!r} fits several {self.nouns}: {several}", kind="ambiguous")
         near = self.index.search(wanted, limit=3)
         hint = f"did you mean {' or '.join(self.titles[c] for c in near)}?" if near else "try fewer letters"
-        raise CftuiError(f"no {self.noun} {wanted!r} in {self.data_name}; {hint}")
+        raise CftuiError(f"no {self.noun} {wanted!r} in {self.data_name}", hint=hint, kind="unknown")
 
     def ratings(self, home: Home) -> Ratings:
         """The ratings it was trained and validated on.

@@ -62,7 +62,8 @@ def split(ratings: Ratings, name: str = "random", seed: int = 0) -> Split:
         return _fold(len(ratings), ratings.known_splits.index(name), len(ratings.known_splits))
     if name in NAMES:
         raise CftuiError(f"{ratings.name} has no official split {name}; use random or time")
-    raise CftuiError(f"no split {name!r}; there is: {', '.join(NAMES)}")
+    hint = f"choose from {', '.join(NAMES)}"
+    raise CftuiError(f"no split {name!r}", hint=hint, option="split", kind="unknown")
 
 
 def folds(ratings: Ratings, k: int, seed: int = 0) -> Iterator[Split]:

@@ -113,7 +113,10 @@ def resume(
         config.check_resumable()
         ratings = open_ratings(home, config.data.name, config.options.item_key)
         if ratings.fingerprint != config.data.fingerprint:
-            raise CftuiError(f"{config.data.name} is no longer the data set that {run.name} was trained on")
+            raise CftuiError(
+                f"{config.data.name} is no longer the data set that {run.name} was trained on",
+                hint="fetch or import that one again, or train a new run",
+            )
         parts = split(ratings, config.options.split, config.options.seed)
         fitter = fitter_for(config.recipe, config.options, ratings, parts, device)
         state = weights.load_checkpoint(run)

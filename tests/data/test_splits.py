@@ -66,7 +66,7 @@ def test_time_breaks_ties_by_file_order(tiny: Ratings) -> None:
 
 
 def test_unknown_split_lists_what_there_is(tiny: Ratings) -> None:
-    with pytest.raises(CftuiError, match=r"no split 'u9'; there is: random, u1, .*time"):
+    with pytest.raises(CftuiError, match=r"no split 'u9'; choose from random, u1, .*time"):
         split(tiny, "u9")
 
 

@@ -62,7 +62,9 @@ def person(model: TrainedModel, ratings: Ratings, home: Home, name: str | int) -
     if name not in saved:
         there = f"; saved profiles: {', '.join(saved)}" if saved else ""
         ids = model.users.classes[1:]
-        raise CftuiError(f"no user {name} in {model.data_name}; ids run from {ids[0]} to {ids[-1]}{there}")
+        raise CftuiError(
+            f"no user {name} in {model.data_name}; ids run from {ids[0]} to {ids[-1]}{there}", kind="unknown"
+        )
     rated = profiles.load(home, str(name), model)
     return folded(model, str(name), rated.items, rated.given)
 

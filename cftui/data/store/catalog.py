@@ -265,7 +265,7 @@ def known(name: str, home: Home | None = None) -> Known:
     names = sorted([*KNOWN, *own])
     # Published names are alike: a near miss of one is not also to be told of the others.
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.8)
-    raise CftuiError(f"no data set {name!r}; {suggestion(name, near or names)}")
+    raise CftuiError(f"no data set {name!r}", hint=suggestion(name, near or names), kind="unknown")
 
 
 def imported(home: Home) -> list[Known]:

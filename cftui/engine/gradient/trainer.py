@@ -62,10 +62,18 @@ class Trainer(Fitter):
     ) -> None:
         super().__init__(recipe, options, ratings, split, device)
         if not len(split.valid) and (options.patience or options.keep_best):
-            raise CftuiError(f"split {split.name} has no validation ratings, which patience and keep_best need")
+            raise CftuiError(
+                f"split {split.name} has no validation ratings, which patience and keep_best need",
+                hint="leave these options out, or choose another split",
+                option="patience" if options.patience else "keep-best",
+            )
         self.steps_per_epoch = len(split.train) // options.bs
         if not self.steps_per_epoch:
-            raise CftuiError(f"batch size {options.bs}: more than the {len(split.train):,} training ratings")
+            raise CftuiError(
+                f"batch size {options.bs}: more than the {len(split.train):,} training ratings",
+                hint="give a smaller --bs",
+                option="bs",
+            )
         self.cycle = (0, self.steps_per_epoch * options.epochs)
         self._ahead: Future[Tensor] | None = None
         if device.type == "cpu" and len(split.train) > AHEAD:

@@ -140,7 +140,8 @@ def recipe(name: str) -> Recipe:
         return RECIPES[name]
     every = all_recipes()
     if name not in every:
-        raise CftuiError(f"no recipe {name!r}; {suggestion(name, list(every))} (cftui train --help lists all)")
+        hint = f"{suggestion(name, list(every))} (cftui train --help lists all)"
+        raise CftuiError(f"no recipe {name!r}", hint=hint, kind="unknown")
     return every[name]
 
 

@@ -236,17 +236,18 @@ def find(home: Home, wanted: str) -> RunFolder:
     names = [run.name for run in runs]
     if wanted == LATEST:
         if not runs:
-            raise CftuiError("no run yet; train one with: cftui train model4")
+            raise CftuiError("no run yet", hint="train one with: cftui train model4", kind="unknown")
         return runs[-1]
     if wanted in names:
         return runs[names.index(wanted)]
     fitting = [run for run in runs if wanted and run.name.startswith(wanted)]
     if len(fitting) > 1:
-        raise CftuiError(f"run {wanted!r} is ambiguous: {', '.join(run.name for run in fitting)}")
+        names = [run.name for run in fitting]
+        raise CftuiError(f"run {wanted!r} is ambiguous: {', '.join(names)}", hint="give more letters", kind="ambiguous")
     if not fitting:
         if (home.models / wanted).is_dir() and wanted:
             raise CftuiError(f"{home.models / wanted / 'run.json'}: no such file; the run folder is incomplete")
-        raise CftuiError(f"no run {wanted!r}; {suggestion(wanted, names)}")
+        raise CftuiError(f"no run {wanted!r}", hint=suggestion(wanted, names), kind="unknown")
     return fitting[0]
 
 
@@ -292,7 +293,8 @@ def summarise(run: RunFolder) -> RunSummary:
 
 def _check_name(home: Home, name: str) -> None:
     if not _NAME.fullmatch(name) or name == LATEST:
-        raise CftuiError(f"run name {name!r}: letters, digits, '.', '_' and '-' only, and not {LATEST!r}")
+        hint = f"use letters, digits, '.', '_' and '-', and not {LATEST!r}"
+        raise CftuiError(f"run name {name!r} is not allowed", hint=hint, option="name")
     if (home.models / name / "run.json").exists():
         raise CftuiError(f"there is a run {name} already; choose another name or remove it: cftui runs rm {name}")
 
