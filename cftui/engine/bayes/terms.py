@@ -9,16 +9,27 @@ on the straight line from a user and an item of which nothing is known.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from cftui.engine.bayes.prior import Prior
 from cftui.engine.models.terms import Kind, Question, Term, Terms
 
-if TYPE_CHECKING:
-    from cftui.engine.bayes.posterior import BayesianFactors
+
+class Draws(Protocol):
+    """The parts of ``BayesianFactors`` that an explanation needs."""
+
+    factors: int
+    offset: Tensor
+    items: Tensor
+    user_prior: Prior
+    item_prior: Prior
+
+    @property
+    def draws(self) -> int: ...
 
 
 class Parts(NamedTuple):
@@ -36,7 +47,7 @@ def parts(row: Tensor, mean: Tensor, shifts: tuple[Tensor, Tensor]) -> Parts:
     return Parts(mean, implicit, side, row - mean - implicit - side)
 
 
-def draw_terms(module: BayesianFactors, question: Question) -> Terms:
+def draw_terms(module: Draws, question: Question) -> Terms:
     """The terms of a prediction. For nobody in particular, sets and side information stay part of the row's own."""
     k, item, noun = module.factors, question.item, question.noun
     row = torch.from_numpy(np.asarray(question.row, dtype=np.float32))
@@ -81,7 +92,7 @@ def draw_terms(module: BayesianFactors, question: Question) -> Terms:
     return Terms(method, terms, f"clipped to {low:g}..{high:g}")
 
 
-def _user_shifts(module: BayesianFactors, question: Question) -> tuple[Tensor, Tensor]:
+def _user_shifts(module: Draws, question: Question) -> tuple[Tensor, Tensor]:
     if question.user is not None:
         return module.user_prior.shifts(question.user)
     if question.rated is None:
