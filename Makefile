@@ -1,5 +1,5 @@
 # make run    set up and open the app (without a terminal: the headless tour)
-# make test   set up and run the whole test suite
+# make test   set up and run the tests, without the slow ones; make test-all runs every test, as CI does
 # make check  set up and run ruff, the types and the import contracts
 # make docs   set up and build the documentation into build/site; fails on a warning or a broken link
 PYTHON ?= python3
@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
-.PHONY: run install data test check format docs docs-serve bench bench-compare clean
+.PHONY: run install data test test-all check format docs docs-serve bench bench-compare clean
 
 run: install data
 	@if [ -t 1 ]; then $(BIN)/cftui; else $(BIN)/cftui tour; fi
@@ -17,11 +17,17 @@ install: $(VENV)/.installed
 data: $(VENV)/.installed
 	@$(BIN)/cftui data get ml-100k >/dev/null
 
-# Every process trains the models its tests share for itself, so more than a few only get in each other's way.
+# Every worker trains the models that its tests share, so more than a few only get in each other's way.
 WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+# More for pytest: make test PYTEST_ARGS=--durations=20
+PYTEST_ARGS ?=
 
 test: $(VENV)/.installed-test data
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(PYTEST) -m "not slow" $(PYTEST_ARGS)
+
+test-all: $(VENV)/.installed-test data
+	$(PYTEST) $(PYTEST_ARGS)
 
 check: $(VENV)/.installed-test
 	$(BIN)/ruff check .

@@ -18,6 +18,7 @@ import statistics
 import sys
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,7 +34,7 @@ from cftui.engine.training import fitter_for, open_ratings
 from cftui.home import Home
 
 # Weight decays tuned on training rows (sweep.py), the chapter's settings else.
-OURS = (
+OURS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("`model4`, the chapter's", "model4", {}),
     ("`model4`, tuned decay", "model4", {"wd": 0.2, "wd_bias": 0.02}),
     ("`hybrid`", "hybrid", {}),

@@ -52,10 +52,9 @@ from markdown import put, table
 
 from cftui.data.ratings import Ratings
 from cftui.data.splits import Split, split
-from cftui.engine.gradient.trainer import Trainer
 from cftui.engine.metrics import predict
 from cftui.engine.models.recipes import RECIPES
-from cftui.engine.training import open_ratings
+from cftui.engine.training import fitter_for, open_ratings
 from cftui.home import Home
 
 CPU = torch.device("cpu")
@@ -68,7 +67,7 @@ Fit = Callable[[Ratings, Split, int], tuple[float, np.ndarray]]
 
 def fit_cftui(batch: int) -> Fit:
     def fit(ratings: Ratings, parts: Split, seed: int) -> tuple[float, np.ndarray]:
-        trainer = Trainer(RECIPES["model4"], RECIPES["model4"].options(bs=batch, seed=seed), ratings, parts, CPU)
+        trainer = fitter_for(RECIPES["model4"], RECIPES["model4"].options(bs=batch, seed=seed), ratings, parts, CPU)
         start = time.perf_counter()
         trainer.fit()
         seconds = time.perf_counter() - start

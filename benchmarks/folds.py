@@ -18,7 +18,7 @@ from markdown import put, table
 
 from cftui.data.splits import official_folds
 from cftui.engine import device
-from cftui.engine.crossval import cross_validate
+from cftui.engine.crossval import FoldScore, cross_validate
 from cftui.engine.models.recipes import RECIPES
 from cftui.engine.training import open_ratings
 from cftui.home import Home
@@ -46,6 +46,7 @@ def main() -> None:
     rows = []
     for name in arguments.recipes:
         scores, seconds = [], []
+        fold: FoldScore[None]
         for fold in cross_validate(RECIPES[name], RECIPES[name].options(), ratings, official_folds(ratings), where):
             scores.append(fold.score.rmse)
             seconds.append(fold.seconds)

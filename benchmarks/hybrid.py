@@ -27,8 +27,7 @@ from markdown import DOCS, put, table
 from cftui.data.ratings import Ratings
 from cftui.data.splits import Split, split
 from cftui.engine import device, metrics
-from cftui.engine.bayes.chain import Chain
-from cftui.engine.gradient.trainer import Trainer
+from cftui.engine.fitting import Fitter
 from cftui.engine.models.recipes import recipe
 from cftui.engine.training import fitter_for, open_ratings
 from cftui.home import Home
@@ -45,11 +44,11 @@ def inner(outer: Split, seed: int) -> Split:
     return Split("inner", train=outer.train[order[cut:]], valid=outer.train[order[:cut]])
 
 
-def squared_errors(trainer: Trainer | Chain, ratings: Ratings, part: Split) -> np.ndarray:
+def squared_errors(trainer: Fitter, ratings: Ratings, part: Split) -> np.ndarray:
     """Of each validation rating ``[n]``."""
     user, item, rating = (column[part.valid] for column in (ratings.user, ratings.item, ratings.rating))
-    tensors = (trainer.model.to("cpu"), *map(torch.from_numpy, (user, item)))
-    return np.square(metrics.predict(*tensors).numpy() - rating, dtype=np.float64)
+    predicted = metrics.predict(trainer.model.to("cpu"), torch.from_numpy(user), torch.from_numpy(item))
+    return np.square(predicted.numpy() - rating, dtype=np.float64)
 
 
 def groups(ratings: Ratings, part: Split) -> dict[str, np.ndarray]:
@@ -74,7 +73,7 @@ def main() -> None:
     everything = open_ratings(Home.find(), arguments.data)
     where = device.choose(arguments.device)
     plain, hybrid, bayes = map(recipe, ("model4", "hybrid", "bayes"))
-    tuned = replace(plain, weight_decay=TUNED[0], bias_decay=TUNED[1])
+    tuned = replace(plain, defaults={**plain.defaults, "wd": TUNED[0], "wd_bias": TUNED[1]})
     likewise = "`model4 --wd {:g} --wd-bias {:g}`".format(*TUNED)
     contestants = [("`model4`", plain, everything), (likewise, tuned, everything), ("`hybrid`", hybrid, everything)]
     if "tags" in everything.item_table:

@@ -24,6 +24,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from markdown import put, table
@@ -55,7 +56,7 @@ def prepare(home: Home, shape: str) -> None:
     if not (home.models / RUN).is_dir():
         words = ["train", "model4", "--data", f"{shapes.PREFIX}{shape}", "--name", RUN, *TRAIN]
         words += ["--bs", str(min(131_072, shapes.shape(shape).ratings // 50))]
-        quiet = {"stdout": subprocess.DEVNULL, "env": environment(home)}
+        quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "env": environment(home)}
         subprocess.run([sys.executable, "-m", "cftui", *words], check=True, **quiet)
         rename_items(home)
 
@@ -135,7 +136,7 @@ def functions(home: Home) -> list[list[str]]:
 
     note("title index, built once", milliseconds(lambda: TitleIndex(model.titles, model.counts), 5))
     ratings, index = model.ratings(home), TitleIndex(model.titles, model.counts)
-    opened = OpenModel(model, ratings, index, home)
+    opened = OpenModel(model, ratings, home)
     opened.prepare()
     random = np.random.default_rng(1)
     chosen = [model.titles[code] for code in random.integers(1, len(model.titles), 100).tolist()]
@@ -144,10 +145,10 @@ def functions(home: Home) -> list[list[str]]:
         ("search, each key of 100 titles with a typo", [with_typo(title, random) for title in chosen]),
     ):
         prefixes = [text[:length] for text in texts for length in range(1, len(text) + 1)]
-        note(name, [milliseconds(lambda prefix=prefix: index.matches(prefix), 1)[0] for prefix in prefixes])
+        note(name, [milliseconds(partial(index.matches, prefix), 1)[0] for prefix in prefixes])
 
     by_count = np.argsort(-model.counts, kind="stable")
-    item, known, average = int(by_count[len(by_count) // 20]), opened.prior, opened.average
+    item, known, baseline = int(by_count[len(by_count) // 20]), opened.prior, opened.baseline
     user = people.person(model, ratings, home, str(model.users.classes[1]))
     busy_code = int(np.bincount(ratings.user).argmax())
     busy = people.person(model, ratings, home, str(model.users.classes[busy_code]))
@@ -156,7 +157,7 @@ def functions(home: Home) -> list[list[str]]:
     repeat("neighbours, Euclidean", lambda: ranking.similar(model, item, 100, metric="euclidean"))
     repeat("about an item", lambda: ranking.about(model, ratings, int(by_count[0])))
     repeat("recommendations", lambda: ranking.recommend(model, user, 100))
-    repeat("explanation, its terms", lambda: explain.explain(model, user.row, item, average))
+    repeat("explanation, its terms", lambda: explain.explain(model, user.row, item, baseline))
     repeat(f"what pulls, {len(user.items):,} ratings", lambda: people.pulls(model, user, item, known))
     repeat(f"what pulls, {len(busy.items):,} ratings", lambda: people.pulls(model, busy, item, known), 2)
     repeat(

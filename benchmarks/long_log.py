@@ -12,12 +12,15 @@ import asyncio
 import tempfile
 import time
 from pathlib import Path
+from typing import Any, cast
 
 from markdown import table
 from textual.widgets import DataTable
 
 from cftui.engine.gradient.trainer import WINDOWS
-from cftui.engine.runs.events import EventWriter, read_history
+from cftui.engine.models.recipes import recipe
+from cftui.engine.runs.config import DataFacts, RunConfig
+from cftui.engine.runs.events import Event, EventWriter, read_history
 from cftui.engine.runs.folder import RunFolder, create, process_identity
 from cftui.home import Home
 from cftui.tui.app import CftuiApp
@@ -26,7 +29,7 @@ from cftui.tui.train.loss_chart import LossChart
 
 def write_log(run: RunFolder, epochs: int, batches: int) -> None:
     steps = epochs * batches
-    facts = {"run": run.name, "recipe": "model4", "epochs": epochs, "steps": steps, "steps_per_epoch": batches}
+    facts: Any = {"run": run.name, "recipe": "model4", "epochs": epochs, "steps": steps, "steps_per_epoch": batches}
     with EventWriter(run.events_file) as log:
         log.write({"event": "start", **facts, "batch_size": 64, "device": "cpu", **process_identity()})
         log.write({"event": "baselines", "global_mean": 1.27, "bias_only": 0.9, "item_knn": 0.84})
@@ -36,11 +39,13 @@ def write_log(run: RunFolder, epochs: int, batches: int) -> None:
             while done + window <= end:
                 done += window
                 loss = 0.8 + 0.4 * window / done
-                scores = {"loss": loss, "mean": loss, "min": loss * 0.6, "max": loss * 1.5, "lr": 5e-3}
-                log.write({"event": "window", "step": done, "epoch": epoch, **scores, "elapsed": done / 4000})
-            scores = {"train_loss": 0.8, "valid_loss": 0.82 + 0.1 / (epoch + 1), "rmse": 0.91, "mae": 0.7}
-            pace = {"seconds": batches / 4000, "elapsed": end / 4000, "ratings_per_second": 250_000.0}
-            log.write({"event": "epoch", "epoch": epoch, "step": end, **scores, **pace})
+                scores: Any = {"loss": loss, "mean": loss, "min": loss * 0.6, "max": loss * 1.5, "lr": 5e-3}
+                log.write(
+                    cast(Event, {"event": "window", "step": done, "epoch": epoch, **scores, "elapsed": done / 4000})
+                )
+            scored: Any = {"train_loss": 0.8, "valid_loss": 0.82 + 0.1 / (epoch + 1), "rmse": 0.91, "mae": 0.7}
+            pace: Any = {"seconds": batches / 4000, "elapsed": end / 4000, "ratings_per_second": 250_000.0}
+            log.write(cast(Event, {"event": "epoch", "epoch": epoch, "step": end, **scored, **pace}))
         log.write({"event": "done", "run": run.name, "step": steps, "epochs": epochs, "valid_loss": 0.82})
 
 
@@ -68,13 +73,9 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         home = Home(Path(scratch))
-        config = {
-            "created": "",
-            "recipe": {"name": "model4"},
-            "options": {"split": "random"},
-            "data": {"name": "ml-100k"},
-        }
-        run = create(home, "long", config, {})
+        row = recipe("model4")
+        data = DataFacts("ml-100k", "movie", "", 100_000, (1.0, 5.0), (1.0, 2.0, 3.0, 4.0, 5.0), 80_000, 20_000)
+        run = create(home, RunConfig("long", "", row, row.options(), data, row.fitting.revision, "cpu", {}), {})
         write_log(run, arguments.epochs, arguments.batches)
         start = time.perf_counter()
         events = read_history(run.events_file)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,7 +38,7 @@ def peers() -> Iterator[tuple[str, Callable[[Ratings, Split], Fitted]]]:
         pass
 
 
-def _surprise(algorithm, ratings: Ratings, part: Split) -> Fitted:
+def _surprise(algorithm: Any, ratings: Ratings, part: Split) -> Fitted:
     from surprise import Trainset
 
     start = time.perf_counter()

@@ -19,10 +19,10 @@ from torch import Tensor
 
 from cftui.data.ratings import Ratings
 from cftui.data.splits import split
-from cftui.engine.gradient.trainer import Trainer
+from cftui.engine.fitting import Fitter
 from cftui.engine.models.architectures import Architecture
 from cftui.engine.models.recipes import RECIPES
-from cftui.engine.training import open_ratings
+from cftui.engine.training import fitter_for, open_ratings
 from cftui.home import Home
 
 CPU = torch.device("cpu")
@@ -36,7 +36,8 @@ def as_it_is(model: Architecture) -> None:
 
 def factors_at_zero(model: Architecture) -> None:
     for factors in model.learned()[:2]:
-        factors.data.zero_()
+        if factors is not None:
+            factors.data.zero_()
 
 
 def cut_start(model: Architecture) -> None:
@@ -48,7 +49,8 @@ def cut_start(model: Architecture) -> None:
 def wide_start(model: Architecture) -> None:
     """Ten times as wide: ``normal_(0, 0.1)``."""
     for factors in model.learned()[:2]:
-        factors.data.mul_(10)
+        if factors is not None:
+            factors.data.mul_(10)
 
 
 def fixed(model: Architecture) -> None:
@@ -57,8 +59,8 @@ def fixed(model: Architecture) -> None:
         parameter.requires_grad_(False)
 
 
-def fitted(name: str, ratings: Ratings, seed: int, change: Change = as_it_is) -> Trainer:
-    trainer = Trainer(RECIPES[name], RECIPES[name].options(seed=seed), ratings, split(ratings, "random", seed), CPU)
+def fitted(name: str, ratings: Ratings, seed: int, change: Change = as_it_is) -> Fitter:
+    trainer = fitter_for(RECIPES[name], RECIPES[name].options(seed=seed), ratings, split(ratings, "random", seed), CPU)
     change(trainer.model)
     if change is not fixed:
         trainer.fit()
@@ -66,7 +68,7 @@ def fitted(name: str, ratings: Ratings, seed: int, change: Change = as_it_is) ->
 
 
 @torch.no_grad()
-def measures(trainer: Trainer, ratings: Ratings, seed: int) -> Measures:
+def measures(trainer: Fitter, ratings: Ratings, seed: int) -> Measures:
     """Of the mean prediction, and of a rating named outright: the likeliest class, or the mean rounded."""
     parts, model = split(ratings, "random", seed), trainer.model.eval()
     user, item, truth = (
@@ -90,7 +92,7 @@ def averaged(found: list[Measures]) -> Measures:
     return {what: statistics.mean(one[what] for one in found) for what in found[0]}
 
 
-def loss(trainer: Trainer) -> float:
+def loss(trainer: Fitter) -> float:
     return trainer.validate().mse
 
 

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,10 +25,9 @@ from markdown import put, table
 
 from cftui.data.splits import split
 from cftui.engine import device
-from cftui.engine.bayes.chain import Chain
 from cftui.engine.fitting import Hooks
 from cftui.engine.models.recipes import recipe
-from cftui.engine.training import open_ratings
+from cftui.engine.training import fitter_for, open_ratings
 from cftui.home import Home
 
 DATA = "synth-ml-25m"
@@ -89,13 +89,13 @@ def measure(share: int, factors: int, where: str) -> dict[str, float]:
     kept = np.random.default_rng(0).random(len(whole.train)) * share < 1
     part = replace(whole, train=whole.train[kept])
     start = time.perf_counter()
-    chain = Chain(chosen, chosen.options(epochs=SWEEPS, factors=factors), ratings, part, device.choose(where))
+    chain = fitter_for(chosen, chosen.options(epochs=SWEEPS, factors=factors), ratings, part, device.choose(where))
     started = time.perf_counter() - start
     seconds: list[float] = []
     chain.fit(Hooks(emit=lambda event: seconds.append(event["seconds"]) if event["event"] == "epoch" else None))
     n, d = chain.train_size, factors + 1
     rows = len(ratings.users) + len(ratings.items)
-    model = chain.model
+    model: Any = chain.model
     features = sum(prior.implicit.shape[1] + prior.side.shape[1] for prior in (model.user_prior, model.item_prior)) / 2
     work = 2 * n * (d * (d + 1) / 2 + 2 * d) + rows * (d**3 / 3 + 2 * features * d)
     return {

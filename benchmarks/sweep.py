@@ -22,10 +22,9 @@ from markdown import put, table
 
 from cftui.data.splits import split
 from cftui.engine import device
-from cftui.engine.gradient.trainer import Trainer
 from cftui.engine.models.recipes import RECIPES
 from cftui.engine.sweep import as_words
-from cftui.engine.training import open_ratings
+from cftui.engine.training import fitter_for, open_ratings
 from cftui.home import Home
 
 RECIPE = "model4"
@@ -52,7 +51,7 @@ def main() -> None:
         shutil.copytree(Home.find().data / "ml-100k", home / "data" / "ml-100k")
         for seed in range(arguments.seeds):
             outcome = swept(home, seed, arguments.words)
-            trainer = Trainer(
+            trainer = fitter_for(
                 RECIPES[RECIPE],
                 RECIPES[RECIPE].options(seed=seed),
                 ratings,

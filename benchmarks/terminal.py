@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from markdown import table
 from pty_app import Terminal
@@ -37,7 +38,7 @@ def main() -> None:
         environment = {**os.environ, "CFTUI_HOME": scratch, "TERM": "xterm-256color"}
         environment.pop("COLORTERM", None)
         train = [*app, "train", "model4", "--device", "cpu"]
-        quiet = {"env": environment, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        quiet: dict[str, Any] = {"env": environment, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         subprocess.run(train, check=True, **quiet)
 
         paints = []

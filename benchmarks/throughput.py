@@ -77,11 +77,13 @@ def train(data: str, settings: dict[str, Any]) -> Line:
     from cftui.data.splits import split
     from cftui.data.synth.making import read_facts
     from cftui.engine.fitting import Hooks
+    from cftui.engine.gradient.method import GradientOptions
     from cftui.engine.gradient.trainer import Trainer
     from cftui.engine.models.recipes import recipe
     from cftui.engine.training import open_ratings
 
     home, options = Home.find(), recipe("model4").options(**settings)
+    assert isinstance(options, GradientOptions)
     floor = read_facts(catalog.folder(data, home))["floor"]
     start = time.perf_counter()
     ratings = open_ratings(home, data)
@@ -89,7 +91,7 @@ def train(data: str, settings: dict[str, Any]) -> Line:
     opened = time.perf_counter() - start
     epochs: list[dict[str, Any]] = []
 
-    def note(event: dict[str, Any]) -> None:
+    def note(event: Any) -> None:
         if event["event"] == "epoch":
             epochs.append(event)
 

@@ -29,21 +29,25 @@ from cftui.home import Home
 
 from .settings import options_for
 
-# Where most of the time goes. Begun first, so that no worker is left alone with one of them at the end.
+# The files that take longest. They begin first, so that no worker is left alone with one of them at the end.
 LONG = (
     "test_monkey",
+    "test_import",
+    "test_gibbs",
     "test_search",
+    "test_map",
     "test_snapshots",
     "test_craft",
-    "test_map",
+    "test_training",
+    "test_runs",
     "test_processes",
     "test_killing",
-    "test_import",
+    "test_me",
 )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long files first, the others as they come; within a file nothing changes its place."""
+    """Sort long files to the front and leave the rest in order; within a file the order stays."""
     items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
 
 

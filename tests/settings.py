@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from cftui.engine.bayes.method import BayesOptions
+from cftui.engine.gradient.method import GradientOptions
 from cftui.engine.models.options import Options
 from cftui.engine.models.recipes import Recipe
 from cftui.errors import CftuiError
@@ -20,3 +22,17 @@ def options_for(row: Recipe, **values: Any) -> Options:
         return True
 
     return row.options(**{name: value for name, value in values.items() if has(name)})
+
+
+def gradient_options(row: Recipe, **values: Any) -> GradientOptions:
+    """``row.options`` as what ``Trainer`` takes."""
+    options = row.options(**values)
+    assert isinstance(options, GradientOptions)
+    return options
+
+
+def bayes_options(row: Recipe, **values: Any) -> BayesOptions:
+    """``row.options`` as what ``Chain`` takes."""
+    options = row.options(**values)
+    assert isinstance(options, BayesOptions)
+    return options

@@ -33,7 +33,7 @@ def run(words: list[str | Path], *, cwd: Path, **variables: str) -> str:
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
-    words = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, CHECKOUT]
+    words: list[str | Path] = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, CHECKOUT]
     run(words, cwd=folder)
     (built,) = folder.glob("*.whl")
     return built
@@ -45,7 +45,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("fresh") / "venv"
     venv.create(root, with_pip=False)
     site = root / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
-    words = [sys.executable, "-m", "pip", "--python", root / "bin" / "python", "install", "-q"]
+    words: list[str | Path] = [sys.executable, "-m", "pip", "--python", root / "bin" / "python", "install", "-q"]
     run([*words, "--no-deps", "--no-index", wheel], cwd=root)
     # Appended by hand, not as a site folder: its own .pth files, the checkout's among them, are not read.
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
@@ -94,6 +94,7 @@ def test_away_from_a_checkout_all_is_kept_in_the_users_folders(installed: Path, 
         assert "cftui" in Path(place["path"]).relative_to(tmp_path).parts, what
 
 
+@pytest.mark.slow
 def test_the_installed_program_goes_on_its_tour(installed: Path, fresh_home: Home, tmp_path: Path) -> None:
     out = run([installed / "cftui", "tour"], cwd=tmp_path, CFTUI_HOME=str(fresh_home.root), OMP_NUM_THREADS="1")
     assert "Silence of the Lambs" in out

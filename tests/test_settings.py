@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cftui import settings
@@ -232,7 +233,7 @@ def located(config: Path, kept: Path, tiny_runs, tmp_path: Path) -> tuple[Home, 
     (home.data / "tiny").mkdir(parents=True)
     (home.models / "a.run").mkdir(parents=True)
     model = TrainedModel.load(runs["model4"])
-    profile = profiles.save(home, "me", model, [1, 2], [4.0, 5.0])
+    profile = profiles.save(home, "me", model, np.array([1, 2]), np.array([4.0, 5.0]))
     config.write_text('theme = "nord"\n')
     kept.mkdir(exist_ok=True)
     (kept / "state.json").write_text("{ torn")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 from cftui.analysis.evaluation.calibration import calibrate
-from cftui.analysis.evaluation.intervals import check_intervals, intervals, pair_intervals
+from cftui.analysis.evaluation.intervals import By, check_intervals, intervals, pair_intervals
 from cftui.analysis.explain.explaining import explain
 from cftui.analysis.ranking import calibration, recommend
 from cftui.analysis.trained import TrainedModel
@@ -47,7 +48,7 @@ def trained_person(model: TrainedModel, ratings: Ratings, user: int) -> Person:
     return Person(model.users.classes[user], model.user_rows[user], ratings.item[rows], ratings.rating[rows], True)
 
 
-def parts(row: Tensor, prior: torch.nn.Module, draw: int, implicit: Tensor, side: Tensor) -> list[Tensor]:
+def parts(row: Tensor, prior: Any, draw: int, implicit: Tensor, side: Tensor) -> list[Tensor]:
     """Of one draw: the prior's mean, what set and side information add, and what is left; float64 ``[d]`` each."""
     mean = prior.mean[draw].double()
     known = [
@@ -59,7 +60,8 @@ def parts(row: Tensor, prior: torch.nn.Module, draw: int, implicit: Tensor, side
 
 @pytest.mark.parametrize(("user", "item"), [(3, 7), (11, 2), (30, 19)])
 def test_an_explanations_terms_are_a_plain_loop(model: TrainedModel, ratings: Ratings, user: int, item: int) -> None:
-    module, k = model.module, 3
+    module: Any = model.module
+    k = 3
     who = trained_person(model, ratings, user)
     found = explain(model, who.row, item, who=who)
     wanted: dict[str, list[float]] = {}
@@ -78,8 +80,8 @@ def test_an_explanations_terms_are_a_plain_loop(model: TrainedModel, ratings: Ra
             module.item_prior.implicit[item],
             module.item_prior.side[item],
         )
-        half_user = [(a[0][f] + sum(a)[f]) / 2 for f in range(k)]
-        half_item = [(b[0][f] + sum(b)[f]) / 2 for f in range(k)]
+        half_user = [(a[0][f] + torch.stack(a).sum(dim=0)[f]) / 2 for f in range(k)]
+        half_item = [(b[0][f] + torch.stack(b).sum(dim=0)[f]) / 2 for f in range(k)]
         terms = {
             "baseline": module.offset.double().item() + a[0][k] + b[0][k] + sum(a[0][f] * b[0][f] for f in range(k)),
             "user bias": a[3][k],
@@ -111,7 +113,8 @@ def test_a_newcomers_explanation_knows_his_set(model: TrainedModel) -> None:
     found = explain(model, who.row, 12, who=who)
     assert math.fsum(term.stars for term in found.terms) == pytest.approx(found.prediction, abs=1e-5)
     terms = {term.name: term.raw for term in found.terms}
-    module, per_draw = model.module, []
+    module: Any = model.module
+    per_draw = []
     implicit, _ = module.user_prior.shifts_of_new(torch.from_numpy(items))
     for draw in range(module.draws):
         thing = module.items[12, draw].double()
@@ -137,8 +140,8 @@ def test_what_lies_beyond_the_scale_is_cut_from_all_terms_alike(model: TrainedMo
 
 
 def conditional_means(model: TrainedModel, items: list[int], given: list[float], of: list[int]) -> Tensor:
-    """Of every draw the mean row of somebody who gave ``items`` these ratings, with the implicit set ``of``."""
-    module = model.module
+    """Mean row, at every draw, of somebody who gave ``items`` these ratings, with the implicit set ``of``."""
+    module: Any = model.module
     implicit, side = module.user_prior.shifts_of_new(torch.tensor(of))
     rows = []
     for draw in range(module.draws):
@@ -156,7 +159,8 @@ def conditional_means(model: TrainedModel, items: list[int], given: list[float],
 
 def test_a_pull_is_what_the_conditional_mean_loses_without_the_rating(model: TrainedModel) -> None:
     items, given, asked = [2, 5, 11, 17], [5.0, 1.0, 3.0, 4.0], 9
-    slope = torch.cat((model.module.items[asked, :, :3].double(), torch.ones(model.module.draws, 1)), dim=1)
+    module: Any = model.module
+    slope = torch.cat((module.items[asked, :, :3].double(), torch.ones(module.draws, 1)), dim=1)
     whole = (conditional_means(model, items, given, items) * slope).sum(dim=1).mean()
     found = pulls(model, np.array(items), np.array(given, np.float32), asked)
     for at in range(4):
@@ -180,11 +184,13 @@ def test_questions_are_never_asked_twice_and_always_the_same(model: TrainedModel
 
 def test_recommendations_are_ranked_by_what_is_asked_for(model: TrainedModel, ratings: Ratings) -> None:
     who = trained_person(model, ratings, 5)
-    module, row = model.module, torch.from_numpy(who.row)
+    module: Any = model.module
+    row = torch.from_numpy(who.row)
     unseen = [code for code in range(1, 20) if code not in who.items]
     drawn = module.rate_draws(row.expand(len(unseen), -1), torch.tensor(unseen))
     noise = [float((row.unflatten(0, (-1, 5))[:, 4] * module.items[code, :, 4]).mean()) for code in unseen]
-    for by, sign in (("mean", 0), ("lower", -1), ("upper", 1)):
+    orders: tuple[tuple[By, int], ...] = (("mean", 0), ("lower", -1), ("upper", 1))
+    for by, sign in orders:
         score = drawn.mean(dim=1) + sign * 1.6448536 * drawn.std(dim=1, correction=0)
         table = recommend(model, who, 6, by=by)
         best = [unseen[at] for at in score.argsort(descending=True)[:6].tolist()]
@@ -200,8 +206,9 @@ def test_recommendations_are_ranked_by_what_is_asked_for(model: TrainedModel, ra
 
 def test_intervals_lie_around_what_is_predicted_before_it_is_cut(model: TrainedModel, ratings: Ratings) -> None:
     # Everything is liked so much that some of it is predicted beyond the scale.
-    model = dataclasses.replace(model, module=copy.deepcopy(model.module))
-    model.module.items[..., 3] += 0.5
+    module: Any = copy.deepcopy(model.module)
+    module.items[..., 3] += 0.5
+    model = dataclasses.replace(model, module=module)
     valid = model.split(ratings).valid
     found = calibration(model, ratings)
     inside, squares = 0, []

@@ -110,7 +110,7 @@ def test_safetensors_tells_whose_the_rows_are(model: TrainedModel, tmp_path: Pat
     assert metadata["users"] == list(model.users.classes)
     assert metadata["run"].items() >= model.facts().items()
     assert metadata["run"]["fingerprint"] == model.fingerprint
-    assert metadata["run"]["options"]["factors"] == model.options.factors
+    assert metadata["run"]["options"]["factors"] == model.options.as_json()["factors"]
 
 
 def test_tsv_is_what_the_projector_loads(model: TrainedModel, tmp_path: Path) -> None:

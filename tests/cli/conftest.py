@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,8 @@ import pytest
 
 from cftui.cli.main import main
 from cftui.home import Home
+
+from ..waiting import until
 
 READ = ("model1", "model4", "collab-nn", "cross-entropy")
 
@@ -127,12 +128,14 @@ class Background:
 
     def until(self, condition: Callable[[], bool]) -> None:
         """Wait for something to become true while the process runs."""
-        for _ in range(12_000):
+
+        def met() -> bool:
             if condition():
-                return
+                return True
             assert self.process.poll() is None, self.log.read_text()
-            time.sleep(0.005)
-        raise AssertionError("it never became true")
+            return False
+
+        until(met)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cftui.analysis import ranking
-from cftui.analysis.evaluation.intervals import intervals
+from cftui.analysis.evaluation.intervals import By, intervals
 from cftui.analysis.trained import TrainedModel
 from cftui.analysis.users import people
 from cftui.home import Home
@@ -44,7 +44,7 @@ def test_predict_says_how_sure_it_is(home: Home, model: TrainedModel, cli) -> No
 
 
 @pytest.mark.parametrize("by", ["mean", "lower", "upper"])
-def test_recommendations_by_either_end(by: str, home: Home, model: TrainedModel, tmp_path: Path, cli) -> None:
+def test_recommendations_by_either_end(by: By, home: Home, model: TrainedModel, tmp_path: Path, cli) -> None:
     wanted = ranking.recommend(model, people.person(model, model.ratings(home), home, 4), 5, by=by)
     rows = cli(home, "recommend", "--user", 4, *RUN, "--by", by, "-n", 5, "--json").json["rows"]
     assert [row["title"] for row in rows] == wanted["title"].tolist()

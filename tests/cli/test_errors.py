@@ -112,7 +112,7 @@ def test_a_bad_archive_is_one_line(kind: str, home: Home, ml_100k_folder: Path, 
     whole = bytearray(archive.read_bytes())
     if kind == "flipped":
         whole[5000:5020] = bytes(20)
-    archive.write_bytes({"truncated": whole[:-500], "flipped": whole, "no zip": b"<html>"}[kind])
+    archive.write_bytes({"truncated": bytes(whole[:-500]), "flipped": bytes(whole), "no zip": b"<html>"}[kind])
     before = tree(home.root)
     assert f"--from {archive}: not a readable zip file" in fails(home, "data", "get", "ml-100k", "--from", archive)
     assert tree(home.root) == before
@@ -122,6 +122,7 @@ def test_no_network_ends_in_one_line_that_says_what_to_do(home: Home, cli, monke
     def unreachable(*arguments: object) -> str:
         raise CftuiError("cannot be reached")
 
+    monkeypatch.delenv("CFTUI_ML_100K", raising=False)
     monkeypatch.setattr(sources, "_official", unreachable)
     monkeypatch.setattr(sources, "_mirror", unreachable)
     done = cli(home, "data", "get", "ml-100k")

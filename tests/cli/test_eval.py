@@ -20,6 +20,7 @@ from cftui.engine.models.options import Options
 from cftui.engine.models.recipes import recipe
 from cftui.home import Home
 
+from ..settings import gradient_options
 from .conftest import only_line, program
 
 METRICS = ("precision", "recall", "ndcg", "map")
@@ -52,11 +53,11 @@ def test_a_run_is_scored_by_error_and_by_ranking(home: Home, tiny: Ratings, cli)
         assert found[part] == pytest.approx(wanted)
     parts = model.split(tiny)
     scorers = {"model": evaluation.predicted(model.module), "popularity": evaluation.popularity(tiny, parts)}
-    wanted = evaluation.evaluate_rankings(tiny, parts, scorers)
+    ranked = evaluation.evaluate_rankings(tiny, parts, scorers)
     about = ("k", "relevant", "users", "protocol")
     assert list(found["ranking"]) == [*about, "model", "popularity"]
-    assert {name: found["ranking"][name] for name in about} == {name: getattr(wanted, name) for name in about}
-    for name, one in wanted.rankings.items():
+    assert {name: found["ranking"][name] for name in about} == {name: getattr(ranked, name) for name in about}
+    for name, one in ranked.rankings.items():
         assert tuple(found["ranking"][name]) == METRICS
         assert found["ranking"][name] == pytest.approx(one.as_json())
     assert found["ranking"]["model"] != found["ranking"]["popularity"]
@@ -183,7 +184,7 @@ def test_folds_leave_no_run_and_train_as_asked(home: Home, tiny: Ratings, cli, t
     assert (done.status, done.err) == (0, "")
     *rows, end = done.lines
     assert tree(home.root) == before
-    options = recipe("model5").options(bs=32, factors=4, epochs=3, lr=0.02, wd=0.3, seed=7)
+    options = gradient_options(recipe("model5"), bs=32, factors=4, epochs=3, lr=0.02, wd=0.3, seed=7)
     for which, row in enumerate(rows, 1):
         assert list(row) == ["event", "fold", "ratings", *SCORES]
         assert (row["event"], row["fold"]) == ("fold", f"fold{which}of3")
@@ -266,7 +267,7 @@ def test_a_fold_can_be_trained_by_its_name(home: Home, cli) -> None:
 
 @pytest.mark.parametrize("name", ["model4", "collab-nn", "embedding-nn", "bayes"])
 def test_the_lists_of_a_fold_are_those_of_a_run_on_it(name: str, home: Home, cli) -> None:
-    settings = ("--data", "tiny", "--sweeps", 5) if name == "bayes" else SMALL
+    settings: tuple[object, ...] = ("--data", "tiny", "--sweeps", 5) if name == "bayes" else SMALL
     if name in ("collab-nn", "embedding-nn"):
         settings = without(SMALL, "--factors")
     asked = ("-k", 3, "--relevant", 3.5)
@@ -311,10 +312,10 @@ def test_a_data_set_without_official_folds_says_so(home: Home, fails, tmp_path) 
     assert line == "cftui: own has no official folds; give a number of random ones"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_interrupted_it_says_what_it_found(number: signal.Signals, fresh_home: Home, background) -> None:
-    # A fold of a second and a half, to be caught in the third.
-    settings = ("--bs", 512, "--epochs", 20, "--device", "cpu")
+    # A fold of about half a second, to be caught in the third.
+    settings = ("--bs", 512, "--epochs", 6, "--device", "cpu")
     running = background(fresh_home, "eval", "model4", "--folds", 50, *settings)
     running.until(lambda: "fold2of50" in running.log.read_text())
     os.kill(running.process.pid, number)

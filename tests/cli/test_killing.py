@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 
+import pytest
 import torch
 
 from cftui.engine.models.recipes import recipe
@@ -17,6 +18,7 @@ from cftui.engine.runs.weights import load_weights
 from cftui.engine.training import train
 from cftui.home import Home
 
+from ..waiting import loads_torch, until
 from .conftest import PROGRAM, environment
 
 KILLS = 5
@@ -32,6 +34,13 @@ def start(home: Home, *words: str) -> subprocess.Popen:
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment())
 
 
+def until_it_logs(run: RunFolder, child: subprocess.Popen, before: int) -> None:
+    """Wait for more lines in the log than there were."""
+    until(lambda: lines(run) > before or child.poll() is not None, "a line in the log")
+    assert child.poll() is None
+
+
+@pytest.mark.slow
 def test_five_kills_at_random_moments_lose_nothing(fresh_home: Home) -> None:
     whole = train(
         fresh_home, recipe("model4"), recipe("model4").options(**SETTINGS), device=torch.device("cpu"), name="whole"
@@ -46,9 +55,8 @@ def test_five_kills_at_random_moments_lose_nothing(fresh_home: Home) -> None:
         child = start(fresh_home, *words)
         try:
             # Not before this sitting has written to the log: five kills while PyTorch loads would prove nothing.
-            while lines(run) <= before + 1:
-                assert child.poll() is None
-                time.sleep(0.002)
+            until_it_logs(run, child, before + 1)
+            # A moment at random is the point of this test: the kill is to fall anywhere.
             time.sleep(chance.uniform(0, 0.15))
             assert run.status() in ("running", "done")
         finally:
@@ -75,7 +83,7 @@ def test_five_kills_at_random_moments_lose_nothing(fresh_home: Home) -> None:
 def test_a_terminal_dropped_while_pytorch_loads_stops_nothing(fresh_home: Home) -> None:
     child = start(fresh_home, "train", "model4", "--bs", "4096", "--epochs", "2", "--name", "dropped")
     run = RunFolder(fresh_home.models / "dropped")
-    time.sleep(0.4)
+    until(lambda: loads_torch(child.pid), "PyTorch")
     assert not run.path.exists()
     os.kill(child.pid, signal.SIGHUP)
     assert child.wait(60) == 0
@@ -85,8 +93,7 @@ def test_a_terminal_dropped_while_pytorch_loads_stops_nothing(fresh_home: Home) 
 def test_a_dead_run_says_why_and_what_it_said_last(fresh_home: Home, cli) -> None:
     child = start(fresh_home, "train", "model4", "--epochs", "500", "--name", "dead")
     run = RunFolder(fresh_home.models / "dead")
-    while lines(run) < 5:
-        time.sleep(0.01)
+    until_it_logs(run, child, 4)
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
     run.log_file.write_text(

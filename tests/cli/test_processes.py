@@ -70,7 +70,7 @@ def test_a_failed_fetch_is_exactly_one_line(fresh_home: Home) -> None:
 
 
 def test_a_reader_that_leaves_early_is_no_error(fresh_home: Home) -> None:
-    command = [*PROGRAM, "data", "head", "-n", "60000", "--home", str(fresh_home.root)]
+    command = [*PROGRAM, "data", "head", "-n", "6000", "--home", str(fresh_home.root)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()) as process:
         assert process.stdout.readline().split()[0] == b"user"
         process.stdout.close()
@@ -113,7 +113,12 @@ def test_json_events_can_be_followed_as_they_happen(fresh_home: Home) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "status"), [(signal.SIGTERM, "stopped"), (signal.SIGINT, "stopped"), (signal.SIGKILL, "dead")]
+    ("number", "status"),
+    [
+        pytest.param(signal.SIGTERM, "stopped", marks=pytest.mark.slow),
+        (signal.SIGINT, "stopped"),
+        (signal.SIGKILL, "dead"),
+    ],
 )
 def test_an_interrupted_run_resumes_to_the_very_same_weights(
     number: signal.Signals, status: str, fresh_home: Home, background, whole: RunFolder, cli
@@ -164,7 +169,9 @@ def test_runs_stop_ends_a_training_elsewhere_and_rm_waits_for_it(fresh_home: Hom
     assert not run.path.exists()
 
 
-@pytest.mark.parametrize("limit", [20_000, 600_000], ids=["vocabulary", "weights"])
+@pytest.mark.parametrize(
+    "limit", [pytest.param(20_000, marks=pytest.mark.slow), 600_000], ids=["vocabulary", "weights"]
+)
 def test_a_full_disk_is_one_line_and_earlier_runs_are_untouched(limit: int, fresh_home: Home, tree) -> None:
     earlier = train(
         fresh_home,

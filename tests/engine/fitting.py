@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from cftui.engine.fitting import Hooks
 from cftui.engine.gradient.trainer import Trainer
@@ -10,7 +11,7 @@ from cftui.engine.gradient.trainer import Trainer
 
 def fit(
     trainer: Trainer,
-    emit: Callable[[dict], object] = lambda event: None,
+    emit: Callable[[Any], None] = lambda event: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> bool:
     """Train to the end, or until told to stop. Returns whether the end was reached."""

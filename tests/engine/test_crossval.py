@@ -10,18 +10,20 @@ import torch
 
 from cftui.data.ratings import Ratings
 from cftui.data.splits import Split, folds, split
-from cftui.engine.crossval import cross_validate
+from cftui.engine.crossval import FoldScore, cross_validate
 from cftui.engine.fitting import Diverged
 from cftui.engine.gradient.trainer import Trainer
 from cftui.engine.models.recipes import recipe
 from cftui.errors import CftuiError
 
+from ..settings import gradient_options
+
 CPU = torch.device("cpu")
-OPTIONS = recipe("model4").options(epochs=3, bs=16, factors=8, seed=4)
+OPTIONS = gradient_options(recipe("model4"), epochs=3, bs=16, factors=8, seed=4)
 
 
 def test_each_fold_scores_as_a_training_on_it_does(tiny: Ratings) -> None:
-    found = list(cross_validate(recipe("model4"), OPTIONS, tiny, folds(tiny, 3, 4), CPU))
+    found: list[FoldScore[None]] = list(cross_validate(recipe("model4"), OPTIONS, tiny, folds(tiny, 3, 4), CPU))
     assert [fold.name for fold in found] == ["fold1of3", "fold2of3", "fold3of3"]
     for fold in found:
         trainer = Trainer(recipe("model4"), OPTIONS, tiny, split(tiny, fold.name, 4), CPU)
@@ -34,8 +36,10 @@ def test_each_fold_scores_as_a_training_on_it_does(tiny: Ratings) -> None:
 def test_the_score_is_that_of_the_weights_that_were_kept(tiny: Ratings) -> None:
     # At this rate the first epochs are better than the last.
     options = dataclasses.replace(OPTIONS, epochs=12, lr=0.5, wd=0.0, keep_best=True)
+    best: FoldScore[None]
     (best,) = cross_validate(recipe("model3"), options, tiny, [split(tiny, "random", 4)], CPU)
     last_options = dataclasses.replace(options, keep_best=False)
+    last: FoldScore[None]
     (last,) = cross_validate(recipe("model3"), last_options, tiny, [split(tiny, "random", 4)], CPU)
     assert best.score.mse < last.score.mse
 
@@ -48,14 +52,16 @@ def test_folds_come_as_they_end_and_are_made_as_they_are_needed(tiny: Ratings) -
             made.append(part.name)
             yield part
 
-    scores = cross_validate(recipe("model1"), OPTIONS, tiny, parts(), CPU)
+    scores: Iterator[FoldScore[None]] = cross_validate(recipe("model1"), OPTIONS, tiny, parts(), CPU)
     assert next(scores).name == "fold1of3"
     assert made == ["fold1of3"]
 
 
 def test_a_stop_drops_the_fold_in_hand(tiny: Ratings) -> None:
     stop: list[bool] = []
-    scores = cross_validate(recipe("model1"), OPTIONS, tiny, folds(tiny, 3), CPU, lambda: bool(stop))
+    scores: Iterator[FoldScore[None]] = cross_validate(
+        recipe("model1"), OPTIONS, tiny, folds(tiny, 3), CPU, lambda: bool(stop)
+    )
     assert next(scores).name == "fold1of3"
     stop.append(True)
     assert not list(scores)
@@ -84,7 +90,9 @@ def test_a_fold_starts_once_its_options_are_known_to_fit(tiny: Ratings) -> None:
     with pytest.raises(CftuiError, match="batch size 4096"):
         list(cross_validate(recipe("model1"), too_large, tiny, folds(tiny, 3), CPU, on_start=start))
     assert not started
-    scores = cross_validate(recipe("model1"), OPTIONS, tiny, folds(tiny, 3), CPU, on_start=start)
+    scores: Iterator[FoldScore[None]] = cross_validate(
+        recipe("model1"), OPTIONS, tiny, folds(tiny, 3), CPU, on_start=start
+    )
     assert next(scores).name == "fold1of3"
     assert started == ["fold1of3"]
 

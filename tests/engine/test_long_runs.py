@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from cftui.engine.baselines import baselines, fit_biases, item_knn
 from cftui.engine.fitting import Diverged, Hooks
 from cftui.engine.gradient import trainer as trainer_module
 from cftui.engine.gradient.lr_finder import find_lr
+from cftui.engine.gradient.method import GradientOptions
 from cftui.engine.gradient.trainer import Trainer
 from cftui.engine.models.recipes import recipe
 from cftui.engine.runs import weights
@@ -22,7 +24,8 @@ from cftui.engine.runs.events import EventReader
 from cftui.engine.runs.folder import RunFolder, differences, process_identity, rename, summarise
 from cftui.errors import CftuiError
 from cftui.home import Home
-from tests.settings import options_for
+
+from ..settings import gradient_options, options_for
 
 CPU = torch.device("cpu")
 
@@ -34,6 +37,7 @@ def fit(home: Home, name: str = "mine", model: str = "model4", **options) -> Run
 
 def trainer_of(ratings, model: str = "model4", **options) -> Trainer:
     given = options_for(recipe(model), **{"epochs": 3, "bs": 16, "factors": 8, **options})
+    assert isinstance(given, GradientOptions)
     return Trainer(recipe(model), given, ratings, split(ratings, "random", given.seed), CPU)
 
 
@@ -62,7 +66,7 @@ def test_an_extension_that_is_killed_resumes_exactly(tiny_home: Home) -> None:
     class Killed(BaseException):
         pass
 
-    def die(event: dict) -> None:
+    def die(event: Any) -> None:
         if event["event"] == "window" and event["epoch"] == 4:
             raise Killed
 
@@ -83,7 +87,7 @@ def test_an_extension_that_is_killed_resumes_exactly(tiny_home: Home) -> None:
 
 
 def test_patience_ends_a_run_that_gets_worse_and_the_best_epoch_is_kept(ratings) -> None:
-    options = recipe("model3").options(epochs=8, bs=512, lr=2e-2, patience=2, keep_best=True)
+    options = gradient_options(recipe("model3"), epochs=8, bs=512, lr=2e-2, patience=2, keep_best=True)
     overfits = Trainer(recipe("model3"), options, ratings, split(ratings, "random", 0), CPU)
     losses: list[float] = []
     hooks = Hooks(emit=lambda e: losses.append(e["valid_loss"]) if e["event"] == "epoch" else None)
@@ -104,7 +108,7 @@ def test_the_log_says_which_epoch_was_kept(tiny_home: Home) -> None:
 
 
 def test_a_run_killed_between_its_last_epoch_and_its_end_still_ends_early(ratings) -> None:
-    options = recipe("model3").options(epochs=8, bs=512, lr=2e-2, patience=2)
+    options = gradient_options(recipe("model3"), epochs=8, bs=512, lr=2e-2, patience=2)
     states = []
     whole = Trainer(recipe("model3"), options, ratings, split(ratings, "random", 0), CPU)
     assert whole.fit(Hooks(checkpoint=lambda: states.append(whole.state()))) == "early"
@@ -142,7 +146,7 @@ def test_short_memory_names_a_batch_size_that_fits(tiny_home: Home, monkeypatch:
                 raise torch.OutOfMemoryError("CUDA out of memory")
             return step(user, item, rating, pace)
 
-        limited.optimizer = step.optimizer
+        limited.optimizer = step.optimizer  # type: ignore[attr-defined]
         return limited
 
     monkeypatch.setattr(trainer_module, "step_for", small)
@@ -205,7 +209,7 @@ def test_the_trainer_shows_life(tiny) -> None:
 def test_the_log_stays_small_however_long_the_run(tiny) -> None:
     counts = []
     for epochs in (50, 400):
-        events = []
+        events: list[Any] = []
         trainer = trainer_of(tiny, epochs=epochs)
         trainer.fit(Hooks(emit=events.append))
         assert trainer.steps > 800
@@ -322,7 +326,7 @@ def test_a_run_killed_before_its_baselines_gets_them_when_it_goes_on(tiny_home: 
 
 def test_the_learning_rate_finder_suggests_what_trains(ratings) -> None:
     parts = split(ratings, "random", 0)
-    found = find_lr(Trainer(recipe("model4"), recipe("model4").options(), ratings, parts, CPU))
+    found = find_lr(Trainer(recipe("model4"), gradient_options(recipe("model4")), ratings, parts, CPU))
     assert 5e-4 < found.suggestion < 3e-2
     assert found.lr == sorted(found.lr)
     assert found.loss[-1] > 1.3 * min(found.loss)

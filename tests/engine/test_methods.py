@@ -16,7 +16,7 @@ from cftui.engine import metrics
 from cftui.engine.fitting import Fitter, Hooks, Outcome, rows_on, validation
 from cftui.engine.models import methods
 from cftui.engine.models.architectures import Architecture, Learned, Shape
-from cftui.engine.models.build import Weights, build, shape_of
+from cftui.engine.models.build import Weights, shape_of
 from cftui.engine.models.method import Method
 from cftui.engine.models.options import Options, option
 from cftui.engine.models.recipes import RECIPES, Recipe, recipe
@@ -61,12 +61,16 @@ class MeanOptions(Options):
 class MeanFitter(Fitter):
     """The closed form: one step over all ratings."""
 
+    model: ItemMean
+    step: int = 0
+    steps: int = 1
+    train_size: int
+
     def __init__(
         self, recipe: Recipe, options: MeanOptions, ratings: Ratings, split: Split, device: torch.device
     ) -> None:
         super().__init__(recipe, options, ratings, split, device)
-        self.model = build(recipe, shape_of(recipe, ratings, 0))
-        self.step, self.steps = 0, 1
+        self.model = ItemMean(shape_of(recipe, ratings, 0))
         self._train, self._valid = (rows_on(device, ratings, rows) for rows in (split.train, split.valid))
         self.train_size = len(split.train)
 
@@ -138,6 +142,7 @@ def test_it_trains_into_a_run_folder_that_opens_and_predicts(tiny_home: Home, it
     baselines = run.history().baselines
     assert run.history().ending["valid_loss"] < baselines["global_mean"]
     model = TrainedModel.load(run)
+    assert isinstance(model.options, MeanOptions)
     assert model.options.shrink == 2.0
     assert model.recipe == item_mean
     ratings = model.ratings(tiny_home)
@@ -165,7 +170,7 @@ def test_a_sweep_varies_what_its_method_names(tiny_home: Home, item_mean: Recipe
 
     tried = settings(parse(item_mean, item_mean.fitting.grid))
     assert tried == [{"shrink": 1.0}, {"shrink": 5.0}, {"shrink": 25.0}]
-    shared = {"data": "tiny", "device": CPU, "stop_requested": lambda: False}
+    shared: dict[str, Any] = {"data": "tiny", "device": CPU, "stop_requested": lambda: False}
     trials = list(sweep(tiny_home, item_mean, item_mean.options(), tried, name="s", **shared))
     winner = best(trials, item_mean.fitting.score)
     assert winner is not None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -27,7 +29,8 @@ def test_the_split_trains_on_every_row_once(tiny: Ratings) -> None:
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_run_has_no_validation_figures_and_no_baselines(tiny_home: Home, name: str) -> None:
-    row, events = RECIPES[name], []
+    row = RECIPES[name]
+    events: list[Any] = []
     run = train(tiny_home, row, options_for(row, **SETTINGS), data="tiny", device=CPU, name="all", emit=events.append)
     assert run.status() == "done"
     assert not [event for event in events if event["event"] == "baselines"]

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from safetensors.torch import load_file
 
 from cftui.engine import training
 from cftui.engine.models.recipes import recipe
-from cftui.engine.runs.events import EventWriter
+from cftui.engine.runs.events import EndEvent, EventWriter
 from cftui.engine.runs.folder import RunFolder
 from cftui.engine.runs.weights import load_weights
 from cftui.errors import CftuiError
@@ -24,7 +25,7 @@ CPU = torch.device("cpu")
 OPTIONS = recipe("model4").options(epochs=3, bs=16, factors=4)
 
 
-def fit(home: Home, name: str | None = None, **changes: object) -> RunFolder:
+def fit(home: Home, name: str | None = None, **changes: Any) -> RunFolder:
     emit = changes.pop("emit", lambda event: None)
     options = recipe("model4").options(**{**OPTIONS.as_json(), **changes})
     return training.train(home, recipe("model4"), options, data="tiny", device=CPU, name=name, emit=emit)
@@ -44,7 +45,7 @@ def rewind(run: RunFolder, keep: Callable[[dict], bool]) -> None:
 def test_a_killed_run_resumes_from_its_checkpoint_to_the_same_weights(tiny_home: Home) -> None:
     whole, killed = fit(tiny_home, "whole"), tiny_home.models / "killed"
 
-    def die_in_the_second_epoch(event: dict) -> None:
+    def die_in_the_second_epoch(event: Any) -> None:
         # A copy made in the middle of training is what a kill leaves behind.
         if event["event"] == "window" and event["epoch"] == 1 and not killed.exists():
             shutil.copytree(tiny_home.models / "copied", killed)
@@ -52,9 +53,9 @@ def test_a_killed_run_resumes_from_its_checkpoint_to_the_same_weights(tiny_home:
     fit(tiny_home, "copied", emit=die_in_the_second_epoch)
     run = RunFolder(killed)
     with EventWriter(run.events_file) as log:
-        log.write({"event": "failed", "reason": "killed"})
+        log.write(EndEvent(event="failed", run=run.name, step=0, reason="killed"))
     assert not run.weights_file.exists()
-    events: list[dict] = []
+    events: list[Any] = []
     training.resume(tiny_home, run, device=CPU, emit=events.append)
     steps = whole.history().start["steps_per_epoch"]
     assert (events[0]["event"], events[0]["step"]) == ("resume", steps)
@@ -81,8 +82,8 @@ def test_a_run_killed_between_its_last_epoch_and_done_still_reports_its_loss(tin
     rewind(run, lambda event: event["event"] != "done")
     run.weights_file.unlink()
     with EventWriter(run.events_file) as log:
-        log.write({"event": "failed", "reason": "killed"})
-    events: list[dict] = []
+        log.write(EndEvent(event="failed", run=run.name, step=0, reason="killed"))
+    events: list[Any] = []
     training.resume(tiny_home, run, device=CPU, emit=events.append)
     assert events[-1]["event"] == "done"
     assert events[-1]["valid_loss"] == valid_loss
@@ -94,11 +95,11 @@ class Killed(BaseException):
 
 
 def test_weights_of_an_earlier_stop_do_not_hide_a_newer_checkpoint(tiny_home: Home) -> None:
-    def stop_in_the_first_epoch(event: dict) -> None:
+    def stop_in_the_first_epoch(event: Any) -> None:
         if event["event"] == "window":
             os.kill(os.getpid(), signal.SIGTERM)
 
-    def die_in_the_last_epoch(event: dict) -> None:
+    def die_in_the_last_epoch(event: Any) -> None:
         if event["event"] == "window" and event["epoch"] == 2:
             raise Killed
 
@@ -114,7 +115,7 @@ def test_weights_of_an_earlier_stop_do_not_hide_a_newer_checkpoint(tiny_home: Ho
 def test_stopped_twice_and_resumed_twice_ends_like_never_stopped(tiny_home: Home) -> None:
     whole = fit(tiny_home, "whole")
 
-    def stop_at(step: int) -> Callable[[dict], None]:
+    def stop_at(step: int) -> Callable[[Any], None]:
         return lambda event: os.kill(os.getpid(), signal.SIGTERM) if event.get("step", 0) == step else None
 
     run = fit(tiny_home, "mine", emit=stop_at(5))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -91,7 +93,7 @@ def test_the_best_is_the_least_loss_and_an_exploded_one_never_is() -> None:
 def test_every_trial_is_a_run_with_its_setting_and_an_explosion_does_not_end_the_sweep(tiny_home) -> None:
     tried = [{"lr": 5e-3, "wd_bias": 0.02}, {"lr": 500.0}, {"lr": 1e-3}]
     options = recipe("model1").options(epochs=2, bs=16, factors=4)
-    shared = {"data": TINY, "device": torch.device("cpu"), "stop_requested": lambda: False}
+    shared: dict[str, Any] = {"data": TINY, "device": torch.device("cpu"), "stop_requested": lambda: False}
     trials = list(sweep(tiny_home, recipe("model1"), options, tried, name="s", **shared))
     assert [trial.run for trial in trials] == ["s-01", "s-02", "s-03"]
     assert trials[1].loss is None
@@ -105,7 +107,7 @@ def test_every_trial_is_a_run_with_its_setting_and_an_explosion_does_not_end_the
 
 def test_a_sweep_that_is_asked_to_stop_ends_with_the_trial_in_hand(tiny_home) -> None:
     second = tiny_home.models / "s-02"
-    shared = {"data": TINY, "device": torch.device("cpu"), "stop_requested": second.exists}
+    shared: dict[str, Any] = {"data": TINY, "device": torch.device("cpu"), "stop_requested": second.exists}
     tried = [{"lr": rate} for rate in (1e-3, 2e-3, 3e-3)]
     trials = list(
         sweep(tiny_home, recipe("model1"), recipe("model1").options(epochs=1, bs=16), tried, name="s", **shared)

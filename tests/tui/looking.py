@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from textual.app import App
 from textual.pilot import Pilot
-from textual.widgets import Input, Static
+from textual.widgets import DataTable, Input, Static
 
 from cftui.tui.app import CftuiApp
 from cftui.tui.map.point_map import PointMap
@@ -32,6 +32,31 @@ async def wait(pilot: Pilot, condition: Callable[[], object]) -> None:
         waited += 0.02
         assert waited < PATIENCE, "the app never came to that"
     await pilot.pause()
+
+
+def unmeasured(app: App) -> bool:
+    """Whether a table has yet to fit its columns to its rows, which Textual does when it is idle."""
+    return any(table._require_update_dimensions for table in app.screen.query(DataTable))
+
+
+async def settled(pilot: Pilot, there: Callable[[], object] = lambda: True) -> None:
+    """Wait until ``there`` is true and nothing changes on the screen any more; raises what the app failed with."""
+    app = pilot.app
+
+    def come() -> object:
+        if app._exception is not None:
+            raise app._exception
+        return there()
+
+    await wait(pilot, come)
+    before, same = "", 0
+    # Several times the same: on a busy machine a table's new widths are drawn a while after they were measured.
+    while same < 3:
+        now = page(app)
+        busy = any(worker.is_running for worker in app.workers) or unmeasured(app)
+        same = same + 1 if now == before and not busy else 0
+        before = now
+        await pilot.pause(0.02)
 
 
 def page(app: App) -> str:

@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,14 +15,14 @@ from textual.pilot import Pilot
 from textual.widgets import Checkbox, Input, Select
 
 from cftui.analysis import ranking
-from cftui.analysis.evaluation.intervals import NINETY, intervals
+from cftui.analysis.evaluation.intervals import NINETY, By, intervals
 from cftui.analysis.trained import TrainedModel
 from cftui.analysis.users import people
 from cftui.cli.train import options_of
 from cftui.cli.train import train as train_verb
 from cftui.engine.models.options import Options
 from cftui.engine.models.recipes import recipe
-from cftui.engine.models.terms import Term
+from cftui.engine.models.terms import Kind, Term
 from cftui.engine.runs.events import History
 from cftui.engine.runs.folder import RunFolder
 from cftui.engine.training import train
@@ -212,9 +213,10 @@ def sweep(number: int, **more: float) -> dict:
 
 
 def sampled_history(sweeps: int) -> History:
-    start = {"event": "start", "run": "b", "recipe": "bayes", "epochs": 300, "steps": 300, "steps_per_epoch": 1}
+    start: Any = {"event": "start", "run": "b", "recipe": "bayes", "epochs": 300, "steps": 300, "steps_per_epoch": 1}
     history = History()
-    history.extend([{**start, "batch_size": 80_000, "unit": "sweep", "device": "cpu", "pid": 1}])
+    start |= {"batch_size": 80_000, "unit": "sweep", "device": "cpu", "pid": 1}
+    history.extend([start])
     history.extend([{"event": "baselines", "global_mean": 1.27, "bias_only": 0.9, "item_knn": 0.84}])
     history.extend([event for number in range(sweeps) for event in sweep(number).values()])
     return history
@@ -223,7 +225,7 @@ def sampled_history(sweeps: int) -> History:
 class Live(Followed):
     """A run that goes on for as long as the test likes."""
 
-    live = True  # type: ignore[assignment]
+    live = True
 
 
 async def follow(pilot: Pilot, history: History) -> Live:
@@ -370,11 +372,12 @@ async def test_o_sorts_the_best_by_what_is_sure_and_by_what_may_be(sure):
         who = sure.person(app.user)
         assert "o Order" in page(app)
         tops = []
-        for by, name in (
+        orders: tuple[tuple[By, str], ...] = (
             ("mean", "most liked for user 1"),
             ("lower", "safe for user 1: less ±"),
             ("upper", "adventurous for user 1: plus ±"),
-        ):
+        )
+        for by, name in orders:
             assert title(app, "#recommended") == name
             assert name in page(app)
             best = ranking.recommend(sure.model, who, 100, by=by)
@@ -434,7 +437,7 @@ async def test_the_bars_of_a_folded_in_user_narrow_with_what_is_known_of_him(sur
         await pilot.press("escape", "m")
         await wait(pilot, lambda: isinstance(app.screen, MeScreen))
 
-        def width() -> int:
+        def width() -> float:
             bars = [re.search(r"[.├┤━●◂▸]{20}", row)[0] for row in rows(app, "#me-recommended")]
             return sum(len(bar) - bar.count(".") for bar in bars) / len(bars)
 
@@ -453,7 +456,7 @@ async def test_earlier_sweeps_are_called_that(tiny_opened):
         await pilot.press("a")
         await wait(pilot, lambda: app.screen.query("#paper-text"))
         await wait(pilot, lambda: "bayes is sampled" in said(app, "#paper-text"))
-        assert "another" not in (app.screen.query_one("#paper")._border_subtitle or "")
+        assert "another" not in subtitle(app, "#paper")
 
 
 async def test_what_sets_and_side_information_say_has_a_row_of_its_own(sure):
@@ -468,12 +471,13 @@ async def test_what_sets_and_side_information_say_has_a_row_of_its_own(sure):
 def test_names_of_terms_fit_a_narrow_pane():
     from cftui.tui.shell.rows import _short
 
-    for name, kind, short in (
+    names: tuple[tuple[str, Kind, str], ...] = (
         ("which movies the user rated", "implicit", "rated by user"),
         ("who rated the movie", "implicit", "who rated it"),
         ("what is known of the user", "side", "facts of user"),
         ("what is known of the movie", "side", "facts of movie"),
         ("factor 3", "factor", "factor 3"),
-    ):
+    )
+    for name, kind, short in names:
         assert _short(Term(name, kind, None, 0.1, 0.1)) == short
         assert len(short) <= 14

@@ -24,6 +24,7 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
+from textual.widgets._toast import Toast
 from textual.worker import WorkerFailed
 
 import cftui.tui
@@ -47,7 +48,7 @@ from cftui.tui.train.lr_finder import LrFinder
 from cftui.tui.train.run_list import RunList
 
 from ..conftest import TINY, read_tiny, write_tiny
-from .looking import SIZE, mapping, notices, page, rows, said, searching, title, wait
+from .looking import PATIENCE, SIZE, mapping, notices, page, rows, said, searching, settled, title, wait
 
 
 @pytest.fixture(autouse=True)
@@ -64,16 +65,16 @@ def tiny_app(tiny_runs) -> CftuiApp:
 
 
 async def visit(pilot: Pilot, *keys: str, showing: str) -> None:
-    """Press keys without the pilot's waiting between them; until that screen is there, and drawn."""
+    """Press keys as fast as somebody types, without the pilot's waiting; until that screen is there, and drawn."""
     for key in keys:
         pilot.app.simulate_key(key)
         await asyncio.sleep(0.02)
-    for _ in range(1000):
-        if type(pilot.app.screen).__name__ == showing and pilot.app.screen.is_current:
-            break
-        await asyncio.sleep(0.01)
-    else:
-        raise AssertionError(f"{keys} lead to {type(pilot.app.screen).__name__}, not to {showing}")
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while type(pilot.app.screen).__name__ != showing or not pilot.app.screen.is_current:
+                await asyncio.sleep(0.01)
+    except TimeoutError:
+        raise AssertionError(f"{keys} lead to {type(pilot.app.screen).__name__}, not to {showing}") from None
     await pilot.pause()
 
 
@@ -267,7 +268,7 @@ async def test_jump_mode_labels_every_pane_and_each_letter_goes_to_its_own(size,
         await wait(pilot, lambda: app.chosen and app.opened and not app.activity)
         for key, name in (("f1", "DatasetScreen"), ("f2", "TrainScreen"), ("f3", "SearchScreen"), ("f4", "MapScreen")):
             await visit(pilot, key, showing=name)
-            await pilot.pause(0.1)
+            await settled(pilot)
             base = app.screen
             wanted = in_sight(base)
             assert wanted
@@ -312,7 +313,7 @@ async def test_a_click_in_jump_mode_goes_there_too(quick):
 def sent(app: CftuiApp) -> list[str]:
     """What is written to the terminal from now on."""
     written: list[str] = []
-    app._driver.write = written.append
+    app._driver.write = written.append  # type: ignore[assignment, method-assign]
     return written
 
 
@@ -350,7 +351,7 @@ async def test_every_room_has_something_to_copy(room, tiny_app):
     async with app.run_test(size=SIZE, notifications=True) as pilot:
         await wait(pilot, lambda: app.chosen and app.opened and not app.activity)
         await pilot.press(room)
-        await pilot.pause(0.2)
+        await settled(pilot)
         if room == "2":
             await pilot.press("u")
         if room == "4":
@@ -452,7 +453,7 @@ async def test_a_run_that_was_removed_since_is_not_missed(two_runs):
 async def test_a_run_kept_on_show_is_still_remembered_when_left_before_it_was_read(two_runs):
     await leave_as(two_runs, run="model1.run")
     hasty = CftuiApp(two_runs, remember=True)
-    hasty.open_data = lambda *_: None
+    hasty.open_data = lambda *_: None  # type: ignore[method-assign]
     async with hasty.run_test(size=SIZE) as pilot:
         await pilot.press("q")
     again = CftuiApp(two_runs, remember=True)
@@ -553,7 +554,7 @@ async def test_what_fails_at_a_key_ends_the_app_in_one_line_and_the_log_has_the_
     async def press_it() -> None:
         async with searching(quick) as pilot:
             await pilot.press("escape", "s")
-            await pilot.pause(0.2)
+            await wait(pilot, lambda: quick._exception)
 
     with pytest.raises(RuntimeError, match="at a"):
         await press_it()
@@ -589,7 +590,7 @@ async def test_keys_that_come_at_once_close_a_dialog_only_once(way, dialog, keys
         below = quick.screen_stack[-2]
         for key in keys:
             quick.simulate_key(key)
-        await pilot.pause(0.2)
+        await settled(pilot)
         assert quick._exception is None
         assert quick.screen is below
 
@@ -650,8 +651,8 @@ async def test_series_are_told_apart_without_colour(tiny_runs, monkeypatch):
         await pilot.press("down")
         assert runs.current != app.followed.name
         await pilot.press("o")
-        await pilot.pause(0.3)
         chart = app.screen.query_one(LossChart)
+        await wait(pilot, lambda: chart.others)
         assert len(chart.others) == 1
         drawn = str(chart.render())
         legend = title(app, "#chart")
@@ -775,31 +776,41 @@ def is_drawn(c: str) -> bool:
     return not c.isascii() and c not in "".join(ODD)
 
 
-def test_with_ascii_nothing_but_titles_leaves_ascii_on_any_screen(plain_walk, large_walk):
+def test_with_ascii_nothing_but_titles_leaves_ascii_on_any_screen(plain_walk):
     found: dict[str, set[str]] = {}
     for where, line in lines_of(plain_walk):
         if odd := set(filter(is_drawn, line)):
             found.setdefault(where, set()).update(odd)
     assert not found
-    usual = {where for where, line in lines_of(large_walk) if any(map(is_drawn, line))}
-    assert usual >= plain_walk.keys() - {"search ctrl+o"}, "without --ascii there is something to leave out"
 
 
-def test_with_no_color_no_screen_has_a_colour(plain_walk, large_walk):
-    def coloured(seen: Walk) -> dict[str, set[str]]:
-        found: dict[str, set[str]] = {}
-        for where, lines in seen.items():
-            styles = {style for line in lines for _, style, _ in line if style}
-            for colour in {colour for style in styles for colour in (style.color, style.bgcolor)}:
-                if colour is not None and not colour.is_default and len(set(colour.get_truecolor())) > 1:
-                    found.setdefault(where, set()).add(colour.name)
-        return found
+def coloured(seen: Walk) -> dict[str, set[str]]:
+    """By screen, the colours on it that are not grey."""
+    found: dict[str, set[str]] = {}
+    for where, lines in seen.items():
+        styles = {style for line in lines for _, style, _ in line if style}
+        for colour in {colour for style in styles for colour in (style.color, style.bgcolor)}:
+            if colour is not None and not colour.is_default and len(set(colour.get_truecolor())) > 1:
+                found.setdefault(where, set()).add(colour.name)
+    return found
 
+
+def test_with_no_color_no_screen_has_a_colour(plain_walk):
     assert not coloured(plain_walk)
-    assert coloured(large_walk).keys() >= plain_walk.keys() - {"search ctrl+o"}, "else there would be nothing to see"
 
 
-@pytest.mark.parametrize("seen", ["plain_walk", "large_walk"])
+@pytest.mark.slow
+def test_a_terminal_that_can_do_everything_is_sent_colours_and_box_characters(plain_walk, large_walk):
+    """Else the two tests above would find nothing to leave out."""
+    screens = plain_walk.keys() - {"search ctrl+o"}
+    assert {where for where, line in lines_of(large_walk) if any(map(is_drawn, line))} >= screens
+    assert coloured(large_walk).keys() >= screens
+
+
+WALKS = ["plain_walk", pytest.param("large_walk", marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("seen", WALKS)
 def test_whatever_the_titles_every_row_is_as_wide_as_the_terminal(seen, request):
     width = {"plain_walk": SIZE[0], "large_walk": 200}[seen]
     lines = list(lines_of(request.getfixturevalue(seen)))
@@ -807,13 +818,14 @@ def test_whatever_the_titles_every_row_is_as_wide_as_the_terminal(seen, request)
     assert not wrong, "\n".join(wrong[:30])
 
 
-@pytest.mark.parametrize("seen", ["plain_walk", "large_walk"])
+@pytest.mark.parametrize("seen", WALKS)
 def test_no_title_gives_an_order_to_the_terminal(seen, request):
     turning = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
     for where, line in lines_of(request.getfixturevalue(seen)):
         assert not any(ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 or c in turning for c in line), f"{where}: {line!r}"
 
 
+@pytest.mark.slow
 def test_no_title_is_read_as_markup(large_walk):
     text = "\n".join(line for _, line in lines_of(large_walk))
     for words in ("[REC] (2007)", "[/]", "[bold]not bold[/bold]", "[link=http://example.org]a link", "七人の侍"):
@@ -840,7 +852,7 @@ async def test_a_hostile_title_can_be_shown_named_copied_and_told(hostile_home):
             assert all(word in heading for word in words)
             app.clear_notifications()
             app.notify(f"about {odd[:40]}")
-            await pilot.pause(0.05)
+            await wait(pilot, lambda: "about" in page(app) and len(app.screen.query(Toast)) == 1)
             assert {cells(line) for line in page(app).split("\n")} == {120}, odd
             app.screen.query_one("#neighbours", RowList).focus()
             app.action_copy()

@@ -50,7 +50,8 @@ class Terminal:
     """A program on a pty of 80x24, in a session of its own, as a login shell would have it."""
 
     def __init__(self, words: list[str], variables: dict[str, str]) -> None:
-        self.seen, self.status = b"", None
+        self.seen = b""
+        self.status: int | None = None
         pid, self._fd = pty.fork()
         if not pid:
             os.execve(sys.executable, [sys.executable, *words], variables)

@@ -127,7 +127,7 @@ async def test_a_notice_is_no_markup(quick):
     async with searching(quick) as pilot:
         quick.notify("[/bold] is no markup")
         quick.screen.notify("[/bold] neither from a screen")
-        await pilot.pause(0.1)
+        await wait(pilot, lambda: len(quick.screen.query(Toast)) == 2)
         assert "[/bold] is no markup" in page(quick)
         assert "[/bold] neither from a screen" in page(quick)
 
@@ -136,8 +136,10 @@ async def test_a_notice_that_runs_out_while_it_is_shown_does_not_stop_the_app(qu
     """Textual makes a timer of the time left, and one of less than none never lets go of the event loop."""
     async with searching(quick) as pilot:
         monkeypatch.setattr(Notice, "has_expired", False)  # as it was when Textual looked
+        shown, mount = [], Toast._on_mount
+        monkeypatch.setattr(Toast, "_on_mount", lambda toast, event: (mount(toast, event), shown.append(toast)))
         quick.notify("too late", timeout=-0.001)
-        await pilot.pause(0.1)
+        await wait(pilot, lambda: shown)
         await wait(pilot, lambda: not quick.screen.query(Toast))
         await pilot.press("escape", "4")
         assert quick.current_mode == "map"

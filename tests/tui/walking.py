@@ -51,7 +51,7 @@ from cftui.tui.shell.sheet import Sheet
 from cftui.tui.shell.titles import TitlePicker
 from cftui.tui.train.run_list import RunList
 
-from .looking import page, rows, said, visible, wait
+from .looking import page, rows, said, settled, visible, wait
 
 # Ratings by a formula
 
@@ -346,31 +346,6 @@ STOPS = (
 MODES = {"1": "dataset", "2": "train", "3": "search", "4": "map"}
 
 
-def unmeasured(app: App) -> bool:
-    """Whether a table has yet to fit its columns to its rows, which Textual does when it is idle."""
-    return any(table._require_update_dimensions for table in app.screen.query(DataTable))
-
-
-async def settled(pilot: Pilot, there: Callable[[], object]) -> None:
-    """Wait until ``there`` is true and nothing changes on the screen any more."""
-    app = pilot.app
-
-    def come() -> object:
-        if app._exception is not None:
-            raise app._exception
-        return there()
-
-    await wait(pilot, come)
-    before, same = "", 0
-    # Several times the same: on a busy machine a table's new widths are drawn a while after they were measured.
-    while same < 3:
-        now = page(app)
-        busy = any(worker.is_running for worker in app.workers) or unmeasured(app)
-        same = same + 1 if now == before and not busy else 0
-        before = now
-        await pilot.pause(0.02)
-
-
 async def begin(pilot: Pilot, stop: Stop) -> None:
     """Go to where the way to a screen begins: the focus in the list of Search, the cursor on a point of the Map."""
     app = pilot.app
@@ -397,7 +372,7 @@ async def visit(pilot: Pilot, stop: Stop, look: Callable[[Pilot], Awaitable[Any]
     base = app.screen
     for keys, there in stop.way:
         await pilot.press(*keys)
-        await settled(pilot, lambda there=there: there(app))  # type: ignore[misc]
+        await settled(pilot, lambda there=there: there(app))
     seen = await look(pilot)
     await pilot.press(*stop.back)
     if stop.name == "why" and app.size.width < EXPLAINED_BESIDE:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,7 @@ from cftui.errors import CftuiError
 Row = tuple[int, int, float]
 
 
-def made(train: list[Row], valid: list[Row], users: int, items: int) -> tuple[Ratings, Split]:
+def made(train: Sequence[Row], valid: Sequence[Row], users: int, items: int) -> tuple[Ratings, Split]:
     """Ratings of 1 to 5 from ``(user, item, rating)`` rows, codes from 1, and which of them validate."""
     rows = [*valid, *train]
     user, item, rating = (np.array([row[column] for row in rows]) for column in range(3))

@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import json
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -111,7 +112,7 @@ def test_every_step_follows_from_the_one_before(case) -> None:
         assert part.prediction == pytest.approx(through, abs=1e-5)
 
 
-def difference(module: torch.nn.Module, batch: tuple, table: torch.Tensor, at: tuple[int, ...]) -> float:
+def difference(module: Any, batch: tuple, table: torch.Tensor, at: tuple[int, ...]) -> float:
     """The batch's objective by one number of a table of a float64 module, by a central difference."""
     before = float(table[at])
     sides = []

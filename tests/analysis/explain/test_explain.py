@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import json
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -185,7 +186,8 @@ def test_a_dot_products_terms_are_a_plain_loop(name: str, models) -> None:
 
 def brute_force(model: TrainedModel, row: np.ndarray, item: int) -> tuple[np.ndarray, np.ndarray]:
     """Integrated gradients of prediction and score by a Riemann sum, ``[k_user + k_item]`` each."""
-    layers = copy.deepcopy(model.module.layers).double()
+    module: Any = copy.deepcopy(model.module)
+    layers = module.layers.double()
     start = torch.from_numpy(
         np.concatenate((model.user_rows[1:].astype(float).mean(0), model.item_factors[1:].astype(float).mean(0)))
     )
@@ -225,7 +227,7 @@ def test_the_softmaxs_terms_are_brute_force(name: str, models) -> None:
     module = copy.deepcopy(model.module).double()
     users, items = module.user_bias.weight, module.item_bias.weight
     base = module.classify.bias + users[1:].mean(0) + items[1:].mean(0)
-    parts = {
+    parts: dict[tuple[str, int | None], Any] = {
         ("user bias", None): users[user] - users[1:].mean(0),
         ("item bias", None): items[item] - items[1:].mean(0),
     }
@@ -275,8 +277,9 @@ def test_the_average_user_without_tastes_is_all_baseline(name: str, models) -> N
 
 
 def _item_baseline(model: TrainedModel, item: int) -> np.ndarray:
+    module: Any = model.module
     if model.recipe.name == "cross-entropy":
-        return model.module.item_bias.weight[item].double().numpy()
+        return module.item_bias.weight[item].double().numpy()
     return model.item_bias[item : item + 1].astype(float)
 
 

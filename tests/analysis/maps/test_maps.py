@@ -373,6 +373,6 @@ def test_reading_a_model_changes_nothing_in_it(small: TrainedModel) -> None:
     before = copy.deepcopy(small.module.state_dict())
     shown, found = maps.principal_map(small)
     maps.epoch_map(small.at_epoch(1), found)
-    maps.named_map(small, *[tuple(maps.pole(small, text) for text in pair) for pair in (("war", "drama"),) * 2])
+    maps.named_map(small, *[(maps.pole(small, "war"), maps.pole(small, "drama"))] * 2)
     maps.groups(small, shown.table, "bias")
     assert all(torch.equal(value, before[name]) for name, value in small.module.state_dict().items())

@@ -96,8 +96,8 @@ def test_points_lie_where_the_axes_say(tmp_path: Path) -> None:
 
 
 def test_a_png_has_the_size_the_colours_and_the_places(tmp_path: Path) -> None:
-    where = {"svg": None, "png": None}
-    for suffix in where:
+    where: dict[str, Path] = {}
+    for suffix in ("svg", "png"):
         where[suffix] = draw(
             tmp_path / f"map.{suffix}", [(-1, -1), (1, 1)], [0, 1], {0: "low", 1: "high"}, size=(800, 500)
         )

@@ -18,6 +18,7 @@ from cftui.data.splits import Split
 from cftui.engine.gradient.trainer import Trainer
 from cftui.engine.models.recipes import RECIPES, recipe
 
+from ...settings import gradient_options
 from ..wildness import wild
 
 NOTHING = np.array([], dtype=np.int64)
@@ -215,7 +216,11 @@ def newcomers(trained, ratings: Ratings) -> Newcomers:
     held = np.random.default_rng(0).choice(np.arange(1, 944), 100, replace=False)
     without, others = (part[~np.isin(ratings.user[part], held)] for part in (parts.train, parts.valid))
     trainer = Trainer(
-        recipe("model4"), recipe("model4").options(), ratings, Split("others", without, others), torch.device("cpu")
+        recipe("model4"),
+        gradient_options(recipe("model4")),
+        ratings,
+        Split("others", without, others),
+        torch.device("cpu"),
     )
     trainer.fit()
     other = dataclasses.replace(model, module=trainer.model.eval().requires_grad_(False))
@@ -401,6 +406,7 @@ def test_each_question_leaves_less_to_be_uncertain_about_than_a_random_one(train
     assert asked < 0.97 * min(uncertain(random.choice(pool, 10, replace=False)) for _ in range(40))
 
 
+@pytest.mark.slow
 def test_asking_by_it_tells_more_than_asking_at_random(newcomers: Newcomers, ratings: Ratings) -> None:
     """Twenty questions about the 400 best known movies to people the model never saw; what they do not know tells
     nothing. Mean squared error on the hidden fifth of each one's ratings.

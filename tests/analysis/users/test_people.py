@@ -122,8 +122,8 @@ def test_who_is_not_known_is_told_who_is(model: TrainedModel, ratings: Ratings, 
     with pytest.raises(CftuiError) as caught:
         people.person(model, ratings, home, "anna")
     assert str(caught.value) == "no user anna in ml-100k; ids run from 1 to 943"
-    for name in ("zoe", "ben"):
-        profiles.save(home, name, model, np.array([1]), np.array([5.0]))
+    for own in ("zoe", "ben"):
+        profiles.save(home, own, model, np.array([1]), np.array([5.0]))
     for name in ("anna", 944, "../ben", "#na#"):
         with pytest.raises(CftuiError) as caught:
             people.person(model, ratings, home, name)

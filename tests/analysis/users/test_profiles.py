@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,7 +49,7 @@ def read(tmp_path: Path, model: TrainedModel):
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         rated = profiles.read_rated(path, model)
         assert len(set(rated.items.tolist())) == len(rated.items) == len(rated.given)
-        assert (rated.items.dtype, rated.given.dtype) == (np.int64, np.float32)
+        assert [rated.items.dtype, rated.given.dtype] == [np.dtype(np.int64), np.dtype(np.float32)]
         pairs = zip(rated.items, rated.given.tolist(), strict=True)
         return {model.titles[code]: given for code, given in pairs}, rated.unknown
 
@@ -282,7 +283,7 @@ def test_a_long_file_of_unknown_titles_needs_no_more_than_one_index(read, monkey
     built: list[int] = []
     begin = search.TitleIndex.__init__
 
-    def counting(self: search.TitleIndex, *arguments: object) -> None:
+    def counting(self: search.TitleIndex, *arguments: Any) -> None:
         built.append(1)
         begin(self, *arguments)
 

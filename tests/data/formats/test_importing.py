@@ -46,7 +46,8 @@ def bring(tmp_path: Path, home: Home) -> Callable[..., Any]:
     """``bring(content, file_name, **asked)``: write the file, import it as ``own``, return facts, tables and notes."""
 
     def run(content: str | bytes, name: str = "ratings.csv", **asked: Any) -> tuple[dict, Any, list[str]]:
-        path, said = tmp_path / name, []
+        path = tmp_path / name
+        said: list[str] = []
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         facts = import_ratings(path, "own", home, Asked(**asked), say=said.append)
         return facts, catalog.open_tables("own", home), said

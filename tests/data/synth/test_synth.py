@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,6 +31,9 @@ from cftui.errors import CftuiError
 from cftui.files import new_folder
 from cftui.home import Home
 
+from ...settings import gradient_options
+from ...waiting import until
+
 SMALL = ("tiny", "ml-100k")
 
 
@@ -53,7 +55,7 @@ def tiny_synth(tmp_path: Path) -> Home:
 
 
 def run(home: Home, *arguments: object) -> int:
-    return main(lambda home: None, [*map(str, arguments), "--home", str(home.root)])
+    return main(lambda home, ascii_only: 0, [*map(str, arguments), "--home", str(home.root)])
 
 
 # What is made
@@ -159,7 +161,7 @@ def test_training_comes_near_the_floor(tmp_path: Path) -> None:
     home = Home(tmp_path)
     folder = synth.make("ml-1m", home, scale=0.2)
     ratings, facts = open_ratings(home, "synth-ml-1m"), synth.read_facts(folder)
-    options = recipe("model4").options(epochs=8, bs=512, lr=0.01, wd=0.1, factors=8)
+    options = gradient_options(recipe("model4"), epochs=8, bs=512, lr=0.01, wd=0.1, factors=8)
     trainer = Trainer(recipe("model4"), options, ratings, split(ratings), torch.device("cpu"))
     trainer.fit()
     reached = trainer.validate().rmse
@@ -192,7 +194,8 @@ def test_the_same_seed_makes_the_same_bytes_and_another_does_not(
 
 
 def test_a_set_that_is_there_is_kept_and_another_seed_replaces_it(tiny_synth: Home) -> None:
-    folder, said = tiny_synth.data / "synth-tiny", []
+    folder = tiny_synth.data / "synth-tiny"
+    said: list[str] = []
     before = (folder / "rating.npy").stat().st_ino
     synth.make("tiny", tiny_synth, say=said.append)
     assert (folder / "rating.npy").stat().st_ino == before
@@ -343,10 +346,8 @@ def test_a_killed_generation_leaves_no_data_set_and_the_next_one_sweeps_up(tmp_p
     home = Home(tmp_path)
     command = [sys.executable, "-m", "cftui", "data", "synth", "ml-25m", "--home", str(home.root)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    for _ in range(6_000):
-        if list(home.data.glob(".synth-ml-25m.incoming-*/rating.npy")) or process.poll() is not None:
-            break
-        time.sleep(0.01)
+    incoming = ".synth-ml-25m.incoming-*/rating.npy"
+    until(lambda: list(home.data.glob(incoming)) or process.poll() is not None, "a column")
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert not catalog.is_present("synth-ml-25m", home)

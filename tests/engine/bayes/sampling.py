@@ -29,8 +29,8 @@ def chain(
     user, item = every // items, every % items
     rating = torch.randn(len(every), generator=generator)
     sides = Incidence(user, item, rating, users, items, 1), Incidence(item, user, rating, items, users, 1)
-    groups = tuple([torch.randn(n, f, generator=generator) for f in features] for n in (users, items))
-    sampler = Sampler(*sides, groups, factors, seed)
+    of_users, of_items = ([torch.randn(n, f, generator=generator) for f in features] for n in (users, items))
+    sampler = Sampler(*sides, (of_users, of_items), factors, seed)
     d = factors + 1
     for side in (sampler.users, sampler.items):
         n = len(side.rows)

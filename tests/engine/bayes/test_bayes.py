@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +23,8 @@ from cftui.engine.models.recipes import recipe
 from cftui.errors import CftuiError
 from cftui.home import Home
 
+from ...settings import bayes_options
+
 BAYES = recipe("bayes")
 CPU = torch.device("cpu")
 Make = Callable[..., Chain]
@@ -30,7 +33,7 @@ Make = Callable[..., Chain]
 @pytest.fixture
 def make(tiny: Ratings) -> Make:
     def chain(**changes: object) -> Chain:
-        options = BAYES.options(**{"epochs": 12, "factors": 3, "burn_in": 3, **changes})
+        options = bayes_options(BAYES, **{"epochs": 12, "factors": 3, "burn_in": 3, **changes})
         return Chain(BAYES, options, tiny, split(tiny, "random", options.seed), CPU)
 
     return chain
@@ -68,11 +71,11 @@ def test_a_run_goes_on_to_the_same_draws_and_for_more(tiny_home: Home) -> None:
     whole = training.train(tiny_home, BAYES, options, data="tiny", device=CPU, name="whole")
     sweeps = 0
 
-    def count(event: dict) -> None:
+    def count(event: Any) -> None:
         nonlocal sweeps
         sweeps += event["event"] == "epoch"
 
-    given = {"data": "tiny", "device": CPU, "name": "part"}
+    given: dict[str, Any] = {"data": "tiny", "device": CPU, "name": "part"}
     part = training.train(tiny_home, BAYES, options, emit=count, stop_requested=lambda: sweeps == 5, **given)
     assert part.status() == "stopped"
     training.resume(tiny_home, part, device=CPU)
@@ -92,7 +95,7 @@ def test_draws_are_let_go_evenly_and_never_too_many_are_kept(make: Make, monkeyp
     kept: dict[int, Tensor] = {}
     counts = []
 
-    def look(event: dict) -> None:
+    def look(event: Any) -> None:
         if event["event"] == "epoch":
             kept[event["epoch"] - 3] = torch.tensor(chain._sampler.alpha)
             counts.append(event["draws"])
@@ -113,7 +116,7 @@ def test_what_is_kept_predicts_what_was_drawn(make: Make, tiny: Ratings) -> None
     noise: list[Tensor] = []
     offset = float(tiny.rating[split(tiny, "random", 0).train].mean())
 
-    def look(event: dict) -> None:
+    def look(event: Any) -> None:
         if event["event"] == "epoch" and event["epoch"] >= 3:
             drawn.append(chain._sampler.rate(users, items) + offset)
             noise.append(chain._sampler.noise_variance(users, items))
@@ -146,7 +149,7 @@ def test_the_running_mean_is_scored(make: Make, tiny: Ratings) -> None:
     noise: list[Tensor] = []
     losses: list[float] = []
 
-    def look(event: dict) -> None:
+    def look(event: Any) -> None:
         if event["event"] != "epoch":
             return
         draws.append(chain._sampler.rate(users, items) + offset)
@@ -190,7 +193,7 @@ def test_a_newcomer_is_drawn_from_his_conditional(make: Make, monkeypatch: pytes
     side[-2:] = torch.tensor([level, level**2])
     for draw in range(model.draws):
         expected = prior.mean[draw].double() + side @ prior.side_weights[draw].double()
-        implicit = sum(prior.directions[item].double() for item in (2, 4, 9)) / math.sqrt(3)
+        implicit = prior.directions[[2, 4, 9]].double().sum(dim=0) / math.sqrt(3)
         expected += implicit @ prior.implicit_weights[draw].double()
         precision = prior.precision[draw].double()
         moment = precision @ expected
@@ -255,7 +258,7 @@ def test_only_training_ratings_are_learned_from(make: Make, tiny: Ratings) -> No
     few = dataclasses.replace(parts, valid=parts.valid[:3])
     other = tiny.rating.copy()
     other[parts.valid] = 1
-    options = BAYES.options(epochs=4, factors=3)
+    options = bayes_options(BAYES, epochs=4, factors=3)
     chains = [
         Chain(BAYES, options, tiny, parts, CPU),
         Chain(BAYES, options, dataclasses.replace(tiny, rating=other), few, CPU),
@@ -269,7 +272,7 @@ def test_only_training_ratings_are_learned_from(make: Make, tiny: Ratings) -> No
 def test_without_validation_ratings_it_samples_all_the_same(tiny: Ratings) -> None:
     parts = split(tiny, "random", 0)
     nobody = dataclasses.replace(parts, valid=parts.valid[:0])
-    chain = Chain(BAYES, BAYES.options(epochs=4, factors=3), tiny, nobody, CPU)
+    chain = Chain(BAYES, bayes_options(BAYES, epochs=4, factors=3), tiny, nobody, CPU)
     assert chain.fit() == "finished"
     assert chain.model.draws == 3
 
@@ -294,10 +297,11 @@ def test_options_it_cannot_use_are_refused(tiny: Ratings) -> None:
     for given in ({"burn_in": 3}, {"implicit": False}, {"side": False}):
         with pytest.raises(CftuiError, match=r"^model4 has no .*: it is trained by gradients"):
             recipe("model4").options(**given)
-    assert (BAYES.options().sweeps, BAYES.options().factors, BAYES.options().burn) == (300, 16, 40)
-    assert BAYES.options(epochs=20, factors=None).burn == 5
+    usual = bayes_options(BAYES)
+    assert (usual.sweeps, usual.factors, usual.burn) == (300, 16, 40)
+    assert bayes_options(BAYES, epochs=20, factors=None).burn == 5
     with pytest.raises(CftuiError, match="burn-in 5 discards all 5 sweeps"):
-        Chain(BAYES, BAYES.options(epochs=5, burn_in=5), tiny, split(tiny, "random", 0), CPU)
+        Chain(BAYES, bayes_options(BAYES, epochs=5, burn_in=5), tiny, split(tiny, "random", 0), CPU)
 
 
 def test_a_foreign_checkpoint_is_refused(make: Make) -> None:

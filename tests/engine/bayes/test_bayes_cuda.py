@@ -12,13 +12,15 @@ from cftui.engine.bayes.chain import Chain
 from cftui.engine.fitting import Hooks
 from cftui.engine.models.recipes import recipe
 
+from ...settings import bayes_options
+
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 
 BAYES = recipe("bayes")
 
 
 def chain(ratings: Ratings, device: str, **changes: object) -> Chain:
-    options = BAYES.options(**{"epochs": 60, "factors": 8, **changes})
+    options = bayes_options(BAYES, **{"epochs": 60, "factors": 8, **changes})
     return Chain(BAYES, options, ratings, split(ratings, "random", 0), torch.device(device))
 
 

@@ -119,10 +119,10 @@ def test_weights_are_drawn_from_their_conditional(which: str, at: int, noise, mo
     own = getattr(sampler, which)
     group, others = own.groups[at], [g for g in own.groups if g is not own.groups[at]]
     own.groups = [group]
-    own.rows -= sum(as_double(g.x) @ as_double(g.weights) for g in others).float()
+    own.rows -= torch.stack([as_double(g.x) @ as_double(g.weights) for g in others]).sum(dim=0).float()
     tau, start = group.tau, group.weights
     asked: list[tuple[float, float]] = []
-    monkeypatch.setattr(gibbs, "draw_gamma", lambda *given: asked.append(given) or 1.25)
+    monkeypatch.setattr(gibbs, "draw_gamma", lambda *given: (asked.append(given), 1.25)[1])
 
     def draw() -> Tensor:
         group.tau, group.weights = tau, start
@@ -165,7 +165,7 @@ def test_mean_and_precision_are_drawn_together(which: str, noise, monkeypatch: p
     n, d = own.rows.shape
     drawn = copied(own).precision * 1.5
     asked: list[tuple[float, Tensor]] = []
-    monkeypatch.setattr(gibbs, "draw_wishart", lambda *given: asked.append(given) or drawn)
+    monkeypatch.setattr(gibbs, "draw_wishart", lambda *given: (asked.append(given), drawn)[1])
     rest = as_double(own.rows).clone()
     for group in own.groups:
         rest -= as_double(group.x) @ as_double(group.weights)
@@ -248,7 +248,7 @@ def test_noise_is_drawn_from_its_conditionals(monkeypatch: pytest.MonkeyPatch) -
 def test_the_shape_of_the_noise_is_drawn_by_its_likelihood(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = torch.rand(12) + 0.5
     seen: list[Tensor] = []
-    monkeypatch.setattr(torch, "multinomial", lambda share, n: seen.append(share) or torch.tensor([3]))
+    monkeypatch.setattr(torch, "multinomial", lambda share, n: (seen.append(share), torch.tensor([3]))[1])
     assert gibbs.draw_shape(drawn) == gibbs.SHAPES[3].item()
     fit = np.array([stats.gamma.logpdf(drawn.double(), s, scale=1 / s).sum() for s in gibbs.SHAPES.tolist()])
     np.testing.assert_allclose(seen[0], np.exp(fit - fit.max()) / np.exp(fit - fit.max()).sum(), rtol=1e-6)
@@ -332,6 +332,7 @@ def tame(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gibbs, "SHAPES", torch.logspace(0, 1.3, 6, dtype=DOUBLE))
 
 
+@pytest.mark.slow
 def test_sweeps_and_new_ratings_in_turn_leave_the_joint_distribution_alone(tame: None) -> None:
     """Geweke (2004): a chain of sweeps, each followed by new ratings, is to look like draws from the prior."""
     torch.manual_seed(11)
@@ -354,6 +355,7 @@ def test_sweeps_and_new_ratings_in_turn_leave_the_joint_distribution_alone(tame:
     assert max(map(abs, z.values())) < 4, z
 
 
+@pytest.mark.slow
 def test_planted_parameters_are_covered_at_the_nominal_rate(tame: None) -> None:
     """Simulation-based calibration (Talts et al. 2018): among draws from the posterior, given ratings drawn with a
     parameter that was drawn from the prior, every rank of that is as likely.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -14,10 +15,11 @@ from cftui.data.ratings import Ratings
 from cftui.data.splits import Split, split
 from cftui.data.tables import Tables
 from cftui.engine import metrics
+from cftui.engine.gradient.method import GradientOptions
 from cftui.engine.gradient.trainer import Trainer
 from cftui.engine.models.recipes import RECIPES
-from tests.settings import options_for
 
+from ...settings import gradient_options, options_for
 from ..fitting import fit
 
 CPU = torch.device("cpu")
@@ -32,6 +34,7 @@ def by_id(tiny_tables: Tables) -> Ratings:
 
 def trainer_of(name: str, ratings: Ratings, **changes: object) -> Trainer:
     options = options_for(RECIPES[name], **{"epochs": 2, "bs": 16, "factors": 8, "item_key": "id", **changes})
+    assert isinstance(options, GradientOptions)
     return Trainer(RECIPES[name], options, ratings, split(ratings, "random", options.seed), CPU)
 
 
@@ -45,7 +48,7 @@ def batches_of(trainer: Trainer) -> list[tuple[Tensor, Tensor]]:
             seen.append((user.clone(), item.clone()))
             yield user, item, rating
 
-    trainer._batches = look
+    trainer._batches = look  # type: ignore[assignment, method-assign]
     assert fit(trainer)
     assert len(seen) == trainer.steps
     return seen
@@ -101,7 +104,7 @@ def test_training_equals_a_plain_loop(name: str, bias_decay: float | None, by_id
     rating_of = dict(
         zip(zip(by_id.user.tolist(), by_id.item.tolist(), strict=True), by_id.rating.tolist(), strict=True)
     )
-    decay, own = RECIPES[name].weight_decay, RECIPES[name].bias_decay if bias_decay is None else bias_decay
+    decay, own = trainer.options.wd, trainer.options.bias_decay
     losses = plain_fit(reference, batches, rating_of, peak=5e-3, decay=decay, bias_decay=own)
     for weight, value in reference.state_dict().items():
         torch.testing.assert_close(trainer.model.state_dict()[weight], value, rtol=1e-4, atol=2e-5)
@@ -172,8 +175,8 @@ def test_windows_cover_every_batch_once(by_id: Ratings, monkeypatch: pytest.Monk
     trainer = trainer_of("model4", by_id, epochs=40, bs=8)
     losses: list[float] = []
     add = trainer.train_loss.add
-    monkeypatch.setattr(trainer.train_loss, "add", lambda loss: (losses.append(loss.item()), add(loss)))
-    windows: list[dict] = []
+    monkeypatch.setattr(trainer.train_loss, "add", lambda loss: [losses.append(loss.item()), add(loss)])
+    windows: list[Any] = []
     fit(trainer, lambda event: windows.append(event) if event["event"] == "window" else None)
     assert len(losses) == trainer.steps
     assert len(windows) < 800 < trainer.steps, "a window of losses is logged for nearly every batch"
@@ -217,6 +220,6 @@ def test_every_split_can_be_trained_on(by_id: Ratings) -> None:
     for name in ("random", "u3", "time"):
         parts = split(by_id, name)
         assert isinstance(parts, Split)
-        trainer = Trainer(RECIPES["model4"], RECIPES["model4"].options(epochs=1, bs=16), by_id, parts, CPU)
+        trainer = Trainer(RECIPES["model4"], gradient_options(RECIPES["model4"], epochs=1, bs=16), by_id, parts, CPU)
         assert fit(trainer)
         assert trainer.validate().n == len(parts.valid)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,7 @@ from cftui.engine.training import train
 from cftui.errors import CftuiError
 from cftui.home import Home
 
+from ...settings import gradient_options
 from ..fitting import fit
 
 CPU = torch.device("cpu")
@@ -76,7 +78,7 @@ def cold() -> Trainer:
     ratings = planted({1: "Good|Long"})
     unseen = np.isin(ratings.item, COLD_ITEMS) | np.isin(ratings.user, COLD_USERS)
     parts = Split("cold", train=np.flatnonzero(~unseen), valid=np.flatnonzero(unseen))
-    trainer = Trainer(HYBRID, HYBRID.options(epochs=20, bs=32, factors=6), ratings, parts, CPU)
+    trainer = Trainer(HYBRID, gradient_options(HYBRID, epochs=20, bs=32, factors=6), ratings, parts, CPU)
     fit(trainer)
     return trainer
 
@@ -110,7 +112,8 @@ def test_cold_rows_of_equal_features_have_equal_factors(cold: Trainer) -> None:
 
 
 def test_the_unknown_has_no_features(cold: Trainer) -> None:
-    for side in (cold.model.user_features, cold.model.item_features):
+    model: Any = cold.model
+    for side in (model.user_features, model.item_features):
         assert side is not None
         assert not side.codes[0].any()
         factors, bias = side(torch.tensor([0]))
@@ -131,7 +134,8 @@ def test_features_are_summed_and_divided_by_the_root_of_their_number() -> None:
 
 
 def test_none_is_no_feature_even_after_training(cold: Trainer) -> None:
-    for side in (cold.model.user_features, cold.model.item_features):
+    model: Any = cold.model
+    for side in (model.user_features, model.item_features):
         assert side is not None
         assert not side.feature_factors.weight[0].any()
         assert side.feature_factors.weight[1:].any(dim=1).all()
@@ -193,7 +197,7 @@ def test_tags_are_features(tagged: Home) -> None:
     cold = [ratings.item_code(f"Film {film:02} (1995)") for film in (11, 12)]
     unseen = np.isin(ratings.item, cold)
     parts = Split("cold", train=np.flatnonzero(~unseen), valid=np.flatnonzero(unseen))
-    trainer = Trainer(HYBRID, HYBRID.options(epochs=20, bs=16, factors=4), ratings, parts, CPU)
+    trainer = Trainer(HYBRID, gradient_options(HYBRID, epochs=20, bs=16, factors=4), ratings, parts, CPU)
     fit(trainer)
     liked, slow = predicted(trainer, [1, 2, 3], cold).T
     assert (liked > slow + 1).all()
@@ -249,7 +253,7 @@ def bare(tmp_path: Path) -> Ratings:
 def test_without_features_it_is_model4(bare: Ratings) -> None:
     assert item_features(bare).codes.shape == (len(bare.items), 0)
     assert user_features(bare).codes.shape == (len(bare.users), 0)
-    options, parts = HYBRID.options(epochs=3, bs=16, factors=5, wd=0.1, wd_bias=0.1), split(bare)
+    options, parts = gradient_options(HYBRID, epochs=3, bs=16, factors=5, wd=0.1, wd_bias=0.1), split(bare)
     mine, plain = (Trainer(row, options, bare, parts, CPU) for row in (HYBRID, recipe("model4")))
     assert mine.model.state_dict().keys() == plain.model.state_dict().keys()
     for name, value in plain.model.state_dict().items():
@@ -263,6 +267,8 @@ def test_without_features_it_is_model4(bare: Ratings) -> None:
 def test_a_row_without_features_among_others_begins_as_in_model4() -> None:
     ratings = planted({4: ""}, years={4: 0})
     shapes = [shape_of(row, ratings, 6) for row in (HYBRID, recipe("model4"))]
+    mine: Any
+    plain: Any
     mine, plain = (build(row, shape, 5) for row, shape in zip((HYBRID, recipe("model4")), shapes, strict=True))
     for row in (0, 4):
         assert torch.equal(mine.item_factors.weight[row], plain.item_factors.weight[row])
@@ -280,9 +286,10 @@ def test_a_run_is_read_without_its_data_set(tiny_home: Home, tiny: Ratings) -> N
     shutil.rmtree(tiny_home.data)
     model = TrainedModel.load(run)
     assert np.array_equal(model.predict(users, items), before)
-    assert np.array_equal(model.module.item_features.codes.numpy(), item_features(tiny).codes)
-    assert np.array_equal(model.module.user_features.codes.numpy(), user_features(tiny).codes)
-    without = model.module.item_factors.weight.numpy()
+    module: Any = model.module
+    assert np.array_equal(module.item_features.codes.numpy(), item_features(tiny).codes)
+    assert np.array_equal(module.user_features.codes.numpy(), user_features(tiny).codes)
+    without = module.item_factors.weight.numpy()
     assert np.abs(model.item_factors - without)[1:].max(axis=1).min() > 1e-4, "the factors are without the features"
 
 
@@ -303,11 +310,12 @@ def test_damaged_features_are_named(spoil: str, tiny_runs, tmp_path: Path) -> No
         TrainedModel.load(copy)
 
 
+@pytest.mark.slow
 def test_it_beats_model4_on_movielens_100k(ratings: Ratings) -> None:
     parts = split(ratings)
     losses = {}
     for name in ("model4", "hybrid"):
-        trainer = Trainer(recipe(name), recipe(name).options(bs=256), ratings, parts, CPU)
+        trainer = Trainer(recipe(name), gradient_options(recipe(name), bs=256), ratings, parts, CPU)
         fit(trainer)
         losses[name] = trainer.validate().mse
     assert losses["hybrid"] < losses["model4"] - 0.01

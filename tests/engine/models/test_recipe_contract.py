@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,14 +28,14 @@ SETTINGS = {"epochs": 3, "bs": 16, "factors": 8, "seed": 4}
 # What depends on the data or the recipe alone, not on the seed.
 SAME_FOR_ALL = ("levels", "num_batches_tracked", "_features.codes", "directions", "offset", "scale")
 
-Make = Callable[..., Trainer]
+Make = Callable[..., Any]
 
 
 @pytest.fixture
 def make(tiny: Ratings) -> Make:
     """An untrained trainer on the tiny data."""
 
-    def trainer(name: str, **changes: object) -> Trainer:
+    def trainer(name: str, **changes: object) -> Any:
         options = options_for(RECIPES[name], **{**SETTINGS, **changes})
         return fitter_for(RECIPES[name], options, tiny, split(tiny, options.split, options.seed), CPU)
 
@@ -64,7 +65,7 @@ class TestEveryRecipe:
             return metrics.score(metrics.predict(trainer.model, users, items), torch.tensor(tiny.rating)).mse
 
         before = loss()
-        events: list[dict] = []
+        events: list[Any] = []
         assert fit(trainer, events.append)
         epochs = [event for event in events if event["event"] == "epoch"]
         assert [event["epoch"] for event in epochs] == list(range(30))

@@ -160,7 +160,7 @@ def test_a_recipe_of_nobody_says_what_to_install(old_home: Home, monkeypatch: py
 
 def test_settings_are_those_the_recipe_has() -> None:
     row = RECIPES["collab-nn"]
-    config = RunConfig("r", "now", row, row.options(), None, 1, "cpu", {})  # type: ignore[arg-type]
+    config = RunConfig("r", "now", row, row.options(), None, 1, "cpu", {})
     assert "factors" not in config.settings()
     assert "burn_in" not in config.settings()
     assert config.settings()["lr"] == 5e-3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,11 +16,16 @@ def log(tmp_path: Path) -> Path:
     return tmp_path / "events.jsonl"
 
 
-def epoch(number: int, step: int, loss: float | None) -> dict:
+def epoch(number: int, step: int, loss: float | None) -> Any:
     return {"event": "epoch", "epoch": number, "step": step, "valid_loss": loss, "elapsed": step / 10}
 
 
-def window(step: int) -> dict:
+def event(kind: str, **fields: object) -> Any:
+    """An event without the fields that do not matter here."""
+    return {"event": kind, **fields}
+
+
+def window(step: int) -> Any:
     return {"event": "window", "step": step, "loss": 1.0, "elapsed": step / 10}
 
 
@@ -59,7 +65,7 @@ def test_rubbish_lines_are_passed_over(log: Path) -> None:
 
 def test_what_is_not_finite_is_written_as_null(log: Path) -> None:
     with EventWriter(log) as writer:
-        writer.write({"event": "epoch", "valid_loss": float("nan"), "train_loss": float("inf")})
+        writer.write(event("epoch", valid_loss=float("nan"), train_loss=float("inf")))
     assert json.loads(log.read_text(), parse_constant=pytest.fail) == {
         "event": "epoch",
         "valid_loss": None,
@@ -69,20 +75,20 @@ def test_what_is_not_finite_is_written_as_null(log: Path) -> None:
 
 def test_history_folds_what_happened() -> None:
     history = History()
-    history.extend([{"event": "start", "steps": 40}, window(10), epoch(0, 10, 0.9), window(20)])
+    history.extend([event("start", steps=40), window(10), epoch(0, 10, 0.9), window(20)])
     assert history.progress == 0.5
     assert history.elapsed == 2.0
-    history.extend([epoch(1, 20, 0.8), epoch(2, 30, None), epoch(3, 40, 0.85), {"event": "done"}])
+    history.extend([epoch(1, 20, 0.8), epoch(2, 30, None), epoch(3, 40, 0.85), event("done")])
     assert history.best == epoch(1, 20, 0.8)
     assert history.last == epoch(3, 40, 0.85)
     assert history.progress == 1.0
-    assert history.ending == {"event": "done"}
+    assert history.ending == event("done")
 
 
 def test_a_resume_forgets_what_happened_in_vain() -> None:
     history = History()
-    history.extend([{"event": "start", "steps": 40, "run": "r"}, window(10), epoch(0, 10, 0.9), window(20)])
-    history.extend([epoch(1, 20, 0.8), window(25), {"event": "stopped"}])
+    history.extend([event("start", steps=40, run="r"), window(10), epoch(0, 10, 0.9), window(20)])
+    history.extend([epoch(1, 20, 0.8), window(25), event("stopped")])
     history.extend([{"event": "resume", "step": 20, "steps": 40, "pid": 7}])
     assert history.ending is None
     assert [w["step"] for w in history.windows] == [10, 20]

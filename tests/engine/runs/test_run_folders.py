@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -23,7 +24,7 @@ CPU = torch.device("cpu")
 OPTIONS = recipe("model4").options(epochs=3, bs=16, factors=4)
 
 
-def fit(home: Home, name: str | None = None, **changes: object) -> RunFolder:
+def fit(home: Home, name: str | None = None, **changes: Any) -> RunFolder:
     emit = changes.pop("emit", lambda event: None)
     options = recipe("model4").options(**{**OPTIONS.as_json(), **changes})
     return training.train(home, recipe("model4"), options, data="tiny", device=CPU, name=name, emit=emit)
@@ -36,7 +37,7 @@ def rewind(run: RunFolder, keep: Callable[[dict], bool]) -> None:
 
 
 def test_a_run_folder_says_how_it_came_about(tiny_home: Home) -> None:
-    events: list[dict] = []
+    events: list[Any] = []
     run = fit(tiny_home, emit=events.append, seed=6, split="u2")
     config = run.config()
     assert run.name == config.run
@@ -66,7 +67,7 @@ def test_a_run_folder_says_how_it_came_about(tiny_home: Home) -> None:
 
 def test_of_many_ratings_the_baselines_do_not_hold_up_the_first_batch(tiny_home: Home, monkeypatch) -> None:
     monkeypatch.setattr(training, "MANY", 100)
-    events: list[dict] = []
+    events: list[Any] = []
     fit(tiny_home, emit=events.append, epochs=2)
     kinds = [event["event"] for event in events if event["event"] != "window"]
     assert kinds == ["start", "epoch", "baselines", "epoch", "done"]

@@ -9,6 +9,7 @@ import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -89,7 +90,8 @@ async def importing(app: CftuiApp, size: tuple[int, int] = SIZE) -> AsyncIterato
 def columns(app: CftuiApp, kind: str = "ratings") -> list[tuple[str, str]]:
     """What each column is marked as, and its name."""
     table = app.screen.query_one(f"#{kind}-columns", ColumnTable)
-    return [tuple(str(column.label).split("\n")) for column in table.ordered_columns]
+    labels = (str(column.label).partition("\n") for column in table.ordered_columns)
+    return [(mark, name) for mark, _, name in labels]
 
 
 def told(app: CftuiApp) -> str:
@@ -120,7 +122,7 @@ async def mark(pilot: Pilot, letter: str, at: int, kind: str = "ratings") -> Non
 
 
 async def opened(pilot: Pilot, name: str) -> None:
-    app = pilot.app
+    app: Any = pilot.app
     await wait(pilot, lambda: told_of_failure(app) or (app.opened is not None and app.opened.name == name))
     assert not told_of_failure(app)
     await wait(pilot, lambda: isinstance(app.screen, DatasetScreen) and app.screen.query_one("#head-table").row_count)
@@ -131,8 +133,9 @@ def told_of_failure(app: CftuiApp) -> str:
 
 
 async def failed(pilot: Pilot) -> str:
-    await wait(pilot, lambda: told_of_failure(pilot.app))
-    return told_of_failure(pilot.app)
+    app: Any = pilot.app
+    await wait(pilot, lambda: told_of_failure(app))
+    return told_of_failure(app)
 
 
 async def test_half_stars_in_columns_of_other_names_become_a_data_set_that_trains(files, home):

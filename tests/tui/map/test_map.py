@@ -43,6 +43,7 @@ from ..looking import (
     rows,
     said,
     scored,
+    settled,
     subtitle,
     title,
     visible,
@@ -800,6 +801,7 @@ async def test_a_run_with_one_factor_has_no_map_says_so_and_survives_every_key(t
         assert "no two components" in said(app, "#where")
 
 
+@pytest.mark.slow
 async def test_every_recipe_has_a_map(tiny_opened):
     app = app_with(tiny_opened("model1"))
     async with mapping(app) as pilot:
@@ -918,7 +920,7 @@ async def test_parts_that_were_found_for_one_model_are_not_shown_as_those_of_ano
         await swap(pilot, other)
         if isinstance(app.screen, RobustScreen):
             await pilot.press("enter")
-        await pilot.pause(0.1)
+        await settled(pilot)
         assert app.chosen is other
         factors = {
             "M": None,

@@ -355,7 +355,7 @@ async def test_a_home_whose_path_looks_like_markup_can_keep_a_profile(opened, tm
     app = app_with(opened)
     async with rating(app) as pilot:
         await saved(pilot, "tester", keys="5")
-        await pilot.pause(0.1)
+        await wait(pilot, lambda: notices(app))
         assert (opened.home.data / "profiles" / "tester.csv").exists()
         assert app.is_running
 
@@ -369,7 +369,7 @@ async def test_what_cannot_be_written_is_told_and_the_ratings_stay(quick, monkey
         await wait(pilot, lambda: isinstance(quick.screen, Prompt))
         monkeypatch.setattr(profiles, "write_atomic", refuse)
         await pilot.press("enter")
-        await pilot.pause(0.1)
+        await wait(pilot, lambda: notices(quick))
         assert "Read-only file system [/]" in notices(quick)[0]
         assert isinstance(quick.screen, MeScreen)
         assert len(rated(quick)) == 1

@@ -6,6 +6,7 @@ import re
 import shutil
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -261,7 +262,7 @@ async def test_a_prediction_on_a_scale_of_halves_is_not_cut_off(opened):
 )
 def test_a_histogram_has_every_rating_value_however_narrow(values, width, shown):
     shares = [0.1, 0.1, 0.2, 0.2, 0.4]
-    about = SimpleNamespace(histogram=pd.DataFrame({"value": values, "share": shares}))
+    about: Any = SimpleNamespace(histogram=pd.DataFrame({"value": values, "share": shares}))
     assert rows_module.histogram(about, width).plain == shown
 
 

@@ -11,6 +11,7 @@ from cftui.home import Home
 from cftui.tui.app import CftuiApp
 
 from ...conftest import write_tiny
+from ...waiting import loads_torch
 from ..looking import SIZE, visible
 
 CPU = torch.device("cpu")
@@ -51,7 +52,7 @@ async def test_stop_right_after_start_is_heard(fresh_home, until):
     async with app.run_test(size=SIZE) as pilot:
         await until(pilot, lambda: app.opened)
         app.start_training("model4", ["--epochs", "500"])
-        await pilot.pause(0.3)
+        await until(pilot, lambda: loads_torch(app.followed.process.pid))
         app.stop_training()
         await until(pilot, lambda: not app.training)
         assert all(run.status() == "stopped" for run in all_runs(fresh_home))

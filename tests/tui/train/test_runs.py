@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
-import time
 
 import pytest
 import torch
@@ -12,6 +12,7 @@ from textual.widgets import DataTable, Input, Static
 from cftui.engine.models.recipes import recipe
 from cftui.engine.runs.folder import RunFolder, all_runs
 from cftui.engine.training import train
+from cftui.home import Home
 from cftui.tui.app import CftuiApp
 from cftui.tui.shell.prompt import Confirm, Prompt
 from cftui.tui.shell.sheet import Sheet
@@ -21,12 +22,22 @@ from cftui.tui.train.run_list import RunList
 from ..conftest import SIZE
 
 
-@pytest.fixture
-def two_runs(fresh_home) -> CftuiApp:
-    """An app over a home with model3 and then model4, three quick epochs each."""
+@pytest.fixture(scope="module")
+def trained_twice(ml_100k_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A home with model3 and then model4, three quick epochs each; not to be altered."""
+    home = Home(tmp_path_factory.mktemp("trained-twice"))
+    home.data.mkdir()
+    (home.data / "ml-100k").symlink_to(ml_100k_home.data / "ml-100k")
     for name, lr in (("model3", 5e-3), ("model4", 1e-2)):
         options = recipe(name).options(epochs=3, bs=2048, lr=lr)
-        train(fresh_home, recipe(name), options, device=torch.device("cpu"), name=f"{name}-run")
+        train(home, recipe(name), options, device=torch.device("cpu"), name=f"{name}-run")
+    return home
+
+
+@pytest.fixture
+def two_runs(trained_twice: Home, fresh_home: Home) -> CftuiApp:
+    """An app over a copy of these runs, which a test may spoil."""
+    shutil.copytree(trained_twice.models, fresh_home.models)
     return CftuiApp(fresh_home)
 
 
@@ -55,7 +66,8 @@ async def test_two_readings_of_the_folder_at_once_leave_the_newest_first(two_run
     """A thread cannot be stopped: the reading that was called off goes on beside the one that took its place."""
     async with two_runs.run_test(size=SIZE) as pilot:
         runs = await on_train_screen(two_runs, pilot, until)
-        looked, second_begun, stamp = [], threading.Event(), RunFolder.stamp
+        looked, stamp, report = [], RunFolder.stamp, two_runs.from_worker
+        second_begun, first_ended = threading.Event(), threading.Event()
 
         def slow_stamp(run):
             looked.append(run.name)
@@ -64,12 +76,19 @@ async def test_two_readings_of_the_folder_at_once_leave_the_newest_first(two_run
                 second_begun.wait(5)
             elif at == 3:  # the second reading, at its first
                 second_begun.set()
-                time.sleep(0.2)
+                first_ended.wait(5)
             return stamp(run)
+
+        def reported(*arguments):
+            try:
+                report(*arguments)
+            finally:
+                first_ended.set()
 
         shown = []
         monkeypatch.setattr(runs, "_show", lambda rows: shown.append([row.name for row in rows]))
         monkeypatch.setattr(RunFolder, "stamp", slow_stamp)
+        monkeypatch.setattr(two_runs, "from_worker", reported)
         runs.reload()
         await until(pilot, lambda: len(looked) >= 2)
         runs.reload()
