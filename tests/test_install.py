@@ -5,6 +5,7 @@ from __future__ import annotations
 import email
 import json
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -122,3 +123,122 @@ assert seen > 5
 print("all", seen)
 """
     assert run([installed / "python", "-c", code], cwd=tmp_path).startswith("all")
+
+
+# Another package with a recipe, an architecture and a method of its own.
+PLUGIN = {
+    "pyproject.toml": """
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+[project]
+name = "more-recipes"
+version = "1"
+[project.entry-points."cftui.recipes"]
+more = "more_recipes:RECIPES"
+""",
+    "more_recipes/__init__.py": """
+from cftui.engine.models.recipes import Recipe
+
+RECIPES = [
+    Recipe("squared", "a dot product of squares", "more_recipes.models:Squared", defaults={"wd": 0.2}),
+    Recipe("model4", "an impostor", "more_recipes.models:Squared"),
+]
+""",
+    "more_recipes/models.py": """
+from cftui.engine.models.architectures import Architecture, embedding, sigmoid_range
+
+
+class Squared(Architecture):
+    def __init__(self, shape):
+        super().__init__(shape)
+        self.user_factors = embedding(shape.users, shape.factors)
+        self.item_factors = embedding(shape.items, shape.factors)
+
+    def user_rows(self, user):
+        return self.user_factors(user)
+
+    def rate(self, rows, item):
+        return sigmoid_range((rows * self.item_factors(item)).square().sum(dim=1), self.y_range)
+""",
+}
+
+
+@pytest.fixture(scope="module")
+def with_plugin(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same environment with the second package installed."""
+    source, built = tmp_path_factory.mktemp("plugin"), tmp_path_factory.mktemp("plugin-wheel")
+    for name, text in PLUGIN.items():
+        (source / name).parent.mkdir(exist_ok=True)
+        (source / name).write_text(text)
+    run([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", built, source], cwd=source)
+    (wheel,) = built.glob("*.whl")
+    words = [sys.executable, "-m", "pip", "--python", installed / "python", "install", "-q", "--no-deps", "--no-index"]
+    run([*words, wheel], cwd=source)
+    return installed
+
+
+def test_the_readmes_lines_run_from_the_wheel(installed: Path, tmp_path: Path) -> None:
+    readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
+    (tmp_path / "lines.py").write_text(block)
+    out = run([installed / "python", "lines.py"], cwd=tmp_path, HOME=str(tmp_path), OMP_NUM_THREADS="1")
+    assert "predicted" in out
+    where = run([installed / "python", "-c", "import cftui; print(cftui.__file__)"], cwd=tmp_path)
+    assert Path(where.strip()).is_relative_to(installed.parent)
+
+
+def test_a_recipe_of_another_package_is_listed_fitted_and_in_the_form(with_plugin: Path, tmp_path: Path) -> None:
+    listed = run([with_plugin / "cftui", "train", "--help"], cwd=tmp_path)
+    assert "squared" in listed
+    assert "a dot product of squares" in listed
+    assert "an impostor" not in listed
+    code = """
+import asyncio, tempfile
+from pathlib import Path
+
+import pandas as pd
+import cftui
+
+frame = pd.DataFrame({"user": [f"u{i % 7}" for i in range(60)], "item": [f"i{i % 11}" for i in range(60)],
+                      "rating": [1 + i * i % 5 for i in range(60)]})
+model = cftui.fit("squared", frame, epochs=2, bs=8)
+assert model.options["wd"] == 0.2
+assert cftui.recipes().loc["model4", "summary"] == "model3 with weight decay"
+
+from textual.app import App
+from textual.widgets import Select
+from cftui.tui.train.recipe_form import RecipeForm
+
+class Form(App):
+    def compose(self):
+        yield RecipeForm()
+
+async def look():
+    app = Form()
+    async with app.run_test() as pilot:
+        form = app.query_one(RecipeForm)
+        form.query_one("#recipe", Select).value = "squared"
+        await pilot.pause()
+        assert form.options()[form.options().index("--wd") + 1] == "0.2"
+
+asyncio.run(look())
+print(model.recommend("u1", 2)["item"].tolist())
+"""
+    out = run([with_plugin / "python", "-c", code], cwd=tmp_path, HOME=str(tmp_path), OMP_NUM_THREADS="1")
+    assert out.startswith("['i")
+
+
+def test_a_run_of_a_recipe_that_is_not_installed_says_what_to_install(
+    with_plugin: Path, installed: Path, fresh_home: Home, tmp_path: Path
+) -> None:
+    own = {"CFTUI_HOME": str(fresh_home.root), "OMP_NUM_THREADS": "1"}
+    words = ["train", "squared", "--epochs", "1", "--bs", "8192", "--name", "theirs"]
+    run([with_plugin / "cftui", *words], cwd=tmp_path, **own)
+    assert "squared" in run([with_plugin / "cftui", "runs"], cwd=tmp_path, **own)
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("CFTUI", "PYTHON"))}
+    words = [sys.executable, "-m", "cftui", "recommend", "--user", "196", "--run", "theirs"]
+    done = subprocess.run(words, cwd=CHECKOUT, env={**inherited, **own}, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert "belongs to no installed recipe; install the package that brings squared" in done.stderr
+    assert done.stderr.count("\n") == 1
