@@ -7,6 +7,7 @@ import pkgutil
 import subprocess
 import sys
 
+import grimp
 import pytest
 
 import cftui
@@ -82,6 +83,21 @@ def test_version_prints_the_version() -> None:
     done = subprocess.run([sys.executable, "-m", "cftui", "--version"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0
     assert done.stdout.split()[-1] == cftui.__version__
+
+
+def test_importing_the_package_imports_next_to_nothing() -> None:
+    """A module takes a millisecond or so; ``benchmarks/startup.py`` measures it."""
+    bare = loaded_by("pass")
+    added = loaded_by("import cftui") - bare
+    assert {name for name in added if name.startswith("cftui")} == {"cftui", "cftui.version"}
+    assert len(added) < 20, sorted(added)
+
+
+def test_nothing_inside_imports_the_packages_front_door() -> None:
+    """``cftui`` is for people who use the package; inside it, each fact is imported from where it is."""
+    graph = grimp.build_graph("cftui", include_external_packages=False)
+    assert graph.find_modules_that_directly_import("cftui") == set()
+    assert graph.find_modules_that_directly_import("cftui.api") <= {"cftui"}
 
 
 def test_an_error_can_be_imported_without_anything_heavy() -> None:
