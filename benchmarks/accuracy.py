@@ -1,10 +1,10 @@
-"""Validation loss of every recipe over five random splits, beside what the chapter printed for its one.
+"""Measure the validation loss of every recipe over five random splits, beside the losses that the chapter prints.
 
     python benchmarks/accuracy.py            print the table
     python benchmarks/accuracy.py --write    also put it into docs/benchmarks.md
 
-Five epochs, batch 64, 50 factors, learning rate 5e-3 (bayes: 300 sweeps, 16 factors), seeds 0 to 4; the seed draws
-split, weights and order.
+The settings are five epochs, batch 64, 50 factors and learning rate 5e-3 (for bayes 300 sweeps and 16 factors), with
+seeds 0 to 4. The seed determines the split, the initial weights and the order.
 """
 
 from __future__ import annotations

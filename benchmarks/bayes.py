@@ -1,11 +1,11 @@
-"""The most accurate recipe beside the others and beside other libraries, on the same splits of MovieLens 100K.
+"""Compare ``bayes`` with other recipes and other libraries on the same splits of MovieLens 100K.
 
     python benchmarks/bayes.py            print the tables
     python benchmarks/bayes.py --write    also put them into docs/benchmarks.md
 
-u1 to u5 and the random splits of seeds 0 to 4. No row of a validation part is used for anything but scoring it. The
-sampler's one setting, its number of factors, can be chosen on training rows: `cftui sweep bayes --split u1`. The other
-libraries are run where they are installed (peers.py). Seconds are of fitting u1.
+The splits are u1 to u5 and the random splits of seeds 0 to 4. Validation ratings are used for scoring only. The only
+setting of the sampler, its number of factors, can be chosen on the training ratings: `cftui sweep bayes --split u1`.
+Other libraries are run if they are installed (peers.py). The seconds are those of fitting u1.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from cftui.engine.models.recipes import recipe
 from cftui.engine.training import fitter_for, open_ratings
 from cftui.home import Home
 
-# Weight decays tuned on training rows (sweep.py), the chapter's settings else.
+# The tuned weight decays come from the training ratings (sweep.py). All other settings are the chapter's.
 OURS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("`model4`, the chapter's", "model4", {}),
     ("`model4`, tuned decay", "model4", {"wd": 0.2, "wd_bias": 0.02}),
@@ -42,18 +42,18 @@ OURS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("**`bayes`**", "bayes", {}),
     ("**`bayes --factors 32 --sweeps 500`**", "bayes", {"factors": 32, "epochs": 500}),
 )
-# RMSE on u1, where they were published, read there or quoted where the source says so.
+# Published RMSE on u1, with the source.
 PUBLISHED = (
     ("GC-MC with side information", "0.905", "van den Berg, Kipf and Welling 2017, arXiv:1706.02263"),
     ("GLocal-K", "0.8889", "Han et al. 2021, arXiv:2108.12184"),
     ("GHRS", "0.887", "Darban and Valipour 2022, arXiv:2111.11293"),
     ("myFM with side information", "0.8808", "myFM's MovieLens 100K notebook"),
 )
-# Fifths of the validation ratings, by the standard deviation predicted for them.
+# The validation ratings are divided into this many parts of equal size by their predicted standard deviation.
 PARTS = 5
 
 Fitted = tuple[np.ndarray, tuple[np.ndarray, np.ndarray] | None, float]
-"""Predictions ``[n]`` of the validation ratings; centre and standard deviation of their intervals; and seconds."""
+"""Predictions ``[n]`` of the validation ratings; centres and standard deviations of their intervals; seconds."""
 
 
 def main() -> None:
@@ -94,7 +94,7 @@ def main() -> None:
 def measure(
     title: str, fit: Callable[[Ratings, Split, int], Fitted], ratings: Ratings, splits: list[tuple[Split, int]]
 ) -> tuple[list[str], list[list[str]]]:
-    """A row of the table; and, of the official folds together, a table of calibration (empty without intervals)."""
+    """Return a row of the table, and the rows of the calibration over all official folds (none without intervals)."""
     scores, covers, seconds, errors, sds = [], [], [], [], []
     for part, seed in splits:
         predicted, interval, took = fit(ratings, part, seed)
@@ -141,7 +141,7 @@ def _ours(name: str, given: dict, ratings: Ratings, part: Split, where: torch.de
     model = trainer.model.to("cpu")
     if not isinstance(trainer, Chain):
         return metrics.predict(model, user, item).numpy(), None, trainer.elapsed
-    # What the run's folder holds, not what the chain saw: the draws that were kept.
+    # Use the draws that were kept, as a run folder does, and not all draws of the chain.
     rows = trainer.model.user_rows(user)
     centre, sd, _ = trainer.model.moments(rows, item)
     return trainer.model.rate(rows, item).numpy(), (centre.numpy(), sd.numpy()), trainer.elapsed

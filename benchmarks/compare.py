@@ -1,34 +1,35 @@
-"""Fitting time and validation loss of ``model4`` beside fastai, Surprise and myFM, in one run on one machine.
+"""Compare fitting time and validation loss of ``model4``, fastai, Surprise and myFM in one run on one machine.
 
     pip install --constraint constraints.txt --editable '.[bench]'
     python benchmarks/compare.py             print the table
     python benchmarks/compare.py --write     also put it into docs/benchmarks.md
 
-Everybody fits ``split(ratings, "random", seed).train`` of MovieLens 100K and is scored, here, by mean squared error on
-its ``valid``, predictions taken as the package gives them (Surprise clips to 1-5, the others do not). Seconds are those
-of the call that fits, data already in the package's own form; fastai's and cftui's include validating after each of
-five epochs, as both do by themselves. The contenders take turns, so that what else the machine does hits all alike; the
-quick ones have three turns a seed, the others one; the median counts.
+Each contender fits ``split(ratings, "random", seed).train`` of MovieLens 100K. This script computes its mean squared
+error on ``valid`` from the predictions as the package returns them (Surprise clips them to 1-5, the others do not). The
+seconds are those of the call that fits, with the data already in the package's own form. For fastai and cftui they
+include a validation after each of the five epochs, which is the default of both. The contenders take turns, so that
+other work on the machine slows all of them alike. Fast contenders have three turns per seed, the others one; the table
+shows the median.
 
-All of it runs on the CPU, PyTorch on one thread. That is what cftui chooses for itself on batches so small, and it
-favours fastai too: a second thread gained it nothing, and on a machine with other work made it up to seven times
-slower.
+Everything runs on the CPU, and PyTorch on one thread. cftui chooses one thread itself for such small batches. It is
+also best for fastai: a second thread gained nothing on an idle machine and made it up to seven times slower on a busy
+one.
 
 - fastai: ``collab_learner``, 50 factors, ``y_range`` (0, 5.5), batch 64, ``fit_one_cycle(5, 5e-3, wd=0.1)``, once as
-  released and once with every row drawn once an epoch. Since 2.7.15 its tabular loader draws rows *with replacement*,
-  which costs it loss and is not what the chapter ran.
+  released and once with each row drawn once per epoch. Since 2.7.15, its tabular loader draws rows *with replacement*,
+  which raises the loss and differs from what the chapter ran.
 - Surprise: ``SVD()`` with its defaults (100 factors, 20 epochs).
-- myFM: ``MyFMRegressor``, users and items one-hot and grouped, rank 8, 100 sweeps of which 95 kept: the MovieLens
-  example of its own page.
-- ``fast``: ``model4`` with batch 256 and nothing else changed. Chosen on seeds 5 to 9, which the table (seeds 0 to 4)
-  does not show, among some thirty settings: batches of 64 to 2048, learning rates of 4e-3 to 4e-2, 4 to 8 epochs,
-  weight decays of 0.1 to 0.3. There it had the lowest loss of all, 0.808 where batch 64 has 0.812; batch 512 takes two
-  thirds of its time for 0.812.
+- myFM: ``MyFMRegressor`` with users and items one-hot and grouped, rank 8, 100 sweeps of which 95 are kept, as in the
+  MovieLens example of its documentation.
+- ``fast``: ``model4`` with batch 256 and no other change. It was chosen on seeds 5 to 9 (the table shows seeds 0 to 4)
+  among about thirty settings: batches of 64 to 2048, learning rates of 4e-3 to 4e-2, 4 to 8 epochs, weight decays of
+  0.1 to 0.3. It had the lowest loss of all on those seeds: 0.808, where batch 64 has 0.812. Batch 512 has 0.812 in two
+  thirds of its time.
 
-Two things about the extra. torchvision, which fastai requires, comes as PyPI's build and does not import beside a
-PyTorch built for CPUs only (``operator torchvision::nms does not exist``); that does no harm here, as ``fastai.collab``
-and ``fastai.tabular`` never import it. And myFM 0.4.0 imports ``pkg_resources``, gone from setuptools 82; hence
-``setuptools<81`` in the extra.
+The extra ``bench`` has two peculiarities. fastai requires torchvision, whose build on PyPI cannot be imported beside a
+PyTorch for CPUs only (``operator torchvision::nms does not exist``); ``fastai.collab`` and ``fastai.tabular`` never
+import it. myFM 0.4.0 imports ``pkg_resources``, which setuptools 82 no longer has, so the extra asks for
+``setuptools<81``.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ def fit_fastai(with_replacement: bool) -> Fit:
 
         set_seed(seed)
         frame = pd.DataFrame({"user": ratings.user, "item": ratings.item, "rating": ratings.rating})
-        # What CollabDataLoaders.from_df does, on our rows instead of a draw of its own.
+        # The same as CollabDataLoaders.from_df, but with this split instead of a random one.
         rows = TabularCollab(
             frame,
             [Categorify],
@@ -147,7 +148,12 @@ def fit_myfm(ratings: Ratings, parts: Split, seed: int) -> tuple[float, np.ndarr
 
 @dataclass
 class Contender:
-    """One row of the table. ``module`` is what must import, ``package`` whose version is named; both empty for ours."""
+    """One row of the table.
+
+    Attributes:
+        package: the distribution whose version the row shows; empty for cftui.
+        module: the module that must be importable; empty for cftui.
+    """
 
     name: str
     settings: str
@@ -159,7 +165,7 @@ class Contender:
     losses: dict[int, float] = field(default_factory=dict)
 
     def missing(self) -> str:
-        """Why it cannot run, for the table; empty when it can."""
+        """Why the contender cannot run, for the table; empty if it can."""
         try:
             if self.module:
                 importlib.import_module(self.module)
@@ -213,7 +219,7 @@ def main() -> None:
     present = [c for c in contenders if id(c) not in absent]
 
     ratings = open_ratings(Home.find(), "ml-100k")
-    for contender in (ours, fast):  # PyTorch's first steps cost more than the rest
+    for contender in (ours, fast):  # warm up: PyTorch's first steps are slower
         contender.fit(ratings, split(ratings, "random", 0), 0)
     for seed in range(arguments.seeds):
         parts = split(ratings, "random", seed)

@@ -1,10 +1,10 @@
-"""Every recipe on MovieLens 100K's official folds, beside what others published.
+"""Measure every recipe on the official folds of MovieLens 100K, beside published results.
 
     python benchmarks/folds.py            print the tables
     python benchmarks/folds.py --write    also put them into docs/benchmarks.md
 
-Root mean squared errors on u1 and on u1 to u5; five epochs, batch 64, 50 factors, learning rate 5e-3 (bayes: 300
-sweeps, 16 factors), seed 0.
+The tables show the RMSE on u1 and on u1 to u5. The settings are five epochs, batch 64, 50 factors, learning rate 5e-3
+(for bayes 300 sweeps and 16 factors) and seed 0.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from cftui.engine.models.recipes import RECIPES
 from cftui.engine.training import open_ratings
 from cftui.home import Home
 
-# Name, RMSE on u1, mean RMSE over five folds (random ones, not u1 to u5), source. Empty: not published there.
+# Name, RMSE on u1, mean RMSE over five random folds, source. An empty figure was not published.
 PUBLISHED = (
     ("GC-MC", "0.910", "", "van den Berg, Kipf and Welling 2017, arXiv:1706.02263"),
     ("GC-MC with side information", "0.905", "", "the same"),

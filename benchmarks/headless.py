@@ -1,4 +1,4 @@
-"""The examples of docs/command-line.md, run for real.
+"""Run the examples of docs/command-line.md and print their output.
 
 python benchmarks/headless.py [--write]
 """

@@ -1,16 +1,17 @@
-"""What side features are worth: ``hybrid`` beside ``model4``, over all validation ratings and over those of rare items.
+"""Measure what side features gain: ``hybrid`` beside ``model4``, on all validation ratings and on those of rare items.
 
     python benchmarks/hybrid.py            print the table
     python benchmarks/hybrid.py --write    also put it into docs/benchmarks.md
     python benchmarks/hybrid.py --data ml-latest-small --write
-                                           of a set with tags, into docs/full-movielens.md
-    python benchmarks/hybrid.py --inner    on splits of the training rows alone: what the recipe's decays were chosen on
+                                           use a data set with tags; the page is docs/models/full-movielens.md
+    python benchmarks/hybrid.py --inner    split the training ratings again, as when the recipe's decays were chosen
 
-Five epochs, batch 64, 50 factors, learning rate 5e-3, seeds 0 to 4; the seed draws split, weights and order. ``model4``
-stands there a second time with decays tuned like those of ``hybrid``, so that what decay does is not taken for what the
-features do. Of a set with tags the recipes that learn from features stand there without tags, too, and ``bayes`` among
-them (300 sweeps, 16 factors).
-Rare is an item with fewer than five training ratings, cold one with none; the error is pooled over the splits.
+The settings are five epochs, batch 64, 50 factors and learning rate 5e-3, with seeds 0 to 4. The seed determines the
+split, the initial weights and the order. A second row of ``model4`` has weight decays tuned like those of ``hybrid``,
+so that the effect of the decay is not mistaken for that of the features. For a data set with tags, ``bayes`` (300
+sweeps, 16 factors) is added, and the recipes that learn from features are also run without the tags.
+An item is rare if it has fewer than five training ratings, and cold if it has none. The errors are pooled over the
+splits.
 """
 
 from __future__ import annotations
@@ -33,26 +34,26 @@ from cftui.engine.training import fitter_for, open_ratings
 from cftui.home import Home
 
 RARE = 5
-# Of 0.1 to 0.25 with and without decay of the biases apart, what serves model4 best on the inner splits.
+# The best weight decays of model4 on the inner splits, among 0.1 to 0.25 with and without a separate decay of biases.
 TUNED = (0.2, 0.02)
 
 
 def inner(outer: Split, seed: int) -> Split:
-    """A fifth of the training rows to validate on; the validation rows of ``outer`` are in neither part."""
+    """Split the training rows of ``outer`` again: validate on a fifth of them, and leave its validation rows out."""
     order = np.random.default_rng(1000 + seed).permutation(len(outer.train))
     cut = int(0.2 * len(order))
     return Split("inner", train=outer.train[order[cut:]], valid=outer.train[order[:cut]])
 
 
 def squared_errors(trainer: Fitter, ratings: Ratings, part: Split) -> np.ndarray:
-    """Of each validation rating ``[n]``."""
+    """Return the squared error of each validation rating ``[n]``."""
     user, item, rating = (column[part.valid] for column in (ratings.user, ratings.item, ratings.rating))
     predicted = metrics.predict(trainer.model.to("cpu"), torch.from_numpy(user), torch.from_numpy(item))
     return np.square(predicted.numpy() - rating, dtype=np.float64)
 
 
 def groups(ratings: Ratings, part: Split) -> dict[str, np.ndarray]:
-    """By heading, which validation ratings ``[n]`` are of such items."""
+    """Return, by heading, a mask of the validation ratings ``[n]`` whose items belong to that group."""
     item = ratings.item[part.valid]
     known = np.bincount(ratings.item[part.train], minlength=len(ratings.items))[item]
     found = {f"items of < {RARE} ratings (n)": known < RARE, "cold items (n)": known == 0}

@@ -1,12 +1,12 @@
-"""How long an answer takes over 59,047 titles: the functions by themselves, and from a key to the last byte on a pty.
+"""Measure the latency with 59,047 titles: of single functions, and of the app from a key to the last byte on a pty.
 
-    python benchmarks/latency.py                       makes ratings of ML-25M's shape and trains on them first
-    python benchmarks/latency.py --home DIR            keeps these in DIR, and takes them from there the next time
-    python benchmarks/latency.py --shape tiny --keys 4 --home DIR      quick, to see whether the script works
+    python benchmarks/latency.py                       make ratings in the shape of ML-25M, train on them, measure
+    python benchmarks/latency.py --home DIR            keep data and run in DIR, and reuse them the next time
+    python benchmarks/latency.py --shape tiny --keys 4 --home DIR      check quickly whether the script works
 
-The ratings are synthetic (``cftui data synth``), ``model4`` is trained for one epoch at a large batch, and every item
-gets a title put together from the words of MovieLens 100K's, since "Item 00001 (1980)" is no text to search in. The
-app runs on one thread. Budgets are DESIGN.md's; a key unanswered after PATIENCE counts as that.
+The ratings are synthetic (``cftui data synth``), and ``model4`` is trained on them for one epoch with a large batch.
+Every item gets a title made of words from the titles of MovieLens 100K, because searching needs realistic titles. The
+app runs on one thread. A key without an answer after PATIENCE seconds counts as that many.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ UP, DOWN, RIGHT, LEFT, ESCAPE, CLEAR = b"\x1b[A", b"\x1b[B", b"\x1b[C", b"\x1b[D
 YEAR = re.compile(r" \(\d{4}\)$")
 
 
-# What is measured on
+# Set-up
 
 
 def prepare(home: Home, shape: str) -> None:
-    """The data set, a model trained on it, and titles worth searching: what is there already is kept."""
+    """Make the data set, a model trained on it and realistic titles, unless they exist already."""
     home.data.mkdir(parents=True, exist_ok=True)
     if not catalog.is_present("ml-100k", home):
         (home.data / "ml-100k").symlink_to(Home.find().data / "ml-100k")
@@ -62,7 +62,7 @@ def prepare(home: Home, shape: str) -> None:
 
 
 def rename_items(home: Home) -> None:
-    """Give the run's items titles of MovieLens 100K's words, as many words to a title as those have."""
+    """Give the run's items titles with words and lengths drawn from the titles of MovieLens 100K."""
     known = [YEAR.sub("", title).split() for title in catalog.open_tables("ml-100k", home).items["title"]]
     path = home.models / RUN / "vocabulary.json"
     vocabulary = json.loads(path.read_text())
@@ -82,7 +82,7 @@ def environment(home: Home) -> dict[str, str]:
 
 
 def with_typo(title: str, random: np.random.Generator) -> str:
-    """One letter left out, two changed places, or one wrong."""
+    """Return ``title`` with one letter left out, two letters swapped, or one letter replaced."""
     at, kind = int(random.integers(1, max(len(title) - 2, 2))), int(random.integers(3))
     if kind == 0:
         return title[:at] + title[at + 1 :]
@@ -91,7 +91,7 @@ def with_typo(title: str, random: np.random.Generator) -> str:
     return title[:at] + "x" + title[at + 1 :]
 
 
-# The functions by themselves
+# Single functions
 
 
 def milliseconds(function: Callable[[], object], repeats: int) -> list[float]:
@@ -104,13 +104,13 @@ def milliseconds(function: Callable[[], object], repeats: int) -> list[float]:
 
 
 def quantile(values: Iterable[float], share: float) -> float:
-    """The value that at least this share does not exceed."""
+    """Return the smallest value that at least this share of the values does not exceed."""
     ordered = sorted(values)
     return ordered[max(math.ceil(len(ordered) * share) - 1, 0)]
 
 
 def functions(home: Home) -> list[list[str]]:
-    """Rows: what, median, p95."""
+    """Return the rows of the table: function, median and p95."""
     from textual.geometry import Size
 
     from cftui.analysis import ranking
@@ -131,7 +131,7 @@ def functions(home: Home) -> list[list[str]]:
         print(" | ".join(rows[-1]), file=sys.stderr)
 
     def repeat(name: str, function: Callable[[], object], repeats: int = 40) -> None:
-        function()  # what is found once is found here
+        function()  # fill the caches
         note(name, milliseconds(function, repeats))
 
     note("title index, built once", milliseconds(lambda: TitleIndex(model.titles, model.counts), 5))
@@ -180,14 +180,18 @@ def functions(home: Home) -> list[list[str]]:
 
 
 class Keys:
-    """Presses keys and keeps how long each took, by what it was for."""
+    """Presses keys, and records the latency of each by its purpose.
+
+    Args:
+        most: the largest number of keys per purpose.
+    """
 
     def __init__(self, terminal: Terminal, most: int) -> None:
         self.terminal, self.most = terminal, most
         self.taken: dict[str, list[float]] = {}
 
     def press(self, what: str, keys: Iterable[bytes]) -> None:
-        """Keys that count, ``most`` of them at the most, and none after one without an answer."""
+        """Press keys and record their latencies, at most ``most`` per purpose; stop after a key without an answer."""
         found = self.taken.setdefault(what, [])
         for key in keys:
             if len(found) == self.most:
@@ -198,13 +202,13 @@ class Keys:
                 break
 
     def aside(self, *keys: bytes, rest: float = 0.3) -> None:
-        """Keys that only lead to what is measured."""
+        """Press keys without recording their latencies."""
         for key in keys:
             self.terminal.press(key, 0.5)
         self.terminal.read(rest)
 
     def type(self, what: str, texts: Iterable[str]) -> None:
-        """Each letter counts; the field is emptied between two texts."""
+        """Type texts and record the latency of each letter; the field is cleared after each text."""
         for text in texts:
             taken = self.taken.get(what, [])
             if len(taken) == self.most or PATIENCE * 1000 in taken:
@@ -215,7 +219,7 @@ class Keys:
 
 @contextlib.contextmanager
 def app(home: Home, columns: int, lines: int) -> Iterator[Terminal]:
-    """The app, once it shows the model."""
+    """Start the app and wait until it shows the model."""
     terminal = Terminal([sys.executable, "-m", "cftui"], columns, lines, environment(home))
     try:
         terminal.until(f"{RUN}  user".encode(), 120)
@@ -226,7 +230,7 @@ def app(home: Home, columns: int, lines: int) -> Iterator[Terminal]:
 
 
 def on_a_pty(home: Home, columns: int, lines: int, most: int) -> dict[str, list[float]]:
-    """Milliseconds of each key, by what it was for."""
+    """Return the milliseconds of each key, by its purpose."""
     titles = json.loads((home.models / RUN / "vocabulary.json").read_text())["item_table"]["title"]
     random = np.random.default_rng(2)
     some = [YEAR.sub("", titles[code]) for code in random.integers(1, len(titles), 200).tolist()]
@@ -256,7 +260,7 @@ def on_a_pty(home: Home, columns: int, lines: int, most: int) -> dict[str, list[
         keys.press("map: colour", [b"c"] * min(most, 12))
         keys.press("map: labels", [b"5", b"0", b"9"] * min(most // 3 + 1, 4))
 
-        # Last, as the one thing whose time grows with the user.
+        # Measure this last, because its time grows with the number of the user's ratings.
         keys.aside(b"3", ESCAPE, b"u", *(b"%d" % int(digit) for digit in str(int(counts.argmax()) + 1)), b"\r", rest=1)
         keys.aside(*([] if wide else [b"w", b"w"]), b"/")
         keys.type(f"search: a letter, why open, a user of {int(counts.max()):,} ratings", some[5:])
@@ -265,11 +269,11 @@ def on_a_pty(home: Home, columns: int, lines: int, most: int) -> dict[str, list[
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--home", type=Path, help="a folder to keep the data set and the run in")
+    parser.add_argument("--home", type=Path, help="keep the data set and the run in this folder")
     parser.add_argument("--shape", default="ml-25m", choices=shapes.SHAPES)
-    parser.add_argument("--keys", type=int, default=60, help="of each kind that are measured")
-    parser.add_argument("--no-functions", action="store_true", help="only the app")
-    parser.add_argument("--no-app", action="store_true", help="only the functions")
+    parser.add_argument("--keys", type=int, default=60, help="number of keys to measure for each purpose")
+    parser.add_argument("--no-functions", action="store_true", help="measure only the app")
+    parser.add_argument("--no-app", action="store_true", help="measure only the functions")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/benchmarks.md")
     arguments = parser.parse_args()
     with contextlib.ExitStack() as stack:

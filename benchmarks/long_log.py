@@ -1,8 +1,8 @@
-"""Opening the log of a run of ten million batches: reading it, showing it, drawing it again.
+"""Measure how long it takes to read, show and redraw the log of a run of ten million batches.
 
     python benchmarks/long_log.py [--epochs 8000] [--batches 1250]
 
-The log is written as the trainer writes one of that length: 400 windows of batch losses and a line per epoch.
+The log has the form that the trainer writes for this length: 400 windows of batch losses and a line per epoch.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def write_log(run: RunFolder, epochs: int, batches: int) -> None:
 
 
 async def show(home: Home, epochs: int) -> tuple[float, float]:
-    """Seconds from the key that opens Train to its last epoch on screen, and for one redraw of the chart."""
+    """Return the seconds from the key that opens Train to its filled table, and those of one redraw of the chart."""
     app = CftuiApp(home)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause(0.5)

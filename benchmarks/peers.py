@@ -1,4 +1,4 @@
-"""Other libraries, fitted on the same ratings as ours. Neither is needed by cftui:
+"""Fit other libraries on the same ratings as cftui. cftui does not need them; to install them:
 
 pip install scikit-surprise myfm 'setuptools<81'
 """
@@ -18,11 +18,11 @@ from cftui.engine.bayes.incidence import Incidence
 from cftui.engine.bayes.prior_features import known_features
 
 Fitted = tuple[np.ndarray, float]
-"""Predictions of the validation ratings ``[n]``, and the seconds it took to fit and make them."""
+"""Predictions of the validation ratings ``[n]``, and the seconds for fitting and predicting."""
 
 
 def peers() -> Iterator[tuple[str, Callable[[Ratings, Split], Fitted]]]:
-    """Those that are installed, by name."""
+    """Return the name and the fitting function of each library that is installed."""
     try:
         import surprise
 
@@ -67,7 +67,7 @@ def _surprise(algorithm: Any, ratings: Ratings, part: Split) -> Fitted:
 
 
 def _myfm(ratings: Ratings, part: Split) -> Fitted:
-    """As in its MovieLens 100K notebook: both implicit sets and all side information as relation blocks, rank 10."""
+    """Fit myFM as its MovieLens 100K notebook does: implicit sets and side information as relation blocks, rank 10."""
     import scipy.sparse as sps
     from myfm import MyFMGibbsRegressor, RelationBlock
 

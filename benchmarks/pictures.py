@@ -1,10 +1,10 @@
-"""The pictures of the README and the documentation, taken from the app: docs/pictures/*.svg.
+"""Take the pictures of the README and the documentation from the app: docs/pictures/*.svg.
 
     python benchmarks/pictures.py [--out DIR] [NAME ...]
 
-MovieLens 100K must be there; ``model4`` and ``bayes`` are trained on it with seed 0, each in a home of its own, so that
-what is shown depends on nothing else. Two runs give the same files, but for Train, which shows how long the epochs
-took.
+MovieLens 100K must be on disk. ``model4`` and ``bayes`` are trained on it with seed 0, each in its own home, so that
+the pictures depend on nothing else. Two runs give the same files, except for Train, which shows the seconds of the
+epochs.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from cftui.home import Home
 from cftui.tui.app import CftuiApp
 
 OUT = Path(__file__).resolve().parent.parent / "docs" / "pictures"
-# Rich asks a CDN for its font. Readers' own will do, and a picture should ask for nothing.
+# Rich loads its font from a CDN. A picture should load nothing, so use the fonts of the reader's system.
 FACES = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 FONT = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
-# Every picture's ids are numbers of its own content; what Rich makes them of changes with each run.
+# The ids that Rich generates change with each run, so they are replaced by the name of the picture.
 IDS = re.compile(r"terminal-\d+")
 
 
 @dataclass(frozen=True)
 class Picture:
-    """What is pressed before it is taken; ``text:`` types, ``rest`` waits."""
+    """A picture and the keys that lead to it; ``text:`` types a text, and ``rest`` waits."""
 
     title: str
     keys: tuple[str, ...]
@@ -52,7 +52,7 @@ PICTURES = {
 
 
 async def take(home: Home, picture: Picture) -> str:
-    """The app after these keys, as SVG. Raises TimeoutError if the model does not open."""
+    """Return the app's screen after the keys, as SVG. Raises TimeoutError if the model does not open."""
     app = CftuiApp(home)
     app.title = picture.title
     async with app.run_test(size=picture.size) as pilot:
@@ -78,7 +78,7 @@ async def take(home: Home, picture: Picture) -> str:
 
 
 def tidy(svg: str, name: str) -> str:
-    """Without fonts from the network, and the same whenever it is taken."""
+    """Remove the fonts from the network, and replace the ids that change with each run."""
     svg = (
         FACES.sub("", svg)
         .replace("Fira Code, monospace", FONT)

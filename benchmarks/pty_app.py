@@ -1,4 +1,4 @@
-"""A program on a pty: what it writes is read, counted and timed."""
+"""Run a program on a pty, and read, count and time its output."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ import time
 
 import psutil
 
-QUIET = 0.25  # seconds without a byte that end a repaint
+QUIET = 0.25  # a repaint ends after this many seconds without a byte
 
 
 class Terminal:
-    """A program on a pty; everything it writes is read and counted.
+    """A program on a pty, whose output is read and counted.
 
     Attributes:
-        bytes: written so far.
-        seen: the last of them.
+        bytes: the number of bytes that it has written.
+        seen: the last of these bytes.
     """
 
     def __init__(self, command: list[str], columns: int, lines: int, environment: dict[str, str]) -> None:
@@ -40,7 +40,7 @@ class Terminal:
         self.seen = (self.seen + block)[-200_000:]
 
     def read(self, seconds: float) -> float | None:
-        """Read for so long; when the last byte came, None if none did."""
+        """Read for ``seconds``. Return the time of the last byte, or None if no byte came."""
         last, until = None, time.perf_counter() + seconds
         while (left := until - time.perf_counter()) > 0:
             ready, _, _ = select.select([self._fd], [], [], left)
@@ -50,7 +50,11 @@ class Terminal:
         return last
 
     def until(self, text: bytes, seconds: float = 30.0) -> float:
-        """Seconds since the start at which ``text`` had been seen. Raises TimeoutError so long after the start."""
+        """Wait for ``text`` and return the seconds since the start.
+
+        Raises:
+            TimeoutError: ``text`` did not come within ``seconds`` after the start.
+        """
         while text not in self.seen:
             if time.perf_counter() - self.started > seconds:
                 raise TimeoutError(f"{text!r} never came")
@@ -58,11 +62,11 @@ class Terminal:
         return time.perf_counter() - self.started
 
     def press(self, key: bytes, patience: float = QUIET, quiet: float = QUIET) -> float:
-        """Milliseconds from a key to the last byte of its repaint; 0 if nothing came.
+        """Press a key; return the milliseconds until the last byte of its repaint, or 0 if no byte came.
 
         Args:
             patience: seconds to wait for the first byte.
-            quiet: seconds of silence after a byte that end the repaint.
+            quiet: the repaint ends after this many seconds without a byte.
         """
         before = time.perf_counter()
         os.write(self._fd, key)
@@ -76,7 +80,7 @@ class Terminal:
         return ((last or before) - before) * 1000
 
     def cost(self, seconds: float) -> tuple[float, float]:
-        """Share of a core, and bytes a second, over so many seconds."""
+        """Measure for ``seconds``. Return the share of a core used, and the bytes written per second."""
         cpu, written, start = sum(self.process.cpu_times()[:2]), self.bytes, time.perf_counter()
         self.read(seconds)
         passed = time.perf_counter() - start

@@ -1,9 +1,10 @@
-"""The figures of embedding-or-parameters.md and cross-entropy.md in docs/models: the chapter's questions 1 and 4.
+"""Measure the figures of docs/models/embedding-or-parameters.md and cross-entropy.md: questions 1 and 4 of the chapter.
 
     python benchmarks/questions.py            print the tables
     python benchmarks/questions.py --write    also put them into the pages
 
-Five random splits of MovieLens 100K, five epochs, batch 64, 50 factors, learning rate 5e-3, weight decay 0.1, CPU.
+The settings are five random splits of MovieLens 100K, five epochs, batch 64, 50 factors, learning rate 5e-3, weight
+decay 0.1 and the CPU.
 """
 
 from __future__ import annotations
@@ -41,20 +42,20 @@ def factors_at_zero(model: Architecture) -> None:
 
 
 def cut_start(model: Architecture) -> None:
-    """As fastai's ``Embedding`` cuts its normal."""
+    """Truncate the initial normal as fastai's ``Embedding`` does."""
     for parameter in model.parameters():
         parameter.data.div_(0.01).fmod_(2).mul_(0.01)
 
 
 def wide_start(model: Architecture) -> None:
-    """Ten times as wide: ``normal_(0, 0.1)``."""
+    """Make the initial normal ten times as wide: ``normal_(0, 0.1)``."""
     for factors in model.learned()[:2]:
         if factors is not None:
             factors.data.mul_(10)
 
 
 def fixed(model: Architecture) -> None:
-    """As tensors that are no parameters: the optimiser never sees them."""
+    """Make all parameters plain tensors, which the optimiser does not update."""
     for parameter in model.parameters():
         parameter.requires_grad_(False)
 
@@ -69,7 +70,7 @@ def fitted(name: str, ratings: Ratings, seed: int, change: Change = as_it_is) ->
 
 @torch.no_grad()
 def measures(trainer: Fitter, ratings: Ratings, seed: int) -> Measures:
-    """Of the mean prediction, and of a rating named outright: the likeliest class, or the mean rounded."""
+    """Return the errors of the mean prediction, and of one rating value: the likeliest class, or the rounded mean."""
     parts, model = split(ratings, "random", seed), trainer.model.eval()
     user, item, truth = (
         torch.from_numpy(column[parts.valid]) for column in (ratings.user, ratings.item, ratings.rating)
@@ -97,7 +98,7 @@ def loss(trainer: Fitter) -> float:
 
 
 def broadcast() -> str:
-    """What ``keepdim=True`` makes of a bias that is one-dimensional."""
+    """Return the shape that ``keepdim=True`` gives when the bias is one-dimensional."""
     batch: Tensor = torch.zeros(64, 1) + torch.zeros(64)
     return " x ".join(map(str, batch.shape))
 

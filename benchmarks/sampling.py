@@ -1,10 +1,10 @@
-"""What a sweep of `bayes` costs as ratings grow: seconds measured beside the multiplications that its docstring counts.
+"""Measure the seconds of a sweep of `bayes` as the ratings grow, beside the multiplications that its docstring counts.
 
     python benchmarks/sampling.py            print the table
     python benchmarks/sampling.py --write    also put it into docs/benchmarks.md
 
-Ratings made in the shape of MovieLens 25M (`cftui data synth ml-25m`), and a sixteenth and a quarter of them chosen at
-random, the users and items being the same. Each size in a process of its own, whose peak memory is told.
+The ratings are synthetic, in the shape of MovieLens 25M (`cftui data synth ml-25m`): all of them, a random quarter and
+a random sixteenth, with the same users and items. Each size runs in its own process, whose peak memory is shown.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def main() -> None:
 
 
 def measure(share: int, factors: int, where: str) -> dict[str, float]:
-    """Median seconds of a sweep (the first, which warms up, left out), of setting it up, and peak memory in bytes."""
+    """Return the median seconds of a sweep without the first one, the seconds of the set-up, and the peak bytes."""
     home, chosen = Home.find(), recipe("bayes")
     ratings = open_ratings(home, DATA)
     whole = split(ratings, "random", 0)

@@ -1,14 +1,14 @@
-"""From a CSV of 25 or 32 million ratings to the first training batch: cold, and from the cache; time and memory.
+"""Measure time and memory from a CSV of 25 or 32 million ratings to the first training batch, cold and cached.
 
-    python benchmarks/scale.py                      25 M and 32 M
-    python benchmarks/scale.py ml-25m --write       one of them; put the table into docs/benchmarks.md
+    python benchmarks/scale.py                      measure 25 M and 32 M
+    python benchmarks/scale.py ml-25m --write       measure one of them; put the table into docs/benchmarks.md
 
-The CSV is in MovieLens' layout (ratings.csv, movies.csv, tags.csv with as many rows as published), of ratings made in
-the shape of the set (`cftui data synth`), so that nothing has to be fetched. It is read in two ways: as somebody's own
-(`cftui data import`), and as the published set (`cftui data get --from`). Cold: that and then `cftui train`, each a
-process of its own, nothing cached. Warm: `cftui train` alone, the median of three. Both end when the log has its first
-batch: start of the process, PyTorch, reading, the split and the first step all count. Peak memory is that of the
-largest process.
+The CSV files have MovieLens' layout: ratings.csv, movies.csv, and tags.csv with as many rows as published. The ratings
+are synthetic, in the shape of the published set (`cftui data synth`), so nothing is downloaded. They are read in two
+ways: as a user's own file (`cftui data import`) and as the published set (`cftui data get --from`). "Cold" is that verb
+and then `cftui train`, each in its own process without a cache. "Warm" is `cftui train` alone, the median of three.
+Both end when the log has its first batch, so they include starting the process, importing PyTorch, reading, splitting
+and the first step. Peak memory is that of the largest process.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from cftui.engine.runs.folder import RunFolder
 from cftui.engine.training import open_ratings
 from cftui.home import Home
 
-# With the number of tags that were published.
+# The data sets, with the number of tags in each as published.
 SHAPES = {"ml-25m": 1_093_360, "ml-32m": 2_000_072}
 ROWS = 2_000_000
 TRAIN = ("--bs", "131072", "--lr", "0.05", "--epochs", "3", "--device", "cpu")
@@ -41,7 +41,7 @@ COLUMNS = ("--user", "userId", "--item", "movieId", "--rating", "rating", "--tim
 
 
 def write_csv(shape: str, folder: Path) -> tuple[Path, Path]:
-    """``ratings.csv`` and ``movies.csv`` as MovieLens has them, ratings by user; ``tags.csv`` beside them."""
+    """Write ``ratings.csv``, ordered by user, ``movies.csv`` and ``tags.csv`` as MovieLens has them."""
     home = Home(folder / "made")
     synth.make(shape, home, say=lambda line: print(line, file=sys.stderr))
     ratings = open_ratings(home, f"synth-{shape}")
@@ -71,7 +71,7 @@ def write_csv(shape: str, folder: Path) -> tuple[Path, Path]:
 
 
 def watched(words: list[str], home: Path, until: Path | None = None) -> tuple[float, float]:
-    """Run a verb to its end, or until the log ``until`` has a batch; seconds and the peak of its memory in GB."""
+    """Run a verb to its end, or until the log ``until`` has a batch. Return the seconds and the peak memory in GB."""
     begun = time.perf_counter()
     process = psutil.Popen([sys.executable, "-m", "cftui", *words, "--home", str(home)], stdout=subprocess.DEVNULL)
     peak, seconds, asked = 0, 0.0, False
@@ -82,7 +82,7 @@ def watched(words: list[str], home: Path, until: Path | None = None) -> tuple[fl
             break
         if until and not seconds and until.exists() and b'"window"' in until.read_bytes():
             seconds = time.perf_counter() - begun
-        # A little beyond the first batch: the memory of a step is to be seen as well.
+        # Continue for three seconds after the first batch, so that the peak includes the memory of a step.
         if seconds and time.perf_counter() - begun > seconds + 3 and not asked:
             os.kill(process.pid, signal.SIGTERM)
             asked = True
@@ -124,7 +124,7 @@ def measure(shape: str) -> list[list[str]]:
 
 
 def importing() -> float:
-    """Seconds that a process takes to come as far as PyTorch, the median of five: what the machine is worth today."""
+    """Return the median seconds of five processes that only import PyTorch, as a measure of the machine's speed."""
     seconds = []
     for _ in range(5):
         begun = time.perf_counter()

@@ -1,8 +1,8 @@
-"""What the app costs a terminal, measured on a real pty: first paint, idle, a live run, a key press.
+"""Measure the cost of the app on a real pty: first paint, idle, a live run and a key press.
 
     python benchmarks/terminal.py [--columns 80] [--lines 24]
 
-The figures are of the app's own process; the trainer is another one. Budgets are DESIGN.md's.
+The figures are those of the app's process; the trainer is a separate process.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def main() -> None:
         keys = [terminal.press(bytes([letter])) for letter in b"the silence of the lambs star trek the first contact"]
         terminal.close()
 
-        # Two sizes of batch: a run that logs often, and one in which little happens.
+        # A live run that logs often.
         with subprocess.Popen([*train, "--epochs", "400"], **quiet) as trainer:
             time.sleep(3)
             terminal = Terminal(app, arguments.columns, arguments.lines, environment)

@@ -1,13 +1,13 @@
-"""How fast ``model4`` trains on ratings of ML-25M's shape, in how much memory, and how near the RMSE's floor it comes.
+"""Measure ``model4`` on ratings in the shape of ML-25M: its speed, its memory, and its RMSE above the lowest possible.
 
     python benchmarks/throughput.py                        one epoch at each batch size, then the accuracy run
     python benchmarks/throughput.py --bs 131072 --no-accuracy
     python benchmarks/throughput.py --data synth-ml-1m --write
 
-Every line is a process of its own: open the data set, split it, train, validate. Ratings/s are the training part of an
-epoch as the trainer reports it (the shuffle included, the validation not), the best epoch of the line; "with
-validation" is the whole epoch. Peak memory is that of the process (``getrusage``), libraries included. The data set is
-made first if it is not there (``cftui data synth``), in CFTUI_HOME.
+Each line is a separate process that opens the data set, splits it, trains and validates. Ratings/s is the best epoch of
+the line, as the trainer reports it: with the shuffle and without the validation. "With validation" is the whole epoch.
+Peak memory is that of the process (``getrusage``), libraries included. The data set is made first (``cftui data
+synth``) if CFTUI_HOME does not have it.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from cftui.data.synth import shapes
 from cftui.home import Home
 
 BATCHES = (8_192, 32_768, 131_072)
-# What brings model4 within 10 % of the floor; the chapter's own settings are for batches of 64.
+# These settings bring model4 within 10 % of the floor. The chapter's settings are for batches of 64.
 ACCURACY = {"bs": 131_072, "epochs": 3, "lr": 0.05, "wd": 0.1, "factors": 50}
 
 
 @dataclass(frozen=True)
 class Line:
-    """What one process measured."""
+    """The measurements of one process."""
 
     options: dict[str, Any]
     rate: float
@@ -64,14 +64,14 @@ HEADER = (
 
 
 def measure(data: str, settings: dict[str, Any]) -> Line:
-    """Train in a process of its own. Raises CalledProcessError if it fails."""
+    """Train in a child process. Raises CalledProcessError if it fails."""
     command = [sys.executable, __file__, "--data", data, "--child", json.dumps(settings)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return Line(**json.loads(done.stdout.splitlines()[-1]))
 
 
 def train(data: str, settings: dict[str, Any]) -> Line:
-    """What the child does."""
+    """Train in this process and measure it."""
     import torch
 
     from cftui.data.splits import split
@@ -114,9 +114,9 @@ def main() -> None:
     parser.add_argument("--bs", type=int, nargs="*", default=list(BATCHES))
     for name, value in ACCURACY.items():
         if name != "bs":
-            parser.add_argument(f"--{name}", type=type(value), default=value, help="of the accuracy run")
+            parser.add_argument(f"--{name}", type=type(value), default=value, help="setting of the accuracy run")
     parser.add_argument("--accuracy-bs", type=int, default=ACCURACY["bs"])
-    parser.add_argument("--no-accuracy", action="store_true", help="only the lines of one epoch")
+    parser.add_argument("--no-accuracy", action="store_true", help="run only the lines of one epoch")
     parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
