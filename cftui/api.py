@@ -91,7 +91,7 @@ class Data:
     def ratings(self) -> pd.DataFrame:
         """One row per rating, in file order: ``user``, ``item``, ``rating`` and ``timestamp`` (seconds since 1970).
 
-        Example:
+        Examples:
             >>> data.ratings.columns.tolist()
             ['user', 'item', 'rating', 'timestamp']
         """
@@ -159,7 +159,7 @@ def load_data(
         CftuiError: there is no such data set or column, or a cell is missing or not a number; the row is named. If a
             user rated an item more than once, the last rating counts.
 
-    Example:
+    Examples:
         >>> data = cftui.load_data(frame)
         >>> len(data)
         300
@@ -202,7 +202,7 @@ def fit(
         CftuiError: the recipe has no such option, a value is not usable, or the device's memory is too small.
         cftui.engine.fitting.Diverged: the loss exploded (a ``CftuiError``, too).
 
-    Example:
+    Examples:
         >>> model = cftui.fit("model4", data, epochs=5, bs=16, seed=1)
         >>> model.split
         'random'
@@ -262,7 +262,7 @@ def open_run(name: str = "latest", *, home: HomePath = None) -> Model:
     Raises:
         CftuiError: there is no such run, or a file of it is missing or damaged.
 
-    Example:
+    Examples:
         >>> model = cftui.open_run("model4-7f3a")  # doctest: +SKIP
     """
     where = Home.find(home)
@@ -275,7 +275,7 @@ def recipes() -> pd.DataFrame:
 
     Those of other installed packages are included.
 
-    Example:
+    Examples:
         >>> cftui.recipes().loc["model4", "summary"]
         'model3 with weight decay'
     """
@@ -294,7 +294,7 @@ def recipes() -> pd.DataFrame:
 def runs(*, home: HomePath = None) -> pd.DataFrame:
     """The runs in ``models/``, oldest first, indexed by name: recipe, data set, split, status, losses and times.
 
-    Example:
+    Examples:
         >>> cftui.runs(home=home).empty
         True
     """
@@ -380,7 +380,7 @@ class Model:
 
         Losses are mean squared errors in rating units squared; ``valid_loss`` is NaN with ``split="none"``.
 
-        Example:
+        Examples:
             >>> model.epochs[["train_loss", "valid_loss"]].shape
             (5, 2)
         """
@@ -414,7 +414,7 @@ class Model:
         Raises:
             CftuiError: a user or item is not known, or the sequences differ in length.
 
-        Example:
+        Examples:
             >>> 1 <= model.predict("ann", "b7") <= 5
             True
         """
@@ -444,7 +444,7 @@ class Model:
         Raises:
             CftuiError: the model gives no intervals (``bayes`` does), or the user or item is not known.
 
-        Example:
+        Examples:
             >>> low, high = sampled.predict_interval("ann", "b7")
             >>> low < high
             True
@@ -470,7 +470,7 @@ class Model:
         Raises:
             CftuiError: the user is not known, or the model gives no intervals to rank by.
 
-        Example:
+        Examples:
             >>> len(model.recommend("ann", 3))
             3
         """
@@ -499,7 +499,7 @@ class Model:
         Raises:
             CftuiError: the item is not known, or the model has no factors.
 
-        Example:
+        Examples:
             >>> model.similar("b7", 2).columns.tolist()
             ['item', 'title', 'ratings', 'cosine']
         """
@@ -519,7 +519,7 @@ class Model:
         Raises:
             CftuiError: the user or item is not known, or the model has no explanation.
 
-        Example:
+        Examples:
             >>> terms = model.explain("ann", "b7")
             >>> bool(abs(terms["stars"].sum() - model.predict("ann", "b7")) < 1e-5)
             True
@@ -540,7 +540,7 @@ class Model:
         Raises:
             CftuiError: the user or item is not known, or the model cannot fold in users.
 
-        Example:
+        Examples:
             >>> model.pulls("ann", "b7").columns.tolist()
             ['item', 'title', 'rating', 'pull']
         """
@@ -558,7 +558,7 @@ class Model:
         Raises:
             CftuiError: an item is not known, a rating is not on the scale, or the model cannot fold in users.
 
-        Example:
+        Examples:
             >>> me = model.fold_in({"b1": 5, "b2": 1})
             >>> len(model.recommend(me, 3))
             3
@@ -589,7 +589,7 @@ class Model:
         Raises:
             CftuiError: the data set is gone or has changed, or no validation rating is high enough.
 
-        Example:
+        Examples:
             >>> model.evaluate(k=3).errors.index.tolist()
             ['train', 'valid']
         """
@@ -626,7 +626,7 @@ class Model:
             CftuiError: there is no such format or folder, or the model has no factors.
             OSError: the disk is full or not writable.
 
-        Example:
+        Examples:
             >>> [path.name for path in model.export(folder)]
             ['model4-items.csv', 'model4-users.csv']
         """
@@ -638,7 +638,7 @@ class Model:
         Raises:
             CftuiError: the model has no biases.
 
-        Example:
+        Examples:
             >>> bool(model.biases()["bias"].is_monotonic_decreasing)
             True
         """
@@ -648,7 +648,7 @@ class Model:
     def item_factors(self) -> pd.DataFrame:
         """The factors of the items, float32 ``[items, k]``, indexed by item id. Raises CftuiError without factors.
 
-        Example:
+        Examples:
             >>> model.item_factors().shape
             (20, 50)
         """
@@ -658,7 +658,7 @@ class Model:
     def user_factors(self) -> pd.DataFrame:
         """The factors of the users, float32 ``[users, k]``, indexed by user id. Raises CftuiError without factors.
 
-        Example:
+        Examples:
             >>> model.user_factors().shape
             (30, 50)
         """
@@ -684,7 +684,7 @@ class Model:
         Raises:
             CftuiError: the model has no factors, or a name is not known.
 
-        Example:
+        Examples:
             >>> model.map().columns.tolist()
             ['item', 'title', 'ratings', 'x', 'y', 'quadrant']
         """

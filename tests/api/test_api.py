@@ -84,11 +84,11 @@ def test_every_public_name_is_documented_with_an_example() -> None:
         thing = getattr(cftui, name)
         assert thing.__doc__, name
         if callable(thing) and not isinstance(thing, type):
-            assert "Example:" in thing.__doc__, name
+            assert "Examples:" in thing.__doc__, name
     for kind in (api.Model,):
         for name, method in vars(kind).items():
             if not name.startswith("_") and callable(method):
-                assert "Example:" in (method.__doc__ or ""), name
+                assert "Examples:" in (method.__doc__ or ""), name
 
 
 @pytest.mark.parametrize("name", RECIPES)
