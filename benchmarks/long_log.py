@@ -23,7 +23,7 @@ from cftui.engine.runs.config import DataFacts, RunConfig
 from cftui.engine.runs.events import Event, EventWriter, read_history
 from cftui.engine.runs.folder import RunFolder, create, process_identity
 from cftui.home import Home
-from cftui.tui.app import CftuiApp
+from cftui.tui.main import CftuiApp
 from cftui.tui.train.loss_chart import LossChart
 
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cftui.home import Home
-from cftui.tui.app import CftuiApp
+from cftui.tui.main import CftuiApp
 
 OUT = Path(__file__).resolve().parent.parent / "docs" / "pictures"
 # Rich loads its font from a CDN. A picture should load nothing, so use the fonts of the reader's system.

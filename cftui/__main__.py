@@ -20,7 +20,7 @@ def open_app(home: Home, ascii_only: bool = False) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         hint = "without one, use a verb, such as cftui tour (cftui --help lists all)"
         raise CftuiError("the app needs a terminal", hint=hint)
-    from cftui.tui.app import run
+    from cftui.tui.main import run
 
     return run(home, ascii_only=ascii_only)
 

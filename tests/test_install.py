@@ -78,7 +78,7 @@ def test_the_wheel_is_called_what_messages_tell_people_to_install(wheel: Path) -
 
 
 def test_what_runs_is_what_was_installed(installed: Path, tmp_path: Path) -> None:
-    where = run([installed / "python", "-c", "import cftui.tui.app as app; print(app.__file__)"], cwd=tmp_path)
+    where = run([installed / "python", "-c", "import cftui.tui.main as app; print(app.__file__)"], cwd=tmp_path)
     assert Path(where.strip()).is_relative_to(installed.parent)
 
 

@@ -57,7 +57,7 @@ def test_a_room_sees_only_what_lies_before_it_and_no_screen(room: str, may_see: 
 
 
 def test_the_app_does_not_know_the_command_line_and_starts_without_torch_or_pandas() -> None:
-    loaded = loaded_by("import cftui.tui.app")
+    loaded = loaded_by("import cftui.tui.main")
     assert "textual" in loaded
     assert "cli" not in rooms(loaded)
     assert loaded.isdisjoint({"torch", "pandas", "scipy", "fbpca", "sklearn"})

@@ -14,9 +14,8 @@ from textual.pilot import Pilot
 from cftui.analysis.trained import TrainedModel
 from cftui.engine.runs.folder import RunFolder
 from cftui.home import Home
-from cftui.tui import app as app_module
-from cftui.tui.app import CftuiApp, settle_memory
-from cftui.tui.map import room as map_room
+from cftui.tui.main import CftuiApp
+from cftui.tui.session import memory
 from cftui.tui.session.workspace import OpenModel
 
 from .looking import SIZE as SIZE
@@ -26,6 +25,8 @@ Until = Callable[[Pilot, Callable[[], object]], Awaitable[None]]
 
 
 _PARSED: dict[tuple, list] = {}
+# The real one, which the fixture below puts out of action.
+SETTLE = memory.settle
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -47,8 +48,7 @@ def _no_slower_than_need_be() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Stylesheet, "_parse_rules", parse_once)
         patch.setattr(textual._wait, "SLEEP_GRANULARITY", 1 / 100)
-        for module in (app_module, map_room):
-            patch.setattr(module, "settle_memory", lambda: None)
+        patch.setattr(memory, "settle", lambda: None)
         yield
 
 
@@ -76,7 +76,7 @@ def prepared(trained) -> OpenModel:
     home, _, model = trained
     opened = OpenModel(model, model.ratings(home), home)
     opened.prepare()
-    settle_memory()
+    SETTLE()
     return opened
 
 

@@ -10,7 +10,7 @@ from textual.app import App
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Input, Static
 
-from cftui.tui.app import CftuiApp
+from cftui.tui.main import CftuiApp
 from cftui.tui.map.point_map import PointMap
 from cftui.tui.session.workspace import OpenModel
 from cftui.tui.shell.room import Room

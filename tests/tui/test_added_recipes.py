@@ -8,7 +8,7 @@ import torch
 from cftui.engine.models.recipes import RECIPES
 from cftui.engine.training import train
 from cftui.home import Home
-from cftui.tui.app import CftuiApp
+from cftui.tui.main import CftuiApp
 from tests.settings import options_for
 from tests.toys import TOYS
 

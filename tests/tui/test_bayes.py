@@ -27,7 +27,7 @@ from cftui.engine.runs.events import History
 from cftui.engine.runs.folder import RunFolder
 from cftui.engine.training import train
 from cftui.home import Home
-from cftui.tui.app import CftuiApp
+from cftui.tui.main import CftuiApp
 from cftui.tui.search.me import MeScreen
 from cftui.tui.session.following import Followed
 from cftui.tui.session.workspace import OpenModel

@@ -36,7 +36,8 @@ from cftui.engine.models.recipes import recipe
 from cftui.engine.training import train
 from cftui.home import Home
 from cftui.settings import Config
-from cftui.tui.app import CLIPBOARD_BYTES, CftuiApp
+from cftui.tui.app import CLIPBOARD_BYTES
+from cftui.tui.main import CftuiApp
 from cftui.tui.map.point_map import PointMap
 from cftui.tui.shell.help import HelpScreen
 from cftui.tui.shell.jump import JumpScreen

@@ -15,14 +15,13 @@ from textual.command import CommandPalette
 from cftui.engine.runs.folder import RunFolder
 from cftui.home import Home
 from cftui.settings import Config
-from cftui.tui import app as app_module
-from cftui.tui.app import CftuiApp, settle_memory
-from cftui.tui.map import room as map_room
-from cftui.tui.session import following
+from cftui.tui.main import CftuiApp
+from cftui.tui.session import following, memory
 from cftui.tui.shell.keys import ACTIONS
 from cftui.tui.train.lr_finder import LrFinder
 
 from ..conftest import TINY
+from .conftest import SETTLE
 from .looking import wait
 
 SEED = 20240607
@@ -96,8 +95,7 @@ def started(tiny_runs, monkeypatch) -> list[str]:
 @pytest.mark.parametrize("count", [FEW, pytest.param(KEYS, marks=pytest.mark.slow)])
 async def test_keys_at_random_leave_the_app_alive_and_its_memory_as_it_was(count, home, started, monkeypatch):
     chance = random.Random(SEED)
-    for module in (app_module, map_room):  # what the other tests do without is part of what is measured here
-        monkeypatch.setattr(module, "settle_memory", settle_memory)
+    monkeypatch.setattr(memory, "settle", SETTLE)  # The other tests do without it; here it is part of what is measured.
     fetched, left = [], []
     monkeypatch.setattr(CftuiApp, "fetch_data", lambda self, *_: fetched.append(1))
     monkeypatch.setattr(CftuiApp, "exit", lambda self, *_, **__: left.append(1))
@@ -106,7 +104,7 @@ async def test_keys_at_random_leave_the_app_alive_and_its_memory_as_it_was(count
     app, process = CftuiApp(home, Config(data=TINY), remember=True), psutil.Process()
     pressed: list[str] = []
     seen: Counter[str] = Counter()
-    sizes, watched, memory = set(), 0, 0
+    sizes, watched, halfway = set(), 0, 0
 
     def story() -> str:
         return f"seed {SEED}, key {len(pressed)}, {app.size}, {app._exception!r}; the last: {' '.join(pressed[-60:])}"
@@ -146,9 +144,9 @@ async def test_keys_at_random_leave_the_app_alive_and_its_memory_as_it_was(count
             watched += app.training
             if not app.training and chance.random() < 0.2 and len(started) < 6:
                 app.start_training("model4")
-            if not memory and len(pressed) > count / 2:
-                memory = process.memory_info().rss
-        grown = process.memory_info().rss - memory
+            if not halfway and len(pressed) > count / 2:
+                halfway = process.memory_info().rss
+        grown = process.memory_info().rss - halfway
         for _ in range(8):
             await pilot.press("escape", "f1")
         await wait(pilot, lambda: app.current_mode == "dataset")

@@ -21,7 +21,7 @@ from textual.app import App
 from textual.filter import ANSIToTruecolor
 from textual.pilot import Pilot
 
-from cftui.tui.app import CftuiApp
+from cftui.tui.main import CftuiApp
 from cftui.tui.search.anatomy import AnatomyScreen
 
 from .contrast import Pair, contrast, visible_pairs

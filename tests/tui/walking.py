@@ -34,10 +34,10 @@ from cftui.engine.runs.weights import save_snapshot, save_weights
 from cftui.engine.training import train
 from cftui.home import Home
 from cftui.settings import Config
-from cftui.tui.app import CftuiApp
 from cftui.tui.dataset.data_sets import DataSets
 from cftui.tui.dataset.import_columns import ColumnTable
 from cftui.tui.dataset.import_ratings import ImportScreen
+from cftui.tui.main import CftuiApp
 from cftui.tui.map.point_map import PointMap
 from cftui.tui.map.robust import RobustScreen
 from cftui.tui.search.anatomy import AnatomyScreen

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
 
 from rich.text import Text
 from textual import on, work
@@ -15,13 +14,11 @@ from cftui.data.store import catalog
 from cftui.errors import CftuiError
 from cftui.home import Home
 from cftui.tui.dataset.import_paths import size_text
+from cftui.tui.session.app import session_of
 from cftui.tui.shell.dialog import Dialog
 from cftui.tui.shell.keys import bindings
 from cftui.tui.shell.row_list import RowList
 from cftui.tui.shell.rows import plain
-
-if TYPE_CHECKING:
-    from cftui.tui.app import CftuiApp
 
 
 @dataclass(frozen=True)
@@ -83,7 +80,7 @@ class DataSets(Dialog[str | None]):
 
     @work(thread=True, exclusive=True)
     def _look(self) -> None:
-        app = cast("CftuiApp", self.app)
+        app = session_of(self)
         app.from_worker(self._show, at_hand(app.home))
 
     def _show(self, found: list[AtHand]) -> None:

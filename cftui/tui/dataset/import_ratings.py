@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from rich.text import Text
 from textual import on, work
@@ -20,15 +20,13 @@ from cftui.tui.dataset import import_paths, import_sample
 from cftui.tui.dataset.import_child import ImportChild
 from cftui.tui.dataset.import_columns import ColumnTable
 from cftui.tui.dataset.import_side import Side
+from cftui.tui.session.app import SessionApp, session_of
 from cftui.tui.shell.dialog import Dialog
 from cftui.tui.shell.dialog_list import ListField
 from cftui.tui.shell.keys import bindings
 from cftui.tui.shell.prompt import Confirm
 from cftui.tui.shell.row_list import RowList
 from cftui.tui.shell.rows import plain
-
-if TYPE_CHECKING:
-    from cftui.tui.app import CftuiApp
 
 FACTS = "dataset.json"
 KINDS = ("ratings", "items")
@@ -72,8 +70,8 @@ class ImportScreen(Dialog[str | None]):
         self._failure = self._imported = ""
 
     @property
-    def cftui(self) -> CftuiApp:
-        return cast("CftuiApp", self.app)
+    def cftui(self) -> SessionApp:
+        return session_of(self)
 
     @property
     def _side(self) -> Side:

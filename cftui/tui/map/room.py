@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from textual import work
 
 from cftui.errors import CftuiError
-from cftui.tui.app import settle_memory
+from cftui.tui.session import memory
 from cftui.tui.session.workspace import OpenModel
 from cftui.tui.shell.model_room import ModelRoom
 from cftui.tui.shell.prompt import Prompt
@@ -61,7 +61,7 @@ class MapRoom(ModelRoom):
         except CftuiError as error:
             self.cftui.from_worker(self.no_map, str(error))
         else:
-            settle_memory()
+            memory.settle()
             self.cftui.from_worker(self._loaded, opened, item_map, found)
 
     def _loaded(self, opened: OpenModel, item_map: ItemMap, found: Components) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from cftui.errors import CftuiError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -132,3 +135,16 @@ class OpenModel:
         _ = self.model.kinds, self.model.index, self.prior, self.baseline, self.epochs
         if self.model.has_factors:
             _ = self.model.unit_factors
+
+
+def try_epoch(epochs: Sequence[int], now: int | None, step: int, unit: str = "epoch") -> int | None:
+    """Return the kept epoch before or after ``now``. None is the model as trained, which comes after the last one.
+
+    Raises:
+        CftuiError: The run kept no epochs.
+    """
+    if not epochs:
+        raise CftuiError(f"no {unit}s were kept of this run")
+    places: list[int | None] = [*epochs, None]
+    at = places.index(now) if now in places else len(places) - 1
+    return places[min(max(at + step, 0), len(places) - 1)]

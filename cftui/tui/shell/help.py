@@ -14,10 +14,14 @@ from textual.widgets import Static
 
 from cftui.tui.shell.dialog import Dialog
 from cftui.tui.shell.keys import bindings
+from cftui.tui.shell.screens import SCREENS
 
-# Keys that are the same in every room; the palette's is Textual's own.
+# Keys that work on every screen. The palette's key is Textual's own.
 EVERYWHERE = (
-    ("1 2 3 4", "Dataset, Train, Search, Map (F1 to F4 from a text field)"),
+    (
+        " ".join(entry.key for entry in SCREENS),
+        f"{', '.join(entry.title for entry in SCREENS)} (F{SCREENS[0].key} to F{SCREENS[-1].key} from a text field)",
+    ),
     ("^p", "Palette: any action by name"),
 )
 

@@ -13,6 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.keys import KEY_TO_UNICODE_NAME, REPLACED_KEYS, Keys
 
 from cftui.errors import CftuiError, suggestion
+from cftui.tui.shell.screens import SCREENS
 
 MODIFIERS = {"ctrl", "shift", "alt", "meta", "super", "hyper"}
 NAMED_KEYS = {key.value.rpartition("+")[2] for key in Keys}
@@ -56,10 +57,7 @@ _MODEL_ROOM = (
 
 ACTIONS: dict[str, tuple[Key, ...]] = {
     "app": (
-        Key("dataset", "1,f1", "switch_mode('dataset')", "Dataset"),
-        Key("train", "2,f2", "switch_mode('train')", "Train"),
-        Key("search", "3,f3", "switch_mode('search')", "Search"),
-        Key("map", "4,f4", "switch_mode('map')", "Map"),
+        *(Key(e.mode, f"{e.key},f{e.key}", f"switch_mode('{e.mode}')", e.title) for e in SCREENS),
         Key("jump", "ctrl+o,backslash", "jump", "Jump to a pane by its letter"),
         Key("copy", "y", "copy", "Copy what is marked"),
         Key("help", "question_mark", "help", "Help", "Help"),

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
-
 from textual.app import ComposeResult
 from textual.screen import Screen
 
+from cftui.tui.session.app import SessionApp, session_of
 from cftui.tui.shell.key_bar import KeyBar
 from cftui.tui.shell.top import RoomTabs, TopLine
-
-if TYPE_CHECKING:
-    from cftui.tui.app import CftuiApp
 
 
 class Room(Screen[None]):
@@ -28,8 +24,8 @@ class Room(Screen[None]):
     VERTICAL_BREAKPOINTS = [(0, "-short"), (24, "-tall")]
 
     @property
-    def cftui(self) -> CftuiApp:
-        return cast("CftuiApp", self.app)
+    def cftui(self) -> SessionApp:
+        return session_of(self)
 
     def compose(self) -> ComposeResult:
         yield TopLine()

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from cftui.errors import CftuiError
-
 if TYPE_CHECKING:
     from cftui.analysis.explain.explaining import Explanation
     from cftui.analysis.ranking import About
@@ -144,16 +142,3 @@ def person_line(who: Person) -> str:
     if not len(who.items):
         return "no ratings"
     return f"{len(who.items):,} ratings, mean {float(who.given.mean()):.2f}"
-
-
-def try_epoch(epochs: Sequence[int], now: int | None, step: int, unit: str = "epoch") -> int | None:
-    """The kept epoch before or after the one on show; None is the model as trained, which comes after the last.
-
-    Raises:
-        CftuiError: no epoch was kept.
-    """
-    if not epochs:
-        raise CftuiError(f"no {unit}s were kept of this run")
-    places: list[int | None] = [*epochs, None]
-    at = places.index(now) if now in places else len(places) - 1
-    return places[min(max(at + step, 0), len(places) - 1)]

@@ -8,7 +8,8 @@ from textual import events
 from textual.app import RenderResult
 from textual.widget import Widget
 
-ROOMS = (("dataset", "Dataset"), ("train", "Train"), ("search", "Search"), ("map", "Map"))
+from cftui.tui.session.app import session_of
+from cftui.tui.shell.screens import SCREENS
 
 
 class TopLine(Widget):
@@ -22,17 +23,16 @@ class TopLine(Widget):
         self.refresh()
 
     def render(self) -> RenderResult:
-        app = self.app
-        opened, chosen = getattr(app, "opened", None), getattr(app, "chosen", None)
+        app = session_of(self)
+        opened, chosen = app.opened, app.chosen
         left = Text(" cftui", style="bold")
         if opened:
             left.append(f"  {opened.name}", style="not bold")
         facts = []
         if chosen:
-            facts += [chosen.name, f"user {getattr(app, 'user', '')}", chosen.device]
-        activity = getattr(app, "activity", "")
+            facts += [chosen.name, f"user {app.user}", chosen.device]
         right = Text("  ".join(facts))
-        right.append(f"  {activity or 'idle'} ", style="" if activity else "dim")
+        right.append(f"  {app.activity or 'idle'} ", style="" if app.activity else "dim")
         room = self.size.width - cell_len(left.plain) - 2
         right.truncate(max(room, 0), overflow="ellipsis")
         return left + Text(" " * max(self.size.width - cell_len(left.plain) - cell_len(right.plain), 1)) + right
@@ -47,17 +47,17 @@ class RoomTabs(Widget):
 
     def render(self) -> RenderResult:
         text = Text(" ")
-        for key, (room, label) in enumerate(ROOMS, 1):
-            # Reverse is what marks the place where there are no colours.
-            style = "bold reverse" if room == self._here else ""
-            text.append(f" {key} {label} ", style=style)
+        for entry in SCREENS:
+            # Reverse video marks the current screen on terminals without colours.
+            style = "bold reverse" if entry.mode == self._here else ""
+            text.append(f" {entry.key} {entry.title} ", style=style)
             text.append(" ")
         return text
 
     async def on_click(self, event: events.Click) -> None:
         start = 1
-        for room, label in ROOMS:
-            width = len(label) + 4
+        for entry in SCREENS:
+            width = cell_len(f" {entry.key} {entry.title} ")
             if start <= event.x < start + width:
-                await self.app.switch_mode(room)
+                await self.app.switch_mode(entry.mode)
             start += width + 1

@@ -7,7 +7,6 @@ import json
 import math
 import subprocess
 import sys
-from typing import TYPE_CHECKING, cast
 
 from rich.text import Text
 from textual import work
@@ -16,12 +15,10 @@ from textual.containers import Vertical
 from textual.widgets import Static
 from textual_plotext import PlotextPlot
 
+from cftui.tui.session.app import session_of
 from cftui.tui.shell.colours import colours
 from cftui.tui.shell.dialog import Dialog
 from cftui.tui.shell.keys import bindings
-
-if TYPE_CHECKING:
-    from cftui.tui.app import CftuiApp
 
 
 class LrFinder(Dialog[float | None]):
@@ -48,7 +45,7 @@ class LrFinder(Dialog[float | None]):
     @work(exclusive=True)
     async def _find(self) -> None:
         """In a process of its own, as all training: the app's thread count and memory are not for that."""
-        home = cast("CftuiApp", self.app).home
+        home = session_of(self).home
         child = await asyncio.create_subprocess_exec(
             *[sys.executable, "-m", "cftui", *self._words, "--home", str(home.root)],
             stdin=subprocess.DEVNULL,

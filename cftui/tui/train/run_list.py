@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from rich.text import Text
 from textual import on, work
@@ -13,10 +13,8 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from cftui.engine.runs.folder import RunSummary
+from cftui.tui.session.app import session_of
 from cftui.tui.shell.keys import bindings
-
-if TYPE_CHECKING:
-    from cftui.tui.app import CftuiApp
 
 # Four letters at the most: the list is narrow.
 MARKS = {"done": "ok", "running": "live", "stalled": "slow", "stopped": "stop", "failed": "fail", "dead": "dead"}
@@ -74,7 +72,7 @@ class RunList(OptionList):
         """Read the folder again, off the event loop: there may be many runs, on a slow disk."""
         from cftui.engine.runs.folder import LIVE, all_runs, summarise
 
-        app = cast("CftuiApp", self.app)
+        app = session_of(self)
         # One called off goes on beside the one that took its place: each fills a dictionary of its own.
         before, known = self._known, {}
         for run in reversed(all_runs(app.home)):

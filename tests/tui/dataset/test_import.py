@@ -23,7 +23,6 @@ from cftui.engine.models.recipes import recipe
 from cftui.engine.training import train
 from cftui.home import Home
 from cftui.settings import Config
-from cftui.tui.app import CftuiApp
 from cftui.tui.dataset import import_child, import_sample
 from cftui.tui.dataset.data_sets import DataSets
 from cftui.tui.dataset.import_child import ImportChild
@@ -31,6 +30,7 @@ from cftui.tui.dataset.import_columns import ColumnTable
 from cftui.tui.dataset.import_ratings import ImportScreen
 from cftui.tui.dataset.import_sample import read_sample
 from cftui.tui.dataset.screen import DatasetScreen
+from cftui.tui.main import CftuiApp
 from cftui.tui.shell.prompt import Confirm
 
 from ...conftest import TINY, write_tiny

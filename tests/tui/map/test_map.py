@@ -21,7 +21,7 @@ from cftui.analysis.ranking import Filter
 from cftui.engine.models.recipes import RECIPES
 from cftui.engine.training import train
 from cftui.home import Home
-from cftui.tui.app import CftuiApp
+from cftui.tui.main import CftuiApp
 from cftui.tui.map.point_map import PointMap
 from cftui.tui.map.robust import RobustScreen
 from cftui.tui.map.screen import MapScreen

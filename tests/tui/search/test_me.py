@@ -14,7 +14,7 @@ from textual.widgets import Input
 from cftui.analysis import ranking
 from cftui.analysis.users import folding, people, profiles
 from cftui.home import Home
-from cftui.tui.app import CftuiApp
+from cftui.tui.main import CftuiApp
 from cftui.tui.search.me import MeScreen, rating_of_key
 from cftui.tui.search.screen import SearchScreen
 from cftui.tui.search.users import UserPicker

@@ -8,7 +8,7 @@ from cftui.engine.models.recipes import recipe
 from cftui.engine.runs.folder import all_runs
 from cftui.engine.training import train
 from cftui.home import Home
-from cftui.tui.app import CftuiApp
+from cftui.tui.main import CftuiApp
 
 from ...conftest import write_tiny
 from ...waiting import loads_torch

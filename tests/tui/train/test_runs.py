@@ -13,7 +13,7 @@ from cftui.engine.models.recipes import recipe
 from cftui.engine.runs.folder import RunFolder, all_runs
 from cftui.engine.training import train
 from cftui.home import Home
-from cftui.tui.app import CftuiApp
+from cftui.tui.main import CftuiApp
 from cftui.tui.shell.prompt import Confirm, Prompt
 from cftui.tui.shell.sheet import Sheet
 from cftui.tui.train.loss_chart import LossChart

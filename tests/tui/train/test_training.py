@@ -9,7 +9,7 @@ import pytest
 from textual.widgets import DataTable, Input, Static
 
 from cftui.engine.runs.folder import RunFolder, all_runs
-from cftui.tui.app import CftuiApp
+from cftui.tui.main import CftuiApp
 from cftui.tui.shell.row_list import RowList
 from cftui.tui.train.loss_chart import LossChart
 
