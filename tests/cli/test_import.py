@@ -110,10 +110,10 @@ def test_removing_a_link_leaves_what_it_points_to(cli, home: Home, tmp_path: Pat
 @pytest.mark.parametrize(
     ("content", "more", "status", "complaint"),
     [
-        ("a,b,c\n1,2,3\n", [], 1, "which column is the user? Say --user COLUMN; there is: a, b, c"),
-        ("user,item,rating\na,b,x\n", [], 1, "1 malformed row: line 2: rating 'x' is not a number. Correct the file"),
+        ("a,b,c\n1,2,3\n", [], 1, "no column is known to be the user; give --user one of a, b, c"),
+        ("user,item,rating\na,b,x\n", [], 1, "1 malformed row: line 2: rating 'x' is not a number; correct the file"),
         ("", [], 1, "an empty file"),
-        ("user,item,rating\na,b,1\n", ["--rating", "stars"], 1, "no column 'stars' (--rating); there is: user"),
+        ("user,item,rating\na,b,1\n", ["--rating", "stars"], 1, "no column 'stars' (--rating); choose from user"),
         ("user,item,rating\na,b,1\n", ["--user", "item"], 1, "column 'item' for both --user and --item"),
         ("user,item,rating\na,b,1\n", ["--skip-bad", "-1"], 2, "--skip-bad"),
         ("user,item,rating\na,b,1\n", ["--duplicates", "first"], 2, "--duplicates"),

@@ -33,7 +33,8 @@ def delimiter(text: str) -> str:
     """What a person writes for a delimiter: itself, or ``tab``. Raises CftuiError for one that cannot be."""
     found = _WORDS.get(text.casefold(), text)
     if not found or any(c in found for c in '\r\n"\0') or len(found) > 5:
-        raise CftuiError(f"--delimiter {text!r}: must be one to five characters, without quotes; or tab, comma, space")
+        what = "must be one to five characters, without quotes; or tab, comma, space"
+        raise CftuiError(what, where=f"--delimiter {text!r}", option="delimiter")
     return found
 
 

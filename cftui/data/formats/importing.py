@@ -90,7 +90,8 @@ def import_ratings(
     target = _target(name, home)
     _check_noun(asked.noun)
     if asked.duplicates not in RULES:
-        raise CftuiError(f"--duplicates {asked.duplicates}: one of {', '.join(RULES)}")
+        rules = ", ".join(RULES)
+        raise CftuiError(f"must be one of {rules}", where=f"--duplicates {asked.duplicates}", option="duplicates")
     with new_folder(target) as building:
         with tempfile.TemporaryDirectory(dir=building, prefix="scratch-") as scratch:
             content, found = _content(file, asked, Path(scratch), say)
@@ -109,21 +110,26 @@ def import_ratings(
 def _target(name: str, home: Home) -> Path:
     if not catalog.is_plain(name):
         raise CftuiError(
-            f"--name {shown(name)}: letters, digits, dots, dashes and underscores only, and a letter or digit first"
+            "letters, digits, dots, dashes and underscores only, and a letter or digit first",
+            where=f"--name {shown(name)}",
+            option="name",
         )
     if catalog.is_reserved(name):
-        raise CftuiError(f"--name {name}: that is a published or synthetic data set; choose another name")
+        what = "that is a published or synthetic data set"
+        raise CftuiError(what, where=f"--name {name}", hint="choose another name", option="name")
     target = home.data / name
     if os.path.lexists(target) and not catalog.is_imported(name, home):
-        raise CftuiError(f"--name {name}: {target} is there and was not imported; choose another name")
+        what = f"{target} exists already and was not imported"
+        raise CftuiError(what, where=f"--name {name}", hint="choose another name", option="name")
     return target
 
 
 def _check_noun(noun: str) -> None:
     if not re.fullmatch(r"[^\W\d_]([^\W_]|[ -]){0,29}", noun) or noun != noun.strip():
-        raise CftuiError(f"--noun {shown(noun)}: one word for one item, such as book")
+        raise CftuiError("give one word for one item, such as book", where=f"--noun {shown(noun)}", option="noun")
     if noun.casefold() in _TAKEN:
-        raise CftuiError(f"--noun {noun}: that is the name of something else here; choose another word")
+        what = "that is the name of something else here"
+        raise CftuiError(what, where=f"--noun {noun}", hint="choose another word", option="noun")
 
 
 def _content(file: Path, asked: Asked, scratch: Path, say: Say) -> tuple[columns.Content, dict[str, Any]]:
@@ -137,9 +143,10 @@ def _content(file: Path, asked: Asked, scratch: Path, say: Say) -> tuple[columns
     read = _read(table, places, faults)
     faults.check()
     if not len(read.rating):
-        raise CftuiError(f"{file}: no ratings in it, only {'a header' if not faults.count else 'malformed rows'}")
+        only = "malformed rows" if faults.count else "a header"
+        raise CftuiError(f"no ratings in it, only {only}", where=file)
     if faults.count:
-        say(f"passed over {faults.count:,} malformed rows of {file}: {faults.text}")
+        say(f"skipped {faults.count:,} malformed rows of {file}: {faults.text}")
     read, twice = _resolve(file, read, asked.duplicates)
     if twice:
         say(f"{twice:,} ratings of an item by a user who rates it again: --duplicates {asked.duplicates}")
@@ -147,14 +154,18 @@ def _content(file: Path, asked: Asked, scratch: Path, say: Say) -> tuple[columns
         if len(ids) == 1:
             option = "user" if what == "user" else "item"
             raise CftuiError(
-                f"{file}: all ratings are of one {what}, {shown(ids[0])}: nothing can be learned from that; "
-                f"is {table.columns[places[option]]!r} the right column (--{option})?"
+                f"all ratings are of one {what}, {shown(ids[0])}: nothing can be learned from that",
+                where=file,
+                hint=f"is {table.columns[places[option]]!r} the right column (--{option})?",
+                option=option,
             )
     rating = read.rating.astype(np.float32)
     if rating.min() == rating.max():
         raise CftuiError(
-            f"{file}: every rating is {rating.min():g}: nothing can be learned from that; "
-            f"is {table.columns[places['rating']]!r} the right column (--rating)?"
+            f"every rating is {rating.min():g}: nothing can be learned from that",
+            where=file,
+            hint=f"is {table.columns[places['rating']]!r} the right column (--rating)?",
+            option="rating",
         )
     described = _items(asked, read.item_ids, table.columns[places["item"]], scratch, say) if asked.items else None
     content = _encode(read, rating, described)
@@ -191,7 +202,8 @@ def _places(table: Table, asked: Asked, say: Say) -> dict[str, int]:
             continue  # none there is, or none that is wanted
         if column is None:
             there = ", ".join(table.columns[:20])
-            raise CftuiError(f"{table.path}: which column is the {role}? Say --{role} COLUMN; there is: {there}")
+            what, hint = f"no column is known to be the {role}", f"give --{role} one of {there}"
+            raise CftuiError(what, where=table.path, hint=hint, option=role)
         places[role] = table.index(column, role)
         if given is None:
             guessed.append(f"--{role} {table.columns[places[role]]}")
@@ -199,7 +211,8 @@ def _places(table: Table, asked: Asked, say: Say) -> dict[str, int]:
     at: dict[int, str] = {}
     for role, place in places.items():
         if at.setdefault(place, role) != role:
-            raise CftuiError(f"{table.path}: column {table.columns[place]!r} for both --{at[place]} and --{role}")
+            what = f"column {table.columns[place]!r} for both --{at[place]} and --{role}"
+            raise CftuiError(what, where=table.path, hint="give each its own column", option=role)
     return places
 
 
@@ -288,8 +301,11 @@ def _resolve(file: Path, read: _Read, rule: Duplicates) -> tuple[_Read, int]:
         at = int(np.flatnonzero(again)[0])
         first = int(np.flatnonzero(key == key[at])[0])
         raise CftuiError(
-            f"{file}:{read.line[at]}: user {read.user_ids[read.user[at]]} rates item {read.item_ids[read.item[at]]} a "
-            f"second time (first on line {read.line[first]}), one of {count:,}; --duplicates last or mean keeps one"
+            f"user {read.user_ids[read.user[at]]} rates item {read.item_ids[read.item[at]]} a second time "
+            f"(first on line {read.line[first]}), one of {count:,}",
+            where=f"{file}:{read.line[at]}",
+            hint="--duplicates last or mean keeps one",
+            option="duplicates",
         )
     rating = read.rating
     if rule == "mean":
@@ -318,7 +334,8 @@ def _items(asked: Asked, ids: list[str], item_column: str, scratch: Path, say: S
                 guessed.append(f"--{option} {column}")
         if column is None and role in ("item", "title"):
             there = ", ".join(table.columns[:20])
-            raise CftuiError(f"{table.path}: which column is the {role}? Say --{option} COLUMN; there is: {there}")
+            what, hint = f"no column is known to be the {role}", f"give --{option} one of {there}"
+            raise CftuiError(what, where=table.path, hint=hint, option=option)
         if column is not None:
             places[role] = table.index(column, option)
     _say_format(table, Asked(delimiter="x" if table.kind != "csv" else None, encoding=asked.encoding), guessed, say)
@@ -343,13 +360,15 @@ def _items(asked: Asked, ids: list[str], item_column: str, scratch: Path, say: S
         found[key] = title, parse_year(row["year"]) if "year" in row else year_of(title), genres
     faults.check()
     if faults.count:
-        say(f"passed over {faults.count:,} malformed rows of {asked.items}: {faults.text}")
+        say(f"skipped {faults.count:,} malformed rows of {asked.items}: {faults.text}")
     named = sum(key in found for key in ids)
     if not named:
         example = shown(next(iter(found), ""))
         raise CftuiError(
-            f"{asked.items}: none of its ids (such as {example}) is rated (rated is {shown(ids[0])}); "
-            f"is the column right (--item-id)?"
+            f"no id in it (such as {example}) is the id of a rated item (such as {shown(ids[0])})",
+            where=asked.items or "",
+            hint="is the column right (--item-id)?",
+            option="item-id",
         )
     if named < len(ids):
         say(f"{len(ids) - named:,} of {len(ids):,} rated {asked.noun}s are not in {asked.items}: titled by their ids")

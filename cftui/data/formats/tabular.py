@@ -54,8 +54,10 @@ class Faults:
             rows = f"{self.count:,} malformed row{'s' if self.count > 1 else ''}"
             beyond = f", more than the {self.allowed:,} of --skip-bad" if self.allowed else ""
             raise CftuiError(
-                f"{self.path}: {rows}{beyond}: {self.text}. Correct the file, or pass over them: "
-                f"--skip-bad {self.count}"
+                f"{rows}{beyond}: {self.text}",
+                where=self.path,
+                hint=f"correct the file, or skip them: --skip-bad {self.count}",
+                option="skip-bad",
             )
 
 
@@ -85,13 +87,15 @@ class Table:
         named = named or [at for at, name in enumerate(self.columns) if name.casefold() == column.casefold()]
         if len(named) > 1:
             places = " and ".join(str(at + 1) for at in named)
-            raise CftuiError(f"{self.path}: columns {places} are both named {column!r}; give --{option} by number")
+            what = f"columns {places} are both named {column!r}"
+            raise CftuiError(what, where=self.path, hint=f"give --{option} by number", option=option)
         if named:
             return named[0]
         if 0 <= number < len(self.columns):
             return number
         there = ", ".join(self.columns[:20])
-        raise CftuiError(f"{self.path}: no column {column!r} (--{option}); there is: {there}")
+        what = f"no column {column!r} (--{option})"
+        raise CftuiError(what, where=self.path, hint=f"choose from {there}", option=option)
 
     def rows(self, picks: Sequence[int]) -> Iterator[Row]:
         """The cells at ``picks``, row by row.
@@ -145,7 +149,9 @@ def open_table(
     chosen = guessing.guess_delimiter(lines) if delimiter is None else guessing.delimiter(delimiter)
     _, first = next(_cells(path, readable.path, chosen), (0, "no rows"))
     if isinstance(first, str):
-        raise CftuiError(f"{path}: its first row cannot be read ({first}); --delimiter may help")
+        raise CftuiError(
+            f"its first row cannot be read ({first})", where=path, hint="--delimiter may help", option="delimiter"
+        )
     header = guessing.has_header(first, numbered)
     if not header and not numbered:
         raise CftuiError(

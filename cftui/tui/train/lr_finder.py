@@ -58,8 +58,12 @@ class LrFinder(Dialog[float | None]):
             child.kill()
             raise
         if child.returncode:
-            said = errors.decode(errors="replace").strip().removeprefix("cftui: ")
-            self.query_one("#lr-text", Static).update(Text(said or "the finder failed"))
+            # The child prints its error as one JSON object, the last line on stderr.
+            try:
+                reason = json.loads(errors.splitlines()[-1])["error"]["message"]
+            except (IndexError, KeyError, ValueError):
+                reason = "the finder failed"
+            self.query_one("#lr-text", Static).update(Text(reason))
         else:
             self._show(**json.loads(answer))
 

@@ -286,19 +286,19 @@ def test_titles_genres_and_years(bring: Callable[..., Any], tmp_path: Path) -> N
     }
     assert tables.noun == "book"
     assert any("1 of 2 rated books are not in" in line for line in said)
-    assert any(f"passed over 1 malformed rows of {items}: line 4: no book" in line for line in said)
+    assert any(f"skipped 1 malformed rows of {items}: line 4: no book" in line for line in said)
     assert head(tables).columns.tolist() == ["user", "book", "rating", "timestamp", "title"]
 
 
 @pytest.mark.parametrize(
     ("content", "asked", "complaint"),
     [
-        ("item,title\n8,x\n", {}, "none of its ids (such as '8') is rated (rated is '1')"),
+        ("item,title\n8,x\n", {}, "no id in it (such as '8') is the id of a rated item (such as '1')"),
         ("item,title\n1,x\n1,y\n", {}, "line 3: item '1' stands a second time"),
-        ("item,caption\n1,x\n", {}, "which column is the title? Say --title COLUMN; there is: item, caption"),
+        ("item,caption\n1,x\n", {}, "no column is known to be the title; give --title one of item, caption"),
         ("item,title\n1,x\n", {"title": "name"}, "no column 'name' (--title)"),
         ("item,title\n1,#na#\n", {}, "stands for the unknown"),
-        ("item,title\n", {}, "none of its ids"),
+        ("item,title\n", {}, "no id in it"),
         ("", {}, "an empty file"),
     ],
 )
@@ -393,7 +393,7 @@ def test_codes_outside_the_tables_are_noticed(bring: Callable[..., Any], home: H
         ("a/b", "letters, digits"),
         ("a b", "letters, digits"),
         ("x" * 65, "letters, digits"),
-        ("taken", "is there and was not imported"),
+        ("taken", "exists already and was not imported"),
     ],
 )
 def test_names_that_are_refused(name: str, complaint: str, home: Home, tmp_path: Path, tree: Callable) -> None:
@@ -463,14 +463,14 @@ def test_a_bad_row_is_named_or_tolerated(row: str, reason: str, bring: Callable[
     facts, tables, said = bring(GOOD.format(row), skip_bad=1)
     assert triples(tables) == [("a", 1, 4.0), ("b", 2, 5.0), ("a", 2, 3.0)]
     assert facts["skipped"] == 1
-    assert any("passed over 1 malformed rows" in line and reason in line for line in said)
+    assert any("skipped 1 malformed rows" in line and reason in line for line in said)
 
 
 def test_five_bad_rows_are_shown_and_the_others_counted(refused: Callable, bring: Callable[..., Any]) -> None:
     content = GOOD.format("\n".join(f"a,b,x{at}" for at in range(12)))
     message = refused(content)
     assert "12 malformed rows: line 4: rating 'x0'" in message
-    assert "line 8: rating 'x4' is not a number; and 7 more." in message
+    assert "line 8: rating 'x4' is not a number; and 7 more;" in message
     assert "more than the 11 of --skip-bad" in refused(content, skip_bad=11)
     assert bring(content, skip_bad=12)[0]["skipped"] == 12
 
@@ -487,7 +487,7 @@ FILES = {
     "header only": (b"user,item,rating\n", "no ratings in it, only a header"),
     "one user": (b"user,item,rating\na,1,2\na,2,3\n", "all ratings are of one user, 'a'"),
     "one rating": (b"user,item,rating\na,1,2\nb,2,2\n", "every rating is 2"),
-    "no such columns": (b"who,what,how\na,1,2\n", "which column is the user? Say --user COLUMN; there is: who, what"),
+    "no such columns": (b"who,what,how\na,1,2\n", "no column is known to be the user; give --user one of who, what"),
     "duplicate columns": (b"user,item,rating,rating\na,1,2,3\n", "columns 3 and 4 are both named 'rating'"),
     "quote left open": (b'user,item,rating\na,1,2\n"b,2,3\nc,1,4\n', "ratings.csv:3: a quote is opened here and never"),
     "a picture": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0", "ratings.csv: "),

@@ -203,7 +203,7 @@ async def test_a_bad_row_is_named_by_its_line_and_can_be_passed_over(size, files
         reason = await failed(pilot)
         assert reason == (
             "spoilt.csv: 2 malformed rows: line 151: rating 'good' is not a number; line 201: 2 columns where 5 "
-            "belong. Correct the file, or pass over them: skip bad 2"
+            "belong; correct the file, or skip them: skip bad 2"
         )
         assert shown_words(app).count(" ".join(reason.split())) == 1, "all of it is in view"
         assert columns(app)[2] == ("rating", "mark")
@@ -400,7 +400,7 @@ async def test_items_that_do_not_fit_are_told_of(files, home):
         assert told(app) == "which column is the item? Go to it and press i"
         await mark(pilot, "i", 0, "items")
         await pilot.press("enter")
-        assert "none of its ids (such as 'c1') is rated" in await failed(pilot)
+        assert "no id in it (such as 'c1') is the id of a rated item" in await failed(pilot)
         # Without them, then.
         app.screen.query_one("#items-path").focus()
         await pilot.press("end", *["backspace"] * len("cheeses.csv"), "enter")
