@@ -173,7 +173,17 @@ def with_plugin(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
         (source / name).write_text(text)
     run([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", built, source], cwd=source)
     (wheel,) = built.glob("*.whl")
-    words = [sys.executable, "-m", "pip", "--python", installed / "python", "install", "-q", "--no-deps", "--no-index"]
+    words: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        installed / "python",
+        "install",
+        "-q",
+        "--no-deps",
+        "--no-index",
+    ]
     run([*words, wheel], cwd=source)
     return installed
 
