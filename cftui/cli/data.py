@@ -98,7 +98,7 @@ def import_(session: Session, file: Path, name: str, **asked: Any) -> None:
     FILE is CSV, TSV, JSON lines or Parquet, compressed or not. Delimiter, encoding and columns are guessed from the
     header and the first rows. The guesses are printed as options; give an option to correct its guess.
     """
-    from cftui.data.formats.importing import Asked, import_ratings
+    from cftui.data.store.importing import Asked, import_ratings
 
     facts = import_ratings(file, name, session.home, Asked(**asked), say=narrate)
     folder = catalog.folder(name, session.home)

@@ -18,7 +18,7 @@ from cftui import api
 from cftui.analysis import ranking
 from cftui.analysis.trained import TrainedModel
 from cftui.analysis.users import people
-from cftui.data.formats.importing import import_ratings
+from cftui.data.store.importing import import_ratings
 from cftui.engine.models.recipes import RECIPES, recipe
 from cftui.engine.training import train
 from cftui.home import Home

@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cftui.data import columns
 from cftui.data.formats.movielens import year_of
 from cftui.data.formats.tabular import Faults
 from cftui.data.formats.unpacking import blocks
 from cftui.data.formats.values import as_int, parse_rating, shown
 from cftui.data.ratings import UNKNOWN, ItemKey, Ratings
-from cftui.data.store import columns
 from cftui.data.tables import Tables
 from cftui.errors import CftuiError
 from cftui.files import new_folder

@@ -224,12 +224,12 @@ def _imported(name: str, home: Home) -> Known:
         return f"import it again: {_imported(name, home).remedy}"
 
     def read(folder: Path) -> Tables:
-        from cftui.data.store.columns import read_tables
+        from cftui.data.columns import read_tables
 
         return read_tables(folder, remedy())
 
     def read_ratings(folder: Path, item_key: ItemKey) -> Ratings:
-        from cftui.data.store.columns import read_ratings
+        from cftui.data.columns import read_ratings
 
         return read_ratings(folder, item_key, remedy())
 

@@ -45,7 +45,7 @@ def at_hand(home: Home) -> list[AtHand]:
 
 
 def _about(known: catalog.Known, home: Home) -> str:
-    from cftui.data.store.columns import read_facts
+    from cftui.data.columns import read_facts
 
     if known.url:
         return known.label

@@ -15,10 +15,10 @@ from safetensors.torch import load_file, save_file
 from cftui.analysis import ranking
 from cftui.analysis.trained import TrainedModel
 from cftui.data.features import MOST, Features, item_features, user_features
-from cftui.data.formats.importing import Asked, import_ratings
 from cftui.data.ratings import Ratings
 from cftui.data.splits import Split, split
 from cftui.data.store.catalog import open_ratings
+from cftui.data.store.importing import Asked, import_ratings
 from cftui.data.tables import Tables
 from cftui.engine import metrics
 from cftui.engine.gradient.trainer import Trainer

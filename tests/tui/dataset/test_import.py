@@ -18,7 +18,7 @@ from textual.keys import _character_to_key
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Input
 
-from cftui.data.formats.importing import Asked, import_ratings
+from cftui.data.store.importing import Asked, import_ratings
 from cftui.engine.models.recipes import recipe
 from cftui.engine.training import train
 from cftui.home import Home

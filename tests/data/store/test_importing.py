@@ -21,12 +21,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from cftui.data.formats import importing, unpacking
-from cftui.data.formats.importing import Asked, import_ratings
+from cftui.data.formats import unpacking
 from cftui.data.formats.values import as_int, parse_genres, parse_rating, parse_time
 from cftui.data.ratings import Ratings
 from cftui.data.statistics import crosstab, describe, duplicate_titles, head, histogram, most_rated
-from cftui.data.store import catalog
+from cftui.data.store import catalog, importing
+from cftui.data.store.importing import Asked, import_ratings
 from cftui.engine.models.build import y_range
 from cftui.errors import CftuiError
 from cftui.home import Home

@@ -1,4 +1,4 @@
-"""Somebody's own ratings, from a file of almost any make, into binary columns; nothing is kept unless all went well."""
+"""Import ratings from a file of almost any format into binary columns; a failed import leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from cftui.data import columns
 from cftui.data.formats import guessing
 from cftui.data.formats.movielens import year_of
 from cftui.data.formats.tabular import Columns, Faults, Table, open_table, quick
 from cftui.data.formats.values import as_int, parse_genres, parse_id, parse_rating, parse_time, parse_year, shown
 from cftui.data.ratings import UNKNOWN
-from cftui.data.store import catalog, columns
+from cftui.data.store import catalog
 from cftui.errors import CftuiError
 from cftui.files import new_folder
 from cftui.home import Home
