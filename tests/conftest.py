@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -49,6 +50,12 @@ LONG = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Sort long files to the front and leave the rest in order; within a file the order stays."""
     items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from going through every module and test at each of its rounds."""
+    gc.collect()
+    gc.freeze()
 
 
 CHECKOUT = Path(__file__).resolve().parent.parent

@@ -90,6 +90,7 @@ def test_a_terminal_dropped_while_pytorch_loads_stops_nothing(fresh_home: Home) 
     assert run.status() == "done"
 
 
+@pytest.mark.slow
 def test_a_dead_run_says_why_and_what_it_said_last(fresh_home: Home, cli) -> None:
     child = start(fresh_home, "train", "model4", "--epochs", "500", "--name", "dead")
     run = RunFolder(fresh_home.models / "dead")

@@ -143,6 +143,7 @@ def test_an_interrupted_run_resumes_to_the_very_same_weights(
     assert losses[0] == losses[1]
 
 
+@pytest.mark.slow
 def test_a_terminal_that_goes_away_stops_nothing(fresh_home: Home, background, whole: RunFolder) -> None:
     training = background(fresh_home, "train", "model4", *SETTINGS, "--name", "mine")
     run = RunFolder(fresh_home.models / "mine")

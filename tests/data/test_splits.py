@@ -16,7 +16,8 @@ def test_every_rating_is_on_one_side_only(ratings: Ratings, name: str) -> None:
     parts = split(ratings, name)
     assert parts.name == name
     assert np.array_equal(np.sort(np.concatenate([parts.train, parts.valid])), np.arange(len(ratings)))
-    assert 0 < len(parts.valid) < len(parts.train)
+    assert len(parts.valid) < len(parts.train)
+    assert bool(len(parts.valid)) == (name != "none")
 
 
 def test_random_is_the_first_fifth_of_a_torch_permutation(ratings: Ratings) -> None:

@@ -432,6 +432,7 @@ async def test_the_app_begins_where_it_was_left(two_runs):
         assert (again.user, again.theme) == ("7", "nord")
 
 
+@pytest.mark.slow
 async def test_what_was_trained_since_is_shown_instead(two_runs, tiny_runs):
     await leave_as(two_runs, run="model1.run")
     shutil.copytree(tiny_runs[1]["model5"].path, two_runs.models / "model5.run")
@@ -451,6 +452,7 @@ async def test_a_run_that_was_removed_since_is_not_missed(two_runs):
         assert again.chosen.name == "model4.run"
 
 
+@pytest.mark.slow
 async def test_a_run_kept_on_show_is_still_remembered_when_left_before_it_was_read(two_runs):
     await leave_as(two_runs, run="model1.run")
     hasty = CftuiApp(two_runs, remember=True)

@@ -34,9 +34,9 @@ async def resized(pilot, size: tuple[int, int]) -> list[str]:
     ("come", "keys", "screen", "footer"),
     [
         (searching, (), SearchScreen, "⏎ Neighbours"),
-        (searching, ("escape", "w"), SearchScreen, "/ Search"),
+        pytest.param(searching, ("escape", "w"), SearchScreen, "/ Search", marks=pytest.mark.slow),
         (mapping, ("right", "c", "plus"), MapScreen, "/ Find"),
-        (mapping, ("right", "v"), MapScreen, "/ Find"),
+        pytest.param(mapping, ("right", "v"), MapScreen, "/ Find", marks=pytest.mark.slow),
         (searching, ("escape", "m", "5", "1"), MeScreen, "space Not seen"),
     ],
     ids=["search", "why", "map", "map with neighbours", "me"],
@@ -59,9 +59,9 @@ async def test_a_screen_keeps_its_footer_at_every_size(quick, come, keys, screen
     ("come", "keys", "screen", "keys_named"),
     [
         (searching, ("u",), UserPicker, "escape: as it was"),
-        (searching, ("p",), ProfileScreen, "escape closes"),
-        (searching, ("b",), BiasScreen, "G g ends"),
-        (searching, ("a",), AnatomyScreen, "n: another batch"),
+        pytest.param(searching, ("p",), ProfileScreen, "escape closes", marks=pytest.mark.slow),
+        pytest.param(searching, ("b",), BiasScreen, "G g ends", marks=pytest.mark.slow),
+        pytest.param(searching, ("a",), AnatomyScreen, "n: another batch", marks=pytest.mark.slow),
         (searching, ("x",), Prompt, "escape: cancel"),
         (searching, ("m", "5", "escape"), Confirm, "y: yes"),
         (mapping, ("a",), TitlePicker, "enter: take it"),
@@ -91,6 +91,7 @@ async def test_a_dialog_keeps_its_frame_with_its_keys_at_every_size(quick, come,
         assert not isinstance(quick.screen, screen)
 
 
+@pytest.mark.slow
 async def test_a_solver_is_watched_at_every_size(tiny_opened):
     opened = tiny_opened("model4")
     steps = len(robust.robust_factors(opened.model).steps)

@@ -147,6 +147,7 @@ def test_a_damaged_copy_is_fetched_again(
 
 
 def test_no_network_is_one_error_with_the_url_and_the_way_out(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CFTUI_ML_100K", raising=False)
     monkeypatch.setattr(sources, "_official", unreachable)
     monkeypatch.setattr(sources, "_mirror", unreachable)
     with pytest.raises(CftuiError) as caught:

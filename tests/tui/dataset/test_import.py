@@ -189,7 +189,7 @@ async def test_a_wrong_column_is_told_of_before_anything_is_imported_and_can_be_
         assert "timestamp" not in page(app)
 
 
-@pytest.mark.parametrize("size", [SIZE, SMALL], ids=["80x24", "60x20"])
+@pytest.mark.parametrize("size", [SIZE, pytest.param(SMALL, marks=pytest.mark.slow)], ids=["80x24", "60x20"])
 async def test_a_bad_row_is_named_by_its_line_and_can_be_passed_over(size, files, home):
     lines = evenings()
     lines[150] = lines[150].replace(lines[150].split(";")[2], "good", 1)
@@ -239,6 +239,7 @@ async def test_escape_leaves_everything_as_it_was(files, home, tree):
     assert tree(files.parent) == before
 
 
+@pytest.mark.slow
 async def test_escape_stops_an_import_that_is_going_and_what_was_filled_in_stays(files, home, tree):
     (files / "evenings.csv").write_text("\n".join(evenings(20_000)))
     app = CftuiApp(home)
@@ -258,6 +259,7 @@ async def test_escape_stops_an_import_that_is_going_and_what_was_filled_in_stays
         await opened(pilot, "evenings")
 
 
+@pytest.mark.slow
 async def test_an_import_that_ignores_being_interrupted_is_ended(files, home, monkeypatch):
     """What a shell starts in the background, and all that it starts, does."""
     (files / "evenings.csv").write_text("\n".join(evenings(20_000)))
@@ -274,6 +276,7 @@ async def test_an_import_that_ignores_being_interrupted_is_ended(files, home, mo
     assert not (home.data / "evenings").exists()
 
 
+@pytest.mark.slow
 async def test_an_import_that_was_stopped_too_late_is_not_denied(files, home, monkeypatch):
     async def run(child: ImportChild, words: list[str]) -> bool:
         import_ratings(files / "evenings.csv", "evenings", home, Asked(rating="mark"))
@@ -304,6 +307,7 @@ async def test_quitting_ends_an_import_too(files, home):
     assert not (home.data / "evenings").exists()
 
 
+@pytest.mark.slow
 async def test_what_lies_over_the_screen_when_an_import_ends_does_not_keep_it_open(files, home):
     app = CftuiApp(home)
     async with importing(app) as pilot:
@@ -389,6 +393,7 @@ async def test_titles_come_from_a_second_file_and_their_column_can_be_changed(fi
         assert "Stout No. 3" in page(app)
 
 
+@pytest.mark.slow
 async def test_items_that_do_not_fit_are_told_of(files, home):
     (files / "cheeses.csv").write_text("id,name\nc1,Brie\n")
     app = CftuiApp(home)
@@ -407,6 +412,7 @@ async def test_items_that_do_not_fit_are_told_of(files, home):
         await opened(pilot, "evenings")
 
 
+@pytest.mark.slow
 async def test_a_file_without_a_header_has_its_columns_by_number(files, home):
     (files / "u.data").write_text(
         "".join(f"{u}\t{i}\t{(u * i) % 5 + 1}\t88{u}{i}00000\n" for u in (1, 2) for i in (3, 4))
@@ -493,6 +499,7 @@ async def test_a_field_that_will_not_do_is_told_of_by_its_name(what, value, reas
             assert app.focused.id == f"import-{what}"
 
 
+@pytest.mark.slow
 async def test_names_and_cells_that_look_like_markup_or_escape_sequences_are_shown_as_text(files, home):
     (files / "[red]odd.csv").write_text("user,item,rating,[/b]\x1b]0;x\x07\n\x1b[31mu1,[b]i1,3,\x9b2J\nu2,i1,4,z\n")
     app = CftuiApp(home)
@@ -527,6 +534,7 @@ async def test_nothing_that_matters_is_cut_at_any_size(size, files, home):
         assert shown_words(app).count(" u0 b0") >= 6, "and rows enough to tell the columns"
 
 
+@pytest.mark.slow
 async def test_no_word_is_of_movies_where_the_data_set_is_not(files, home):
     app = CftuiApp(home)
     async with importing(app) as pilot:

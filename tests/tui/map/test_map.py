@@ -786,6 +786,7 @@ async def press_all(pilot, keys=EVERY_KEY) -> None:
         assert isinstance(pilot.app.screen, MapScreen), key
 
 
+@pytest.mark.slow
 async def test_a_run_with_one_factor_has_no_map_says_so_and_survives_every_key(tmp_path, tiny_known, until):
     home = Home(tmp_path / "one-factor")
     write_tiny(home.data / tiny_known)
@@ -868,6 +869,7 @@ async def swap(pilot, opened) -> None:
     await pilot.pause()
 
 
+@pytest.mark.slow
 async def test_a_dialog_that_was_open_when_the_model_changed_does_no_harm(opened, tiny_opened):
     """An item, a genre or a user of the one data set is asked for; the other lacks it."""
     small = tiny_opened("model4")

@@ -169,6 +169,7 @@ async def test_slash_rates_another_movie_and_escape_from_it_loses_nothing(quick,
         assert rated(quick) == [f"1 {FARGO}"]
 
 
+@pytest.mark.slow
 async def test_undoing_a_changed_answer_brings_the_one_before_back(quick):
     async with rating(quick) as pilot:
         for key in "51":
@@ -336,6 +337,7 @@ async def test_escape_asks_only_where_ratings_would_be_lost(quick, opened):
         assert profiles.names(opened.home) == []
 
 
+@pytest.mark.slow
 async def test_a_saved_profile_left_as_it_was_is_left_without_a_question(quick, opened):
     async with rating(quick) as pilot:
         await saved(pilot, "tester")

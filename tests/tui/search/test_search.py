@@ -734,6 +734,7 @@ async def test_the_scrub_shows_the_neighbours_as_they_were_and_comes_back(quick,
 # Other recipes, other titles
 
 
+@pytest.mark.slow
 async def test_every_recipe_answers_everything(tiny_opened):
     """Without biases, without a sigmoid, with a softmax, with a network: the same keys, no exception."""
     app = app_with(tiny_opened("model1"))

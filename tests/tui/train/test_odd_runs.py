@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from cftui.engine.models.recipes import recipe
@@ -29,6 +30,7 @@ async def test_a_recipe_without_biases_shows_on_every_screen(fresh_home, until):
         await until(pilot, lambda: len(visible(app, "#neighbours")) > 5)
 
 
+@pytest.mark.slow
 async def test_a_run_of_a_smaller_data_set_takes_the_place_of_a_larger_one(fresh_home, tiny_known, until):
     write_tiny(fresh_home.data / tiny_known)
     options = recipe("model4").options(epochs=1, bs=16, factors=8)
@@ -83,6 +85,7 @@ async def test_runs_of_other_terminals_appear_in_the_list(fresh_home, until, mon
         await until(pilot, lambda: app.screen.query_one(RunList).current == "elsewhere")
 
 
+@pytest.mark.slow
 async def test_a_list_in_which_nothing_changed_is_not_drawn_again(app, until, monkeypatch):
     from cftui.tui.train import screen
     from cftui.tui.train.run_list import RunList

@@ -62,6 +62,7 @@ async def test_the_newest_run_is_shown_and_enter_shows_another(two_runs, until):
         assert str(table.get_row_at(2)[2]) == f"{last['valid_loss']:.6f}"
 
 
+@pytest.mark.slow
 async def test_two_readings_of_the_folder_at_once_leave_the_newest_first(two_runs, until, monkeypatch):
     """A thread cannot be stopped: the reading that was called off goes on beside the one that took its place."""
     async with two_runs.run_test(size=SIZE) as pilot:

@@ -57,6 +57,7 @@ async def test_a_fetch_that_fails_says_why(bare_app, until, monkeypatch, tmp_pat
         assert bare_app.opened is None
 
 
+@pytest.mark.slow
 async def test_a_screen_without_a_model_offers_to_train_one_and_opens_it(untrained, until):
     app = untrained
     async with app.run_test(size=SIZE) as pilot:
