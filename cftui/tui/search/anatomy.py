@@ -20,7 +20,7 @@ class AnatomyScreen(Dialog[None]):
     """The chapter's anatomy of a batch; another key press, another batch."""
 
     BINDINGS = bindings("anatomy")
-    CSS_PATH = "../shell/paper.tcss"
+    CSS_PATH = "anatomy.tcss"
 
     def __init__(self, opened: OpenModel) -> None:
         super().__init__()

@@ -22,7 +22,7 @@ class BiasScreen(Dialog[int | None]):
     """The whole ranking, searched as one types; G and g are its ends. Dismissed with an item's code, or None."""
 
     BINDINGS = bindings("biases")
-    CSS_PATH = "../search/users.tcss"
+    CSS_PATH = "biases.tcss"
 
     def __init__(self, opened: OpenModel) -> None:
         super().__init__()
