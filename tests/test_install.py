@@ -173,18 +173,8 @@ def with_plugin(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
         (source / name).write_text(text)
     run([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", built, source], cwd=source)
     (wheel,) = built.glob("*.whl")
-    words: list[str | Path] = [
-        sys.executable,
-        "-m",
-        "pip",
-        "--python",
-        installed / "python",
-        "install",
-        "-q",
-        "--no-deps",
-        "--no-index",
-    ]
-    run([*words, wheel], cwd=source)
+    pip: list[str | Path] = [sys.executable, "-m", "pip", "--python", installed / "python", "install", "-q"]
+    run([*pip, "--no-deps", "--no-index", wheel], cwd=source)
     return installed
 
 

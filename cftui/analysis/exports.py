@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import math
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -19,6 +18,7 @@ from cftui.analysis.maps.components import QUADRANTS, quadrant
 from cftui.analysis.trained import TrainedModel
 from cftui.errors import CftuiError, suggestion
 from cftui.files import write_atomic
+from cftui.text import one_line
 
 
 def export(model: TrainedModel, form: str, target: Path) -> list[Path]:
@@ -126,7 +126,7 @@ def _tsv(model: TrainedModel) -> Files:
 
 def _cell(value: object) -> str:
     """On one line and in one column: the format knows no quotes."""
-    return re.sub(r"[\s\x00-\x1f\x7f]+", " ", str(value)).strip()
+    return one_line(str(value))
 
 
 def _utf8(text: str) -> bytes:

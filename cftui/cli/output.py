@@ -17,9 +17,10 @@ import contextlib
 import json
 import math
 import sys
-import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from cftui.text import one_line, printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,9 +63,9 @@ def print_error(
         command: what failed, for the line without ``--json``, such as ``cftui train``.
         parts: more fields of the JSON object; empty ones are left out.
     """
-    message = _one_line(message)
+    message = one_line(message)
     if as_json:
-        more = {name: _one_line(text) for name, text in (parts or {}).items() if text}
+        more = {name: one_line(text) for name, text in (parts or {}).items() if text}
         _print_on_stderr(_dump({"error": {"message": message, "kind": kind, "exit": status, **more}}))
     else:
         _print_on_stderr(f"{command}: {message}")
@@ -75,15 +76,6 @@ def _print_on_stderr(*lines: str) -> None:
     """Print ``lines``; a terminal that has gone away is no reason to stop working."""
     with contextlib.suppress(OSError):
         print("\n".join(lines), file=sys.stderr, flush=True)
-
-
-def _one_line(text: str) -> str:
-    return printable(" ".join(text.split()))
-
-
-def printable(text: str) -> str:
-    """Replace control characters by spaces, so that an escape sequence in a title never reaches the terminal."""
-    return "".join(" " if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp") else c for c in text)
 
 
 def print_json(value: Any) -> None:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cftui.cli.output import narrate, print_facts, print_json, print_table, printable, records
+from cftui.cli.output import narrate, print_facts, print_json, print_table, records
 from cftui.cli.reading import CSV, USER, filter_options, load, load_for, only, show, write_csv
 from cftui.cli.verb import Session, Verb, pass_session, rows_option, run_option
+from cftui.text import plural, printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -174,10 +175,7 @@ def users(session: Session, query: tuple[str, ...], run_name: str, rows: int) ->
         print_json({**model.facts(), "found": len(codes), "rows": table, "profiles": saved})
         return
     print_table(table)
-    narrate(
-        f"{len(codes):,} user{'' if len(codes) == 1 else 's'} found"
-        + (f"; saved profiles: {', '.join(saved)}" if saved else "")
-    )
+    narrate(f"{plural(len(codes), 'user')} found" + (f"; saved profiles: {', '.join(saved)}" if saved else ""))
 
 
 @click.command(cls=Verb)

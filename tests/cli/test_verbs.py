@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 
 import cftui
-from cftui.cli.output import print_json, print_table, printable
+from cftui.cli.output import print_json, print_table
 from cftui.engine.models.recipes import RECIPES
 from cftui.engine.runs.folder import all_runs
 from cftui.home import Home
+from cftui.text import printable
 
 SILENCE = "Silence of the Lambs, The (1991)"
 

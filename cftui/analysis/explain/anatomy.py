@@ -19,6 +19,7 @@ from torch import Tensor
 from cftui.analysis.trained import TrainedModel
 from cftui.data.ratings import Ratings
 from cftui.errors import CftuiError
+from cftui.text import printable
 
 Vector = tuple[float, ...]
 # For the softmax, quantities per rating value are vectors; for all other models they are single numbers.
@@ -200,7 +201,7 @@ def describe(anatomy: Anatomy, width: int = 80, factors: int = 5) -> str:
         f"x [{size}, 2]: codes of user and {anatomy.noun}; y [{size}]: ratings; |n|: norm",
     ]
     for number, part in enumerate(anatomy.ratings, 1):
-        title = "".join(c if c.isprintable() else " " for c in f"user {part.user}, {part.title}")
+        title = printable(f"user {part.user}, {part.title}")
         lines += ["", f"{number}. {title}: x = [{part.user_code}, {part.item_code}], y = {part.rating:g}"]
         steps = [*_forward_steps(anatomy, part), *_backward_steps(anatomy, part)]
         label = max(len(_label(step)) for step in steps) + 1

@@ -18,6 +18,7 @@ import numpy as np
 
 from cftui.errors import CftuiError, missing_library
 from cftui.files import write_atomic
+from cftui.text import printable
 
 try:
     from PIL import Image, ImageColor, ImageDraw, ImageFont
@@ -130,9 +131,9 @@ def draw_map(
     palette = ["#{:02x}{:02x}{:02x}".format(*ImageColor.getrgb(colour)) for colour in colours]
     if not palette:
         raise ValueError("no colours")
-    texts = tuple(map(_clean, (title, x_label, y_label)))
-    names = {int(row): _clean(text) for row, text in labels.items()}
-    scene = _compose(xy, group, names, texts, palette, size, tuple(map(_clean, legend)), box)
+    texts = tuple(map(printable, (title, x_label, y_label)))
+    names = {int(row): printable(text) for row, text in labels.items()}
+    scene = _compose(xy, group, names, texts, palette, size, tuple(map(printable, legend)), box)
     write_atomic(path, drawing(scene))
 
 
@@ -145,13 +146,6 @@ def _extent(xy: np.ndarray) -> tuple[float, float, float, float]:
     margin = np.where(high - low > np.finfo(float).tiny, 0.04 * (high - low), 1.0)
     (x0, y0), (x1, y1) = (low - margin).tolist(), (high + margin).tolist()
     return x0, x1, y0, y1
-
-
-def _clean(text: str) -> str:
-    """Without what XML forbids or a viewer obeys: control characters, line ends, halves of surrogate pairs."""
-    kinds = ("Cc", "Cf", "Cs", "Zl", "Zp")
-    bad = "\ufffe\uffff"
-    return "".join(" " if unicodedata.category(c) in kinds or c in bad else c for c in text)
 
 
 def _compose(

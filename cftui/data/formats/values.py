@@ -8,13 +8,13 @@ import math
 import re
 
 from cftui.data.ratings import UNKNOWN
+from cftui.text import has_control, shorten
 
 MAX_ID = 500
 MAX_RATING = 1e9
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 # Only what a number prints as: 007 and 7 are two ids.
 _WHOLE = re.compile(r"0|-?[1-9]\d{0,18}", re.ASCII)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _LAST_SECOND = 253_402_300_799  # of the year 9999
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
@@ -25,7 +25,7 @@ def is_number(text: str) -> bool:
 
 def shown(text: str) -> str:
     """A cell for a message: quoted, not too long."""
-    return repr(text if len(text) <= 40 else f"{text[:37]}...")
+    return repr(shorten(text, 40))
 
 
 def parse_id(what: str, text: str) -> str:
@@ -37,7 +37,7 @@ def parse_id(what: str, text: str) -> str:
         raise ValueError(f"{what} of {len(text):,} characters; at most {MAX_ID}")
     if text == UNKNOWN:
         raise ValueError(f"{what} {UNKNOWN!r} stands for the unknown here")
-    if _CONTROL.search(text):
+    if has_control(text):
         raise ValueError(f"{what} {shown(text)} holds a control character")
     try:
         text.encode()

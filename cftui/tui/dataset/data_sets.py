@@ -13,12 +13,12 @@ from textual.content import Content
 from cftui.data.store import catalog
 from cftui.errors import CftuiError
 from cftui.home import Home
+from cftui.text import printable
 from cftui.tui.dataset.import_paths import size_text
 from cftui.tui.session.app import session_of
 from cftui.tui.shell.dialog import Dialog
 from cftui.tui.shell.keys import bindings
 from cftui.tui.shell.row_list import RowList
-from cftui.tui.shell.rows import plain
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class DataSets(Dialog[str | None]):
             one = found[index]
             mark = "* " if one.name == self._now else "  "
             return Text.assemble(
-                mark, (f"{one.name:<{width}}  ", "bold"), f"{size_text(one.size):>8}  ", (plain(one.about), "dim")
+                mark, (f"{one.name:<{width}}  ", "bold"), f"{size_text(one.size):>8}  ", (printable(one.about), "dim")
             )
 
         rows.placeholder = "none is here yet; escape, then g fetches one, i imports your own"

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from rich.text import Text
 from textual.message import Message
 
+from cftui.text import printable
 from cftui.tui.dataset.import_sample import Sample
 from cftui.tui.shell.keys import bindings
-from cftui.tui.shell.rows import plain
 from cftui.tui.shell.table import Table
 
 # Of a cell; a text of many lines is no id.
@@ -44,12 +44,12 @@ class ColumnTable(Table):
         at, scroll = self.cursor_column, self.scroll_x
         self.clear(columns=True)
         for column in range(len(sample.columns)):
-            label = plain(sample.label(column))[:CELL]
+            label = printable(sample.label(column))[:CELL]
             self.add_column(Text.assemble((roles.get(column, ""), "bold reverse"), "\n", label))
         for line, cells in sample.rows:
             if isinstance(cells, str):
                 cells = [f"line {line}: {cells}", *[""] * (len(sample.columns) - 1)]
-            self.add_row(*(Text(plain(cell[:CELL])) for cell in cells))
+            self.add_row(*(Text(printable(cell[:CELL])) for cell in cells))
         self.move_cursor(column=min(at, len(sample.columns) - 1))
         self.scroll_to(x=scroll, animate=False)
 

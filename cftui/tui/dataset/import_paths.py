@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from cftui.text import printable
+
 # Of a folder: more than anybody scrolls through.
 SCANNED, LISTED = 20_000, 500
 TABLES = (".csv", ".tsv", ".txt", ".dat", ".data", ".json", ".jsonl", ".ndjson", ".parquet", ".pq")
@@ -47,7 +49,7 @@ def matches(text: str) -> list[Entry]:
     before, slash, start = text.rpartition("/")
     start = start.casefold()
     with os.scandir(path_of(before + slash) if slash else ".") as found:
-        every = [entry for entry in islice(found, SCANNED) if entry.name.isprintable()]
+        every = [entry for entry in islice(found, SCANNED) if printable(entry.name) == entry.name]
     # A field cannot hold other names, nor the terminal show them.
     shown = [entry for entry in every if start.startswith(".") or not entry.name.startswith(".")]
     fits = [entry for entry in shown if entry.name.casefold().startswith(start)]

@@ -16,6 +16,7 @@ from textual.widgets import Input, Label, Static
 
 from cftui.data.store import catalog
 from cftui.home import Home
+from cftui.text import printable
 from cftui.tui.dataset import import_paths, import_sample
 from cftui.tui.dataset.import_child import ImportChild
 from cftui.tui.dataset.import_columns import ColumnTable
@@ -26,7 +27,6 @@ from cftui.tui.shell.dialog_list import ListField
 from cftui.tui.shell.keys import bindings
 from cftui.tui.shell.prompt import Confirm
 from cftui.tui.shell.row_list import RowList
-from cftui.tui.shell.rows import plain
 
 FACTS = "dataset.json"
 KINDS = ("ratings", "items")
@@ -203,7 +203,7 @@ class ImportScreen(Dialog[str | None]):
 
     def _say(self, text: str, *, bad: bool = False) -> None:
         said = self.query_one("#import-said", Static)
-        said.update(Text(plain(text), style="bold" if bad else ""))
+        said.update(Text(printable(text), style="bold" if bad else ""))
         said.set_class(bad, "-bad")
 
     # Keys

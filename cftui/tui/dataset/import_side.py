@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from rich.text import Text
 
 from cftui.errors import CftuiError
+from cftui.text import printable
 from cftui.tui.dataset import import_paths, import_sample
 from cftui.tui.dataset.import_sample import Sample
-from cftui.tui.shell.rows import plain
 
 DELIMITERS = (None, ",", "\t", ";", "|", "::", " ")
 ENCODINGS = (None, "utf-8", "cp1252", "latin-1", "utf-16")
@@ -135,7 +135,7 @@ class Side:
         for role in self.roles if self.sample else ():
             at = self.marks.get(role)
             if self.sample is not None and (at is not None or with_keys):
-                name = "-" if at is None else plain(self.sample.label(at))
+                name = "-" if at is None else printable(self.sample.label(at))
                 letter = (role[0], "bold reverse" if with_keys else "dim")
                 text.append_text(Text.assemble(letter, (f"{role[1:]} ", "dim"), (name, "bold"), "   "))
         return text

@@ -17,6 +17,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from cftui.text import printable
 from cftui.tui.shell.colours import DARK
 from cftui.tui.shell.keys import bindings
 
@@ -317,7 +318,7 @@ def label_text(title: str, limit: int = 24) -> str:
     """A title short enough for the map, one cell per character: what is wider would shift the row."""
     from rich.cells import cell_len
 
-    plain = "".join(c if c.isprintable() and cell_len(c) == 1 else "?" for c in title)
+    plain = "".join(c if cell_len(c) == 1 else "?" for c in printable(title, "?"))
     return plain if len(plain) <= limit else plain[: limit - 1] + "…"
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from textual import work
 
 from cftui.errors import CftuiError
+from cftui.text import printable
 from cftui.tui.session import memory
 from cftui.tui.session.workspace import OpenModel
 from cftui.tui.shell.model_room import ModelRoom
 from cftui.tui.shell.prompt import Prompt
-from cftui.tui.shell.rows import plain
 from cftui.tui.shell.titles import Choice, TitlePicker
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class MapRoom(ModelRoom):
             self._show_other("named", named)
 
         def ask() -> None:
-            so_far = f" ({plain(poles[-1].name)} ...)" if len(poles) % 2 else ""
+            so_far = f" ({printable(poles[-1].name)} ...)" if len(poles) % 2 else ""
             self.app.push_screen(TitlePicker(opened, questions[len(poles)] + so_far, kinds=True), take)
 
         ask()

@@ -13,13 +13,14 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static
 
+from cftui.text import printable
 from cftui.tui.map.point_map import PointMap, label_text
 from cftui.tui.map.room import MapRoom
 from cftui.tui.session.workspace import OpenModel
 from cftui.tui.shell.colours import LIGHT, colours
 from cftui.tui.shell.keys import bindings
 from cftui.tui.shell.row_list import RowList
-from cftui.tui.shell.rows import cosine, plain, scored_row
+from cftui.tui.shell.rows import cosine, scored_row
 from cftui.tui.shell.titles import Choice, TitlePicker
 
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ class MapScreen(MapRoom):
         axes = "   ".join(f"{axis}{share}" for axis, share in zip(shown.axes, shares, strict=True))
         points = self.query_one(PointMap)
         when = "" if self.cftui.epoch is None else f"   after {opened.unit} {self.cftui.epoch}"
-        points.border_title = Content(plain(axes) + when)
+        points.border_title = Content(printable(axes) + when)
         names = {
             "farthest": "5 farthest each",
             "near": f"{labelled:,} within {self._tolerance:.2g} of an axis",
@@ -223,7 +224,7 @@ class MapScreen(MapRoom):
 
             def render(i: int, width: int, bias=bias, mean=mean, titles=titles) -> Text:  # type: ignore[no-untyped-def]
                 beside = f" {mean[i]:.2f}" if width > 34 else ""
-                return Text.assemble((f"{bias[i]:+.2f}", "bold"), f"{beside} {plain(titles[i])}")
+                return Text.assemble((f"{bias[i]:+.2f}", "bold"), f"{beside} {printable(titles[i])}")
 
             pane.show(len(rows), render)
 
@@ -250,7 +251,7 @@ class MapScreen(MapRoom):
             "ratings": f"{row['ratings']:,} ratings",
             "colour": "" if self.colouring == "quadrant" else self._legend[int(self._group[index])],
         }
-        title = Text(plain(row["title"]), style="bold")
+        title = Text(printable(row["title"]), style="bold")
         room = self.size.width - min(title.cell_len, LEAST_TITLE) - 3
         for dropped in ("distance", "ratings", "place", "quadrant"):
             if len("  ".join(filter(None, facts.values()))) <= room:
@@ -272,7 +273,7 @@ class MapScreen(MapRoom):
         self._near_codes = near["code"].to_numpy()
         score, titles, counts = near["cosine"].to_numpy(), near["title"].to_numpy(), near["ratings"].to_numpy()
         pane.show(len(near), lambda i, width: scored_row(f"{cosine(score[i]):>4}", titles[i], counts[i], width))
-        pane.border_title = Content(f"like {plain(model.titles[code])}")
+        pane.border_title = Content(f"like {printable(model.titles[code])}")
         pane.border_subtitle = "cosine"
 
     @on(RowList.Selected, "#near")

@@ -8,10 +8,10 @@ from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from cftui.errors import CftuiError
+from cftui.text import printable
 from cftui.tui.session.workspace import OpenModel
 from cftui.tui.shell.dialog import Dialog
 from cftui.tui.shell.keys import bindings
-from cftui.tui.shell.rows import plain
 
 ROWS = 3
 
@@ -48,10 +48,10 @@ class AnatomyScreen(Dialog[None]):
             parts = anatomy(self._opened.model, self._opened.ratings, ROWS, self._seed)
         except CftuiError as error:
             self.query_one("#paper").border_subtitle = "escape closes"
-            self.query_one("#paper-text", Static).update(Text(plain(str(error))))
+            self.query_one("#paper-text", Static).update(Text(printable(str(error))))
             return
         width = max(self.query_one("#paper").scrollable_content_region.width - 1, 40)
-        lines = [plain(line) for line in describe(parts, width=width).split("\n")]
+        lines = [printable(line) for line in describe(parts, width=width).split("\n")]
         self.query_one("#paper-text", Static).update(Text("\n".join(lines)))
 
     def action_another(self) -> None:

@@ -15,6 +15,7 @@ from cftui.analysis import ranking
 from cftui.analysis.evaluation.intervals import NINETY, intervals
 from cftui.analysis.users import folding, people, profiles
 from cftui.errors import CftuiError
+from cftui.text import printable
 from cftui.tui.session.workspace import OpenModel
 from cftui.tui.shell.dialog import ClosesOnce
 from cftui.tui.shell.interval_bar import interval_bar
@@ -22,7 +23,7 @@ from cftui.tui.shell.key_bar import KeyBar
 from cftui.tui.shell.keys import bindings
 from cftui.tui.shell.prompt import Confirm, Prompt
 from cftui.tui.shell.row_list import RowList
-from cftui.tui.shell.rows import plain, scored_row
+from cftui.tui.shell.rows import scored_row
 from cftui.tui.shell.titles import Choice, TitlePicker
 from cftui.tui.shell.top import TopLine
 
@@ -114,7 +115,7 @@ class MeScreen(ClosesOnce, Screen[str | None]):
         row = model.item_table.iloc[self._asked]
         low, high = (rating_of_key(key, model.rating_range) for key in (1, 5))
         lines = [
-            Text(plain(row["title"]), style="bold"),
+            Text(printable(row["title"]), style="bold"),
             Text(row["genres"].replace("|", " ") or "no genre"),
             Text(f"{row['ratings']:,} ratings", style="dim"),
             Text(),
@@ -129,7 +130,7 @@ class MeScreen(ClosesOnce, Screen[str | None]):
         def render(index: int, _: int) -> Text:
             code, rating = answers[index]
             mark = "-" if rating is None else f"{rating:g}"
-            return Text(f"{mark:>3} {plain(model.titles[code])}", style="dim" if rating is None else "")
+            return Text(f"{mark:>3} {printable(model.titles[code])}", style="dim" if rating is None else "")
 
         pane = self.query_one("#answers", RowList)
         pane.show(len(answers), render)

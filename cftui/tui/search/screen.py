@@ -13,12 +13,13 @@ from textual.message import Message
 from textual.widgets import Input, Static
 
 from cftui.errors import CftuiError
+from cftui.text import printable
 from cftui.tui.session.workspace import OpenModel
 from cftui.tui.shell.interval_bar import given_mark, interval_bar, interval_words
 from cftui.tui.shell.keys import bindings
 from cftui.tui.shell.model_room import ModelRoom
 from cftui.tui.shell.row_list import RowList
-from cftui.tui.shell.rows import WhyRows, cosine, found_row, gauge, histogram, plain, scored_row
+from cftui.tui.shell.rows import WhyRows, cosine, found_row, gauge, histogram, scored_row
 
 if TYPE_CHECKING:
     import numpy as np
@@ -207,7 +208,7 @@ class SearchScreen(ModelRoom):
             self.cftui.complain(error)
             return
         pane = self.query_one("#neighbours", RowList)
-        pane.border_title = Content(f"like {plain(model.titles[self.item])}")
+        pane.border_title = Content(f"like {printable(model.titles[self.item])}")
         try:
             near = ranking.similar(
                 model,
@@ -291,7 +292,7 @@ class SearchScreen(ModelRoom):
         roomy = pane.content_size.height > LINES_ABOUT
         lines = [
             first,
-            Text(plain(about.title), style="bold"),
+            Text(printable(about.title), style="bold"),
             *([genres, tags] if tags and roomy else [Text.assemble(genres, "  ", tags)]),
             Text(f"{about.ratings:,} ratings, mean {about.mean:.2f}"),
             Text("no bias" if about.bias is None else f"bias {about.bias:+.2f}, {rank}"),
@@ -311,7 +312,7 @@ class SearchScreen(ModelRoom):
             found = explain(opened.model, who.row, self.item, opened.baseline, who)
         except CftuiError as error:
             self._why = None
-            pane.border_title, pane.border_subtitle = "why", Content(plain(opened.model.titles[self.item]))
+            pane.border_title, pane.border_subtitle = "why", Content(printable(opened.model.titles[self.item]))
             pane.show_instead(str(error))
             return
         rows = []
@@ -324,7 +325,7 @@ class SearchScreen(ModelRoom):
         self._why = WhyRows(found, rows, room)
         pane.show(len(self._why), self._why.render)
         pane.border_title = Content(f"why {found.prediction:.2f} for {_called(who)}")
-        pane.border_subtitle = Content(plain(opened.model.titles[self.item]))
+        pane.border_subtitle = Content(printable(opened.model.titles[self.item]))
 
     def _recommend(self) -> None:
         from cftui.analysis import ranking

@@ -11,12 +11,13 @@ from textual.widgets import Input, Static
 
 from cftui.analysis.users import people, profiles
 from cftui.analysis.users.people import Person
+from cftui.text import printable
 from cftui.tui.session.workspace import OpenModel
 from cftui.tui.shell.dialog import Dialog
 from cftui.tui.shell.dialog_list import ListField
 from cftui.tui.shell.keys import bindings
 from cftui.tui.shell.row_list import RowList
-from cftui.tui.shell.rows import person_line, plain
+from cftui.tui.shell.rows import person_line
 
 
 class UserPicker(Dialog[str | None]):
@@ -58,7 +59,7 @@ class UserPicker(Dialog[str | None]):
             code = int(codes[index - len(saved)])
             known = "  ".join(people.facts(ratings, code).values())
             raw = f"{ratings.users.classes[code]:<12}"
-            return Text.assemble((raw, "bold"), f"{count[code]:>6,} ratings  {plain(known)}")
+            return Text.assemble((raw, "bold"), f"{count[code]:>6,} ratings  {printable(known)}")
 
         self._names = [*saved, *(str(ratings.users.classes[code]) for code in codes)]
         self.query_one(RowList).show(len(self._names), render)
@@ -93,7 +94,7 @@ class ProfileScreen(Dialog[None]):
         code = opened.model.users.code(who.name) if who.trained else 0
         known = people.facts(opened.ratings, code or 0)
         line = "  ".join(filter(None, (person_line(who), *known.values(), "" if who.trained else "folded in")))
-        self.query_one("#profile-facts", Static).update(Text(plain(line)))
+        self.query_one("#profile-facts", Static).update(Text(printable(line)))
         box = self.query_one("#profile")
         box.border_title, box.border_subtitle = Content(f"user {who.name}"), "tab: other list   escape closes"
         rated, taste = people.rated(opened.model, who), people.taste(opened.model, who)
@@ -113,6 +114,6 @@ class ProfileScreen(Dialog[None]):
         pane = self.query_one("#rated", RowList)
         pane.show(
             len(titles),
-            lambda i, _: Text.assemble((f"{given[i]:g} ", "bold"), f"{predicted[i]:.2f} {plain(titles[i])}"),
+            lambda i, _: Text.assemble((f"{given[i]:g} ", "bold"), f"{predicted[i]:.2f} {printable(titles[i])}"),
         )
         pane.border_title, pane.border_subtitle = "rated", "rating, prediction"

@@ -9,13 +9,13 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Input, Static
 
+from cftui.text import printable
 from cftui.tui.session.workspace import OpenModel
 from cftui.tui.shell.dialog import Dialog
 from cftui.tui.shell.dialog_list import ListField
 from cftui.tui.shell.export import ask_for_file, write_table
 from cftui.tui.shell.keys import bindings
 from cftui.tui.shell.row_list import RowList
-from cftui.tui.shell.rows import plain
 
 
 class BiasScreen(Dialog[int | None]):
@@ -55,7 +55,7 @@ class BiasScreen(Dialog[int | None]):
 
         def render(index: int, _: int) -> Text:
             row = int(shown[index])
-            rest = f"  {mean[row]:>5.2f}  {count[row]:>7,}  {plain(title[row])}"
+            rest = f"  {mean[row]:>5.2f}  {count[row]:>7,}  {printable(title[row])}"
             return Text.assemble((f"{row + 1:>6,}  ", "dim"), (f"{bias[row]:>+6.3f}", "bold"), rest)
 
         self.query_one(RowList).show(len(shown), render)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from textual.color import Color
 from textual.filter import LineFilter
 
-# Terminals obey these instead of showing them; the last range turns the rest of the line around.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+from cftui.text import printable
 
 _LINES = {
     "─━┄┅┈┉╌╍═╴╶╸╺": "-",
@@ -59,15 +58,18 @@ class Ascii(LineFilter):
 
 
 class NoControl(LineFilter):
-    """No escape sequence that stands in a title, a name or a message reaches the terminal.
+    """Keep escape sequences in titles, names and messages away from the terminal.
 
-    Taken out, not replaced: such a character was counted as no cell when the row was laid out.
+    A character that was counted as no cell when the row was laid out is removed, any other becomes a space.
     """
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
-        if not any(_CONTROL.search(text) for text, _, control in segments if not control):
-            return segments
         return [
-            segment if segment.control else Segment(_CONTROL.sub("", segment.text), segment.style)
+            segment if segment.control or segment.text.isprintable() else Segment(_safe(segment.text), segment.style)
             for segment in segments
         ]
+
+
+@lru_cache(maxsize=4096)
+def _safe(text: str) -> str:
+    return "".join(printable(c, " " * cell_len(c), keep="\t\n") for c in text)

@@ -6,7 +6,6 @@ of a search is most of the time between the key and the screen.
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Callable
 
@@ -20,10 +19,8 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
+from cftui.text import printable
 from cftui.tui.shell.keys import bindings
-
-# A terminal obeys these instead of showing them, turns the line around at them, or cannot be sent them at all.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 # So wide that no row is cut.
 WIDE = 400
@@ -226,8 +223,8 @@ class RowList(ScrollView, can_focus=True):
     def _strip(self, text: Text, width: int, kind: str | None) -> Strip:
         """One line, exactly ``width`` cells wide."""
         text = text.copy()
-        if _CONTROL.search(text.plain):
-            text.plain = _CONTROL.sub(" ", text.plain)
+        if not text.plain.isprintable():
+            text.plain = printable(text.plain)
         text.truncate(width, overflow="ellipsis", pad=True)
         text.end = ""
         console = self.app.console

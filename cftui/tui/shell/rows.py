@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from cftui.text import printable
+
 if TYPE_CHECKING:
     from cftui.analysis.explain.explaining import Explanation
     from cftui.analysis.ranking import About
@@ -17,23 +19,18 @@ if TYPE_CHECKING:
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
 
 
-def plain(text: str) -> str:
-    """A title as one line without control characters: an escape sequence in it must not reach the terminal."""
-    return "".join(c if c.isprintable() else " " for c in text)
-
-
 def found_row(model: TrainedModel, code: int) -> Text:
     """``  508  Fargo (1996)  Crime Drama Thriller``: number of ratings, title, genres."""
     row = model.item_table.iloc[code]
     genres = row["genres"].replace("|", " ")
-    return Text.assemble((f"{row['ratings']:>6,}  ", "dim"), plain(row["title"]), (f"  {genres}", "dim"))
+    return Text.assemble((f"{row['ratings']:>6,}  ", "dim"), printable(row["title"]), (f"  {genres}", "dim"))
 
 
 def scored_row(score: str, title: str, count: int | None, width: int, extra: str = "", bar: Text | None = None) -> Text:
     """``.71 Fargo (1996)    508``: the count to the right edge, the title cut to fit, a bar before it."""
     tail = "" if count is None else f" {extra}{count:>5,}"
     before = Text.assemble((f"{score} ", "bold"), *((bar, " ") if bar else ()))
-    name = Text(plain(title))
+    name = Text(printable(title))
     name.truncate(max(width - before.cell_len - len(tail), 8), overflow="ellipsis", pad=True)
     return Text.assemble(before, name, (tail, "dim"))
 
@@ -117,11 +114,11 @@ class WhyRows:
     def render(self, index: int, width: int) -> Text:
         name, value, kind, _ = self._lines[index]
         if kind in ("note", "head"):
-            return Text(plain(name), style="dim" if kind == "note" else "bold")
+            return Text(printable(name), style="dim" if kind == "note" else "bold")
         if kind == "baseline":
             return Text(f"{name:<15}{value:>6.2f}", style="bold")
         half = max(min((width - 23) // 2, 12), 3)
-        label = Text(plain(name))
+        label = Text(printable(name))
         label.truncate(max(width - 2 * half - 9, 6), overflow="ellipsis", pad=True)
         largest = self._largest if kind == "term" else self._pull
         return Text.assemble(label, (f" {value:+.2f} ", "bold"), signed_bar(value, largest, half))

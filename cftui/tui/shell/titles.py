@@ -11,12 +11,13 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Input
 
+from cftui.text import printable
 from cftui.tui.session.workspace import OpenModel
 from cftui.tui.shell.dialog import Dialog
 from cftui.tui.shell.dialog_list import ListField
 from cftui.tui.shell.keys import bindings
 from cftui.tui.shell.row_list import RowList
-from cftui.tui.shell.rows import found_row, plain
+from cftui.tui.shell.rows import found_row
 
 # There may be thousands of tags, and the titles stand below them.
 TAGS = 5
@@ -66,7 +67,7 @@ class TitlePicker(Dialog[Choice | None]):
         def render(index: int, _: int) -> Text:
             if index < len(fits):
                 kind = "genre" if fits[index] in model.genres else "tag"
-                return Text.assemble((f"{kind:>6}  ", "dim"), (plain(fits[index]), "bold"))
+                return Text.assemble((f"{kind:>6}  ", "dim"), (printable(fits[index]), "bold"))
             return found_row(model, int(self._codes[index - len(fits)]))
 
         self.query_one(RowList).show(len(fits) + len(self._codes), render)

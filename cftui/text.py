@@ -1,0 +1,55 @@
+"""Text that may reach a terminal: control characters, one-line forms, shortening and plurals."""
+
+from __future__ import annotations
+
+import unicodedata
+
+# Terminals obey these instead of showing them, or begin a new line at them.
+CONTROL = frozenset({"Cc", "Zl", "Zp"})
+# Invisible besides: marks that turn the direction of a line around, the soft hyphen; and halves of surrogate pairs,
+# which cannot be encoded.
+INVISIBLE = CONTROL | {"Cf", "Cs"}
+# Emoji and several scripts need these two, and no terminal obeys them.
+JOINERS = "\u200c\u200d"
+# Not characters at all; XML forbids them.
+NONCHARACTERS = "\ufffe\uffff"
+
+
+def has_control(text: str) -> bool:
+    """Whether ``text`` holds a control character or a line separator."""
+    return not text.isprintable() and any(unicodedata.category(c) in CONTROL for c in text)
+
+
+def printable(text: str, instead: str = " ", keep: str = "") -> str:
+    """``text`` with every control or invisible character replaced; joiners stay.
+
+    Args:
+        instead: what takes the place of each.
+        keep: characters that stay although they are control characters, such as a newline.
+    """
+    if text.isprintable():
+        return text
+    return "".join(instead if _is_invisible(c) and c not in keep else c for c in text)
+
+
+def _is_invisible(c: str) -> bool:
+    return (unicodedata.category(c) in INVISIBLE and c not in JOINERS) or c in NONCHARACTERS
+
+
+def one_line(text: str) -> str:
+    """``printable`` text with runs of white space reduced to one space."""
+    return " ".join(printable(text).split())
+
+
+def shorten(text: str, width: int, mark: str = "...") -> str:
+    """``text`` in at most ``width`` characters; what does not fit gives way to ``mark``."""
+    return text if len(text) <= width else f"{text[: max(width - len(mark), 0)]}{mark}"[:width]
+
+
+def plural(n: int, noun: str, nouns: str = "") -> str:
+    """``1 rating``, ``1,234 ratings``.
+
+    Args:
+        nouns: the plural, if it is not the noun with an s.
+    """
+    return f"{n:,} {noun if n == 1 else nouns or f'{noun}s'}"
