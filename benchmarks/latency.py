@@ -31,7 +31,7 @@ from markdown import put, table
 from pty_app import Terminal
 
 from cftui.data.store import catalog
-from cftui.data.synth import making as synth
+from cftui.data.synth import generate as synth
 from cftui.data.synth import shapes
 from cftui.home import Home
 

@@ -28,7 +28,7 @@ import pandas as pd
 import psutil
 from markdown import put, table
 
-from cftui.data.synth import making as synth
+from cftui.data.synth import generate as synth
 from cftui.engine.runs.folder import RunFolder
 from cftui.engine.training import open_ratings
 from cftui.home import Home

@@ -75,7 +75,7 @@ def train(data: str, settings: dict[str, Any]) -> Line:
     import torch
 
     from cftui.data.splits import split
-    from cftui.data.synth.making import read_facts
+    from cftui.data.synth.generate import read_facts
     from cftui.engine.fitting import Hooks
     from cftui.engine.gradient.method import GradientOptions
     from cftui.engine.gradient.trainer import Trainer
@@ -126,7 +126,7 @@ def main() -> None:
 
     home = Home.find()
     if not catalog.is_present(arguments.data, home):
-        from cftui.data.synth import making as synth
+        from cftui.data.synth import generate as synth
 
         synth.make(arguments.data.removeprefix(shapes.PREFIX), home, say=lambda line: print(line, file=sys.stderr))
     chosen = {name: getattr(arguments, name) for name in ACCURACY if name != "bs"}

@@ -139,7 +139,7 @@ def synth(session: Session, shape: str, seed: int, scale: float) -> None:
     They have long tails, and follow from known biases, factors and noise, so the lowest RMSE that a model can reach is
     known. The name of the data set is synth- and the shape; another seed or scale replaces it.
     """
-    from cftui.data.synth import making
+    from cftui.data.synth import generate as making
 
     folder = making.make(shape, session.home, seed=seed, scale=scale, say=narrate)
     if not session.json:

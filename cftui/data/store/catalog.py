@@ -170,13 +170,13 @@ KNOWN = {
 
 
 def _read_synth(folder: Path) -> Tables:
-    from cftui.data.synth.making import read_tables
+    from cftui.data.synth.generate import read_tables
 
     return read_tables(folder)
 
 
 def _read_synth_ratings(folder: Path, item_key: ItemKey) -> Ratings:
-    from cftui.data.synth.making import read_ratings
+    from cftui.data.synth.generate import read_ratings
 
     return read_ratings(folder, item_key)
 

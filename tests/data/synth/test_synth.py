@@ -21,7 +21,7 @@ from cftui.data.ratings import Ratings
 from cftui.data.splits import split
 from cftui.data.statistics import describe, head
 from cftui.data.store import catalog
-from cftui.data.synth import making as synth
+from cftui.data.synth import generate as synth
 from cftui.data.synth.shapes import MIN_PER_USER, SHAPES
 from cftui.engine.gradient.trainer import Trainer
 from cftui.engine.metrics import score
