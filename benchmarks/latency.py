@@ -50,7 +50,7 @@ YEAR = re.compile(r" \(\d{4}\)$")
 def prepare(home: Home, shape: str) -> None:
     """Make the data set, a model trained on it and realistic titles, unless they exist already."""
     home.data.mkdir(parents=True, exist_ok=True)
-    if not catalog.is_present("ml-100k", home):
+    if not catalog.find("ml-100k", home).is_present:
         (home.data / "ml-100k").symlink_to(Home.find().data / "ml-100k")
     synth.make(shape, home, say=lambda line: print(line, file=sys.stderr))
     if not (home.models / RUN).is_dir():

@@ -84,7 +84,7 @@ def train(data: str, settings: dict[str, Any]) -> Line:
 
     home, options = Home.find(), recipe("model4").options(**settings)
     assert isinstance(options, GradientOptions)
-    floor = read_facts(catalog.folder(data, home))["floor"]
+    floor = read_facts(catalog.find(data, home).folder)["floor"]
     start = time.perf_counter()
     ratings = open_ratings(home, data)
     trainer = Trainer(recipe("model4"), options, ratings, split(ratings, "random", options.seed), torch.device("cpu"))
@@ -125,7 +125,7 @@ def main() -> None:
         return
 
     home = Home.find()
-    if not catalog.is_present(arguments.data, home):
+    if not catalog.find(arguments.data, home).is_present:
         from cftui.data.synth import generate as synth
 
         synth.make(arguments.data.removeprefix(shapes.PREFIX), home, say=lambda line: print(line, file=sys.stderr))

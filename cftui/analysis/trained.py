@@ -13,6 +13,7 @@ import torch
 from cftui.analysis.search import TitleIndex
 from cftui.data.ratings import Ratings, Vocabulary
 from cftui.data.splits import Split, split
+from cftui.data.store.catalog import DataSet
 from cftui.engine import metrics
 from cftui.engine.models.architectures import Architecture, Learned, Shape
 from cftui.engine.models.build import build, kept_features, y_range
@@ -287,12 +288,19 @@ class TrainedModel:
         hint = f"did you mean {' or '.join(self.titles[c] for c in near)}?" if near else "try fewer letters"
         raise CftuiError(f"no {self.noun} {wanted!r} in {self.data_name}", hint=hint, kind="unknown")
 
-    def ratings(self, home: Home) -> Ratings:
+    def ratings(self, home: Home, source: DataSet | None = None) -> Ratings:
         """The ratings it was trained and validated on.
+
+        Args:
+            source: an open data set, which is read only once; used if it is the one the model was trained on.
 
         Raises:
             CftuiError: the data set is gone, or is no longer the one the run was trained on.
         """
+        if source is not None and source.name == self.data_name:
+            ratings = source.ratings(self.options.item_key)  # type: ignore[arg-type]
+            if ratings.fingerprint == self.fingerprint:
+                return ratings
         ratings = open_ratings(home, self.data_name, self.options.item_key)
         if ratings.fingerprint != self.fingerprint:
             raise CftuiError(

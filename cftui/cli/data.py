@@ -29,12 +29,12 @@ def list_(session: Session) -> None:
     """List the data sets, and say which are on disk."""
     rows = [
         {
-            "name": known.name,
-            "label": known.label,
-            "on_disk": catalog.is_present(known.name, session.home),
-            "folder": str(catalog.folder(known.name, session.home)),
+            "name": one.name,
+            "label": one.known.label,
+            "on_disk": one.is_present,
+            "folder": str(one.folder),
         }
-        for known in catalog.listed(session.home)
+        for one in catalog.listed(session.home)
     ]
     if session.json:
         print_json(rows)
@@ -101,7 +101,7 @@ def import_(session: Session, file: Path, name: str, **asked: Any) -> None:
     from cftui.data.store.importing import Asked, import_ratings
 
     facts = import_ratings(file, name, session.home, Asked(**asked), say=narrate)
-    folder = catalog.folder(name, session.home)
+    folder = catalog.find(name, session.home).folder
     low, high = facts["rating_range"]
     counts = f"{facts['ratings']:,} ratings, {low:g} to {high:g}, by {facts['users']:,} users"
     narrate(f"{name}: {counts} of {facts['items']:,} {facts['noun']}s. Next: cftui train model4 --data {name}")
@@ -116,7 +116,7 @@ def rm(session: Session, name: str) -> None:
 
     Runs that were trained on it stay, but most verbs need the data set to read them.
     """
-    folder = catalog.remove(name, session.home)
+    folder = catalog.find(name, session.home).remove()
     print_json({"name": name, "removed": str(folder)}) if session.json else narrate(f"removed {folder}")
 
 

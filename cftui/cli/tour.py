@@ -44,10 +44,11 @@ def tour(session: Session, seed: int, device: str) -> None:
     from cftui.engine.training import train
 
     home, where = session.home, devices.choose(device)
-    if not catalog.is_present(DATA, home):
+    data_set = catalog.find(DATA, home)
+    if not data_set.is_present:
         with DownloadBar(quiet=session.json) as bar:
             sources.get(DATA, home, say=narrate, progressbar=bar)
-    tables = catalog.open_tables(DATA, home)
+    tables = data_set.tables
     facts = statistics.describe(tables)
 
     def heading(text: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -209,21 +209,36 @@ def _side(folder: Path, name: str, facts: dict[str, Any], remedy: str) -> pd.Dat
 
 
 def _columns(folder: Path, facts: dict[str, Any], remedy: str) -> dict[str, np.ndarray]:
-    """All arrays, memory-mapped, once types, lengths and bounds are what ``dataset.json`` says."""
+    """All arrays, once types, lengths and bounds are what ``dataset.json`` says."""
+    columns = load_columns(folder, COLUMNS, dict.fromkeys(COLUMNS, facts["ratings"]), remedy)
+    for name in ("user", "item"):
+        size = facts[f"{name}s"]
+        if len(columns[name]) and not 0 <= columns[name].min() <= columns[name].max() < size:
+            raise CftuiError(f"{folder / name}.npy: row numbers outside the {size} {name}s; {remedy}")
+    return columns
+
+
+def load_columns(
+    folder: Path, kinds: Mapping[str, type], lengths: Mapping[str, int], remedy: str
+) -> dict[str, np.ndarray]:
+    """The ``.npy`` columns of a folder, memory-mapped.
+
+    Args:
+        kinds, lengths: the type and the number of rows that each must have.
+
+    Raises:
+        CftuiError: a file is missing, truncated or not what it should be; the message ends in ``remedy``.
+    """
     columns = {}
-    for name, kind in COLUMNS.items():
+    for name, kind in kinds.items():
         path = folder / f"{name}.npy"
         try:
             # Copy on write: torch wants arrays that may be written, and the file must stay as it is.
             column = np.load(path, mmap_mode="c").view(np.ndarray)
         except (OSError, EOFError, ValueError) as error:
             raise CftuiError(f"{path}: missing or truncated ({error}); {remedy}") from None
-        if column.dtype != kind or column.shape != (facts["ratings"],):
-            found = f"{column.dtype} {list(column.shape)} instead of {np.dtype(kind)} [{facts['ratings']}]"
-            raise CftuiError(f"{path}: {found}; {remedy}")
+        if column.dtype != kind or column.shape != (lengths[name],):
+            stored = f"{column.dtype} {list(column.shape)} instead of {np.dtype(kind)} [{lengths[name]}]"
+            raise CftuiError(f"{path}: {stored}; {remedy}")
         columns[name] = column
-    for name in ("user", "item"):
-        size = facts[f"{name}s"]
-        if len(columns[name]) and not 0 <= columns[name].min() <= columns[name].max() < size:
-            raise CftuiError(f"{folder / name}.npy: row numbers outside the {size} {name}s; {remedy}")
     return columns

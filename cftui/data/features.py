@@ -10,11 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cftui.data.formats.movielens_sets import AGES
 from cftui.data.ratings import Ratings
 
 # Of an item with more features than this the most frequent stand for all: each costs every row of the table a column.
 MOST = 24
+
+# By the youngest age in each, as the README of ML-1M has them: sets that give ages in years are grouped alike.
+AGE_GROUPS = {1: "Under 18", 18: "18-24", 25: "25-34", 35: "35-44", 45: "45-49", 50: "50-55", 56: "56+"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,5 +81,5 @@ def _age_groups(column: pd.Series) -> list[str]:
     """Years, as MovieLens 100K has them, to the groups of 1M; what is a group already stays as it is."""
     if not pd.api.types.is_numeric_dtype(column):
         return _words(column)
-    youngest = min(AGES)
-    return ["" if pd.isna(age) else AGES[max(s for s in AGES if s <= max(age, youngest))] for age in column]
+    youngest = min(AGE_GROUPS)
+    return ["" if pd.isna(age) else AGE_GROUPS[max(s for s in AGE_GROUPS if s <= max(age, youngest))] for age in column]

@@ -11,7 +11,6 @@ import io
 import json
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,8 @@ import numpy as np
 import pandas as pd
 
 from cftui.data import columns
+from cftui.data.features import AGE_GROUPS
+from cftui.data.formats.layouts import Layout
 from cftui.data.formats.movielens import year_of
 from cftui.data.formats.tabular import Faults
 from cftui.data.formats.unpacking import blocks
@@ -35,8 +36,7 @@ NO_GENRES = "(no genres listed)"
 # chosen on the training ratings of ml-latest-small, on which little depends on them.
 TAGGED = 3
 TAGS = 8
-# As the README of ML-1M has them.
-AGES = {1: "Under 18", 18: "18-24", 25: "25-34", 35: "35-44", 45: "45-49", 50: "50-55", 56: "56+"}
+# The occupations by their codes, from the README of ML-1M.
 OCCUPATIONS = (
     "other or not specified",
     "academic/educator",
@@ -62,63 +62,21 @@ OCCUPATIONS = (
 )
 
 
-@dataclass(frozen=True)
-class Layout:
-    """How a set is published.
-
-    Attributes:
-        ratings, movies, users: its files; ``users`` is empty where nothing is known of them.
-        tags: the file of tags, which a copy may lack; empty where the set has none.
-        low: the lowest rating of the scale, which is also its step.
-    """
-
-    name: str
-    label: str
-    ratings: str
-    movies: str
-    users: str
-    tags: str
-    low: float
-
-    @property
-    def dat(self) -> bool:
-        return self.ratings.endswith(".dat")
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        return tuple(filter(None, (self.ratings, self.movies, self.users)))
-
-
-def _csv(name: str, label: str) -> Layout:
-    return Layout(name, label, "ratings.csv", "movies.csv", "", "tags.csv", 0.5)
-
-
-LAYOUTS = {
-    layout.name: layout
-    for layout in (
-        _csv("ml-latest-small", "MovieLens latest small"),
-        Layout("ml-1m", "MovieLens 1M", "ratings.dat", "movies.dat", "users.dat", "", 1.0),
-        Layout("ml-10m", "MovieLens 10M", "ratings.dat", "movies.dat", "", "tags.dat", 0.5),
-        _csv("ml-20m", "MovieLens 20M"),
-        _csv("ml-25m", "MovieLens 25M"),
-        _csv("ml-32m", "MovieLens 32M"),
-    )
-}
 HIGH = 5.0
 
 
-def read_tables(name: str, folder: Path) -> Tables:
+def read_tables(layout: Layout, folder: Path) -> Tables:
     """The data set as frames, from the binary columns, which are made first where need be.
 
     Raises:
         CftuiError: a file is missing, or a row is malformed; the message names file and line.
     """
-    return columns.read_tables(_cache(LAYOUTS[name], folder), _remedy(name))
+    return columns.read_tables(_cache(layout, folder), _remedy(layout.name))
 
 
-def read_ratings(name: str, folder: Path, item_key: ItemKey) -> Ratings:
-    """The data set encoded as ``Ratings.encode(read_tables(name, folder), item_key)`` would."""
-    return columns.read_ratings(_cache(LAYOUTS[name], folder), item_key, _remedy(name))
+def read_ratings(layout: Layout, folder: Path, item_key: ItemKey) -> Ratings:
+    """The data set encoded as ``Ratings.encode(read_tables(layout, folder), item_key)`` would."""
+    return columns.read_ratings(_cache(layout, folder), item_key, _remedy(layout.name))
 
 
 def _remedy(name: str) -> str:
@@ -359,9 +317,9 @@ def _read_users(path: Path) -> pd.DataFrame:
         if key in found:
             raise CftuiError(f"{path}:{line}: user {key} stands a second time")
         age, occupation = _id(path, line, "age", cells[2]), _id(path, line, "occupation", cells[3])
-        if cells[1] not in ("F", "M") or age not in AGES or not 0 <= occupation < len(OCCUPATIONS):
+        if cells[1] not in ("F", "M") or age not in AGE_GROUPS or not 0 <= occupation < len(OCCUPATIONS):
             raise CftuiError(f"{path}:{line}: gender, age or occupation is none of the README's codes: {cells[1:4]}")
-        found[key] = cells[1], AGES[age], OCCUPATIONS[occupation], cells[4]
+        found[key] = cells[1], AGE_GROUPS[age], OCCUPATIONS[occupation], cells[4]
     rows = [(key, *facts) for key, facts in found.items()]
     return pd.DataFrame(rows, columns=["user", "gender", "age", "occupation", "zip_code"])
 

@@ -1,15 +1,16 @@
-"""The data sets cftui knows, and opening the ones that are on disk."""
+"""Finding data sets by name, and opening those that are on disk."""
 
 from __future__ import annotations
 
 import difflib
 import json
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cftui.data.store.registry import KNOWN, Known
 from cftui.data.synth import shapes
 from cftui.errors import CftuiError, suggestion
 from cftui.home import Home
@@ -21,152 +22,6 @@ if TYPE_CHECKING:  # pandas takes a third of a second to import: only when somet
 
 # What ``kind`` says in the ``dataset.json`` of a set that the user imported.
 IMPORTED = "imported"
-
-
-@dataclass(frozen=True)
-class Known:
-    """A data set that is published, that can be made here, or that the user imported.
-
-    Attributes:
-        url: the official archive; empty if it is made here.
-        checksum: of that archive, ``sha256:`` (as TensorFlow Datasets has it) or ``md5:`` (as GroupLens publishes it)
-            and the digest; empty if the archive may change.
-        members: the files of the official layout that are kept; the rest of the archive is left out.
-        required: those among ``members`` that a source cannot lack.
-        fingerprint: of the content, the same from every source (``Tables.fingerprint``); empty if it depends on how
-            the data set was made.
-        licence: one line, shown when it is fetched.
-        read: its folder as data frames.
-        read_ratings: its folder encoded for training, for a data set too large to go through data frames. What it
-            returns is what ``Ratings.encode`` of ``read`` would be.
-        imported: whether it is the user's own.
-        folder: what the folder in the official archive is called, if not like the data set.
-        member_bytes: no member of the archive is larger; 0 for the bound of ``sources``.
-    """
-
-    name: str
-    label: str
-    url: str
-    checksum: str
-    members: tuple[str, ...]
-    required: tuple[str, ...]
-    fingerprint: str
-    licence: str
-    read: Callable[[Path], Tables]
-    read_ratings: Callable[[Path, ItemKey], Ratings] | None = None
-    imported: bool = False
-    folder: str = ""
-    member_bytes: int = 0
-
-    @property
-    def remedy(self) -> str:
-        """How to come by a good copy, for the end of a message."""
-        if self.imported:
-            return f"cftui data import FILE --name {self.name}"
-        if self.url:
-            return f"cftui data get {self.name}"
-        return f"cftui data synth {self.name.removeprefix(shapes.PREFIX)}"
-
-
-def _read_ml_100k(folder: Path) -> Tables:
-    from cftui.data.formats.movielens import read_tables
-
-    return read_tables(folder)
-
-
-_LICENCE = "GroupLens, University of Minnesota: research use, no redistribution; cite Harper & Konstan 2015"
-
-
-def _movielens(
-    name: str, label: str, members: str, required: str, checksum: str, folder: str = "", gigabytes: int = 1
-) -> Known:
-    """One of the larger MovieLens sets."""
-
-    def read(folder: Path) -> Tables:
-        from cftui.data.formats.movielens_sets import read_tables
-
-        return read_tables(name, folder)
-
-    def read_ratings(folder: Path, item_key: ItemKey) -> Ratings:
-        from cftui.data.formats.movielens_sets import read_ratings
-
-        return read_ratings(name, folder, item_key)
-
-    return Known(
-        name=name,
-        label=label,
-        url=f"https://files.grouplens.org/datasets/movielens/{name}.zip",
-        checksum=checksum,
-        members=tuple(members.split()),
-        required=tuple(required.split()),
-        fingerprint="",
-        licence=_LICENCE,
-        read=read,
-        read_ratings=read_ratings,
-        folder=folder,
-        member_bytes=gigabytes * 1_000_000_000,
-    )
-
-
-_CSV_FILES = "ratings.csv movies.csv tags.csv links.csv README.txt"
-_CSV_REQUIRED = "ratings.csv movies.csv"
-
-KNOWN = {
-    known.name: known
-    for known in (
-        Known(
-            name="ml-100k",
-            label="MovieLens 100K",
-            url="https://files.grouplens.org/datasets/movielens/ml-100k.zip",
-            checksum="sha256:50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229",
-            members=("u.data", "u.item", "u.user", "u.genre", "u.info", "u.occupation", "README"),
-            required=("u.data", "u.item", "u.user"),
-            fingerprint="2accfcfd0ac62478",
-            licence=_LICENCE,
-            read=_read_ml_100k,
-        ),
-        # "These datasets will change over time": GroupLens.
-        _movielens("ml-latest-small", "MovieLens latest small", _CSV_FILES, _CSV_REQUIRED, checksum=""),
-        _movielens(
-            "ml-1m",
-            "MovieLens 1M",
-            "ratings.dat movies.dat users.dat README",
-            "ratings.dat movies.dat users.dat",
-            checksum="sha256:a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20",
-        ),
-        _movielens(
-            "ml-10m",
-            "MovieLens 10M",
-            "ratings.dat movies.dat tags.dat README.html",
-            "ratings.dat movies.dat",
-            checksum="md5:ce571fd55effeba0271552578f2648bd",
-            folder="ml-10M100K",
-        ),
-        _movielens(
-            "ml-20m",
-            "MovieLens 20M",
-            _CSV_FILES,
-            _CSV_REQUIRED,
-            checksum="sha256:96f243c338a8665f6bcc89c53edf6ee39162a846940de6b7c8c48aeada765ff3",
-        ),
-        _movielens(
-            "ml-25m",
-            "MovieLens 25M",
-            _CSV_FILES,
-            _CSV_REQUIRED,
-            checksum="sha256:8b21cfb7eb1706b4ec0aac894368d90acf26ebdfb6aced3ebd4ad5bd1eb9c6aa",
-            gigabytes=2,
-        ),
-        _movielens(
-            "ml-32m",
-            "MovieLens 32M",
-            _CSV_FILES,
-            _CSV_REQUIRED,
-            checksum="md5:d472be332d4daa821edc399621853b57",
-            gigabytes=2,
-        ),
-    )
-}
 
 
 def _read_synth(folder: Path) -> Tables:
@@ -276,76 +131,99 @@ def imported(home: Home) -> list[Known]:
     return [_imported(name, home) for name in names if is_imported(name, home)]
 
 
-def listed(home: Home) -> list[Known]:
-    """What is published, then what was made and is on disk, then what was imported."""
-    made = [_synth(f"{shapes.PREFIX}{name}") for name in shapes.SHAPES]
-    there = [data_set for data_set in made if is_present(data_set.name, home)]
-    return [*KNOWN.values(), *there, *imported(home)]
+@dataclass(eq=False)
+class DataSet:
+    """A data set in a home: its name is resolved once, and what has been read stays with it.
 
-
-def folder(name: str, home: Home) -> Path:
-    return home.data / known(name, home).name
-
-
-def remove(name: str, home: Home) -> Path:
-    """Delete a data set from disk and return the folder that held it.
-
-    Raises:
-        CftuiError: no data set bears that name, or it is not on disk.
+    Attributes:
+        known: its description.
+        folder: where it is, or would be.
     """
-    import shutil
-    import tempfile
 
-    where = _present(name, home)
-    if where.is_symlink():
-        where.unlink()
-        return where
-    # Out of the way first: what is half deleted must not be taken for a data set.
-    doomed = Path(tempfile.mkdtemp(dir=home.data, prefix=f".{name}.removed-"))
-    try:
-        where.replace(doomed / name)
-    finally:
-        shutil.rmtree(doomed, ignore_errors=True)
-    return where
+    known: Known
+    folder: Path
+    _ratings: dict[str, Ratings] = field(default_factory=dict, repr=False)
+
+    @property
+    def name(self) -> str:
+        return self.known.name
+
+    @property
+    def is_present(self) -> bool:
+        """Whether it is on disk."""
+        return self.folder.is_dir()
+
+    @cached_property
+    def tables(self) -> Tables:
+        """The data set as frames, read once and compared with what its name says.
+
+        Raises:
+            CftuiError: not on disk, malformed (file and line), or altered since it was published.
+        """
+        self._check_present()
+        tables = self.known.read(self.folder)
+        verify(self.known, tables, self.folder)
+        return tables
+
+    def ratings(self, item_key: ItemKey = "title") -> Ratings:
+        """The data set encoded for training, read once per key, without the frames if it is too large for them.
+
+        Raises:
+            CftuiError: as for ``tables``, or ``item_key`` is neither title nor id.
+        """
+        if item_key not in self._ratings:
+            if self.known.read_ratings is not None:
+                self._check_present()
+                self._ratings[item_key] = self.known.read_ratings(self.folder, item_key)
+            else:
+                from cftui.data.ratings import Ratings
+
+                self._ratings[item_key] = Ratings.encode(self.tables, item_key)
+        return self._ratings[item_key]
+
+    def remove(self) -> Path:
+        """Delete it from disk and return the folder that held it. Raises CftuiError if it is not on disk."""
+        import shutil
+        import tempfile
+
+        self._check_present()
+        if self.folder.is_symlink():
+            self.folder.unlink()
+            return self.folder
+        # Moved out of the way first: a half-deleted folder must not pass for a data set.
+        doomed = Path(tempfile.mkdtemp(dir=self.folder.parent, prefix=f".{self.name}.removed-"))
+        try:
+            self.folder.replace(doomed / self.name)
+        finally:
+            shutil.rmtree(doomed, ignore_errors=True)
+        return self.folder
+
+    def _check_present(self) -> None:
+        if not self.is_present:
+            verb = "import" if self.known.imported else "fetch" if self.known.url else "make"
+            raise CftuiError(f"{self.name} is not in {self.folder.parent} yet; {verb} it with: {self.known.remedy}")
 
 
-def is_present(name: str, home: Home) -> bool:
-    return folder(name, home).is_dir()
+def find(name: str, home: Home) -> DataSet:
+    """The data set of that name, on disk or not. Raises CftuiError if no data set has that name."""
+    return DataSet(known(name, home), home.data / name)
+
+
+def listed(home: Home) -> list[DataSet]:
+    """The published sets, then the synthetic ones that are on disk, then the imported ones."""
+    synthetic = [find(f"{shapes.PREFIX}{name}", home) for name in shapes.SHAPES]
+    every = [*(find(name, home) for name in KNOWN), *(one for one in synthetic if one.is_present)]
+    return [*every, *(DataSet(one, home.data / one.name) for one in imported(home))]
 
 
 def open_tables(name: str, home: Home) -> Tables:
-    """Read a data set from disk and make sure that it is what its name says.
-
-    Raises:
-        CftuiError: unknown, not fetched yet, malformed (file and line), or altered since it was published.
-    """
-    data_set, where = known(name, home), _present(name, home)
-    tables = data_set.read(where)
-    verify(data_set, tables, where)
-    return tables
+    """``find(name, home).tables``."""
+    return find(name, home).tables
 
 
 def open_ratings(name: str, home: Home, item_key: ItemKey = "title") -> Ratings:
-    """Read a data set from disk, encoded for training; the shorter way where it has one.
-
-    Raises:
-        CftuiError: as ``open_tables``, or ``item_key`` is neither title nor id.
-    """
-    data_set = known(name, home)
-    if data_set.read_ratings is not None:
-        return data_set.read_ratings(_present(name, home), item_key)
-    from cftui.data.ratings import Ratings
-
-    return Ratings.encode(open_tables(name, home), item_key)
-
-
-def _present(name: str, home: Home) -> Path:
-    where = folder(name, home)
-    if not where.is_dir():
-        data_set = known(name)
-        verb = "fetch" if data_set.url else "make"
-        raise CftuiError(f"{name} is not in {home.data} yet; {verb} it with: {data_set.remedy}")
-    return where
+    """``find(name, home).ratings(item_key)``."""
+    return find(name, home).ratings(item_key)
 
 
 def verify(data_set: Known, tables: Tables, where: Path) -> None:

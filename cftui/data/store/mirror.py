@@ -8,23 +8,12 @@ it is never installed or imported.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from cftui.errors import CftuiError
 
 
-@dataclass(frozen=True)
-class Mirror:
-    """A wheel by its exact version and SHA-256, and how to unpack it into the official layout."""
-
-    requirement: str
-    sha256: str
-    convert: Callable[[Path, Path], None]
-
-
-def _convert_ml_100k(wheel: Path, building: Path) -> None:
+def convert_ml_100k(wheel: Path, building: Path) -> None:
     # The order of the genre flags lives with the reader of the official layout.
     from cftui.data.formats.movielens import GENRES
 
@@ -53,12 +42,3 @@ def _convert_ml_100k(wheel: Path, building: Path) -> None:
     write("u.user", ["|".join(row) for row in users])
     write("u.item", items)
     write("u.genre", [f"{genre}|{code}" for code, genre in enumerate(GENRES)])
-
-
-MIRRORS = {
-    "ml-100k": Mirror(
-        requirement="recbole==1.2.1",
-        sha256="9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407",
-        convert=_convert_ml_100k,
-    )
-}

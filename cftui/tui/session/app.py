@@ -87,14 +87,15 @@ class SessionApp(RunKeeper):
         """Read the data set, then the latest model, without holding up the screen."""
         from cftui.data.store import catalog
 
-        if not catalog.is_present(name, self.home):
+        source = catalog.find(name, self.home)
+        if not source.is_present:
             self.from_worker(self._set, activity="no data set")
             # What was trained on another data set can be looked at all the same.
             self.from_worker(self._open_latest)
             return
         self.from_worker(self._set, activity="reading")
         try:
-            opened = OpenData(catalog.open_tables(name, self.home))
+            opened = OpenData(source.tables, source)
         except (CftuiError, OSError) as error:
             self.from_worker(self.complain, error)
             self.from_worker(self._set, activity="unreadable")
@@ -151,7 +152,8 @@ class SessionApp(RunKeeper):
             from cftui.engine.runs.folder import find
 
             model = TrainedModel.load(find(self.home, name))
-            opened = OpenModel(model, model.ratings(self.home), self.home)
+            source = self.opened.source if self.opened else None
+            opened = OpenModel(model, model.ratings(self.home, source), self.home)
             opened.prepare()
             memory.settle()
         except (CftuiError, OSError) as error:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cftui.analysis.users.folding import Fitted, Prior
     from cftui.analysis.users.people import Person
     from cftui.data.ratings import Ratings
+    from cftui.data.store.catalog import DataSet
     from cftui.data.tables import Tables
     from cftui.engine.models.terms import Baseline
     from cftui.home import Home
@@ -24,9 +25,14 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class OpenData:
-    """A data set read from disk."""
+    """A data set read from disk.
+
+    Attributes:
+        source: its handle, which keeps what was read, so that opening a model does not read it again.
+    """
 
     tables: Tables
+    source: DataSet | None = None
 
     @property
     def name(self) -> str:

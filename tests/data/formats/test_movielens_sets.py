@@ -15,10 +15,10 @@ import pandas as pd
 import pytest
 
 from cftui.data.formats import movielens_sets
-from cftui.data.formats.movielens_sets import LAYOUTS
 from cftui.data.ratings import Ratings
 from cftui.data.statistics import describe
 from cftui.data.store import catalog, sources
+from cftui.data.store.registry import KNOWN
 from cftui.engine.models.build import y_range
 from cftui.errors import CftuiError
 from cftui.home import Home
@@ -55,6 +55,8 @@ CSV = {
 }
 FILES = {"ml-1m": DAT_1M, "ml-10m": DAT_10M} | dict.fromkeys(("ml-latest-small", "ml-20m", "ml-25m", "ml-32m"), CSV)
 FOLDERS = {"ml-10m": "ml-10M100K"}
+
+LAYOUTS = {name: known.layout for name, known in KNOWN.items() if known.layout is not None}
 
 
 def publish(name: str, where: Path) -> Path:

@@ -85,7 +85,7 @@ def test_the_mirror_converts_to_the_very_same_data_set(
     wheel = as_the_mirror_has_it(ml_100k_folder, tmp_path / "recbole-1.2.1-py3-none-any.whl")
 
     def fetch(data_set: catalog.Known, building: Path, progressbar: object) -> str:
-        registry_mirror.MIRRORS["ml-100k"].convert(wheel, building)
+        registry_mirror.convert_ml_100k(wheel, building)
         return "mirror"
 
     monkeypatch.setattr(sources, "_official", unreachable)
@@ -102,7 +102,7 @@ def test_a_wheel_without_the_data_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "empty.whl", "w") as wheel:
         wheel.writestr("recbole/__init__.py", "")
     with pytest.raises(CftuiError, match=r"empty\.whl: not the mirror it should be"):
-        registry_mirror.MIRRORS["ml-100k"].convert(tmp_path / "empty.whl", tmp_path)
+        registry_mirror.convert_ml_100k(tmp_path / "empty.whl", tmp_path)
 
 
 def test_the_fingerprint_notices_one_changed_rating(tiny_folder: Path, tiny_tables: Tables) -> None:

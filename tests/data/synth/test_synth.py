@@ -350,7 +350,7 @@ def test_a_killed_generation_leaves_no_data_set_and_the_next_one_sweeps_up(tmp_p
     until(lambda: list(home.data.glob(incoming)) or process.poll() is not None, "a column")
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    assert not catalog.is_present("synth-ml-25m", home)
+    assert not catalog.find("synth-ml-25m", home).is_present
     assert [known.name for known in catalog.listed(home)] == list(catalog.KNOWN)
     with pytest.raises(CftuiError, match="make it with: cftui data synth ml-25m"):
         open_ratings(home, "synth-ml-25m")

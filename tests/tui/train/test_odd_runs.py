@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
+from cftui.data.store.registry import KNOWN
 from cftui.engine.models.recipes import recipe
 from cftui.engine.runs.folder import all_runs
 from cftui.engine.training import train
 from cftui.home import Home
+from cftui.settings import Config
 from cftui.tui.main import CftuiApp
 
 from ...conftest import write_tiny
@@ -102,3 +106,20 @@ async def test_a_list_in_which_nothing_changed_is_not_drawn_again(app, until, mo
         monkeypatch.setattr(runs, "_draw", lambda: drawn.append(1))
         await until(pilot, lambda: len(looked) >= 3)
         assert not drawn
+
+
+async def test_opening_the_app_reads_the_data_set_once(tiny_home, monkeypatch, until):
+    options = recipe("model4").options(epochs=1, bs=16, factors=4)
+    train(tiny_home, recipe("model4"), options, data="tiny", device=CPU, name="mine")
+    readings, known = [], KNOWN["tiny"]
+
+    def read(folder):
+        readings.append(folder)
+        return known.read(folder)
+
+    monkeypatch.setitem(KNOWN, "tiny", replace(known, read=read))
+    app = CftuiApp(tiny_home, Config(data="tiny"))
+    async with app.run_test(size=SIZE) as pilot:
+        await until(pilot, lambda: app.chosen and app.opened)
+        assert app.chosen.ratings.fingerprint == app.opened.tables.fingerprint
+        assert len(readings) == 1
