@@ -40,7 +40,7 @@ def test_a_handle_of_what_is_not_there_says_how_to_get_it(tiny_home: Home) -> No
     data_set = catalog.find("ml-1m", tiny_home)
     assert not data_set.is_present
     for use in (lambda: data_set.tables, data_set.ratings, data_set.remove):
-        with pytest.raises(CftuiError, match="ml-1m is not in .* yet; fetch it with: cftui data get ml-1m"):
+        with pytest.raises(CftuiError, match=r"ml-1m is not in .* yet; fetch it with: cftui data get ml-1m"):
             use()
     with pytest.raises(CftuiError, match="no data set 'ml-2m'"):
         catalog.find("ml-2m", tiny_home)
