@@ -218,8 +218,13 @@ def results(model: TrainedModel, ratings: Ratings, rows: int = 9, seed: int | No
     """The chapter's ``show_results``: validation ratings beside their predictions.
 
     Columns ``user``, ``title``, ``rating``, ``rating_pred``; rows drawn at random, ``seed`` repeats a draw.
+
+    Raises:
+        CftuiError: the split has no validation ratings.
     """
     valid = model.split(ratings).valid
+    if not len(valid):
+        raise CftuiError(f"{model.name}: split {model.options.split} has no validation ratings to show")
     chosen = np.random.default_rng(seed).choice(valid, size=min(rows, len(valid)), replace=False)
     user, item = ratings.user[chosen], ratings.item[chosen]
     return pd.DataFrame(

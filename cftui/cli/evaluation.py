@@ -146,7 +146,10 @@ def _evaluate_run(session: Session, run_name: str, k: int, relevant: float | Non
         print_json({**model.facts(), "split": model.options.split, **parts, **calibrated, **ranked})
         return
     if not found.users:
-        print(f"no ranking: no validation rating is {found.relevant:g} or more; give a lower --relevant")
+        if not len(split.valid):
+            print(f"no ranking: split {model.options.split} has no validation ratings")
+        else:
+            print(f"no ranking: no validation rating is {found.relevant:g} or more; give a lower --relevant")
         return
     print_rankings(by_scorer, k)
     print(f"\n{found.users:,} users; {found.protocol}")

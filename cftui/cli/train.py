@@ -46,7 +46,7 @@ def _defaults(name: str) -> str:
     }
     words = {method: word for method, word in words.items() if word not in ("None", "True", "False")}
     first, *others = words.items() or [("", "")]
-    parts = [first[1], *(f"{method}: {word}" for method, word in others)]
+    parts = [first[1], *(f"{method}: {word}" for method, word in others if word != first[1])]
     return f" [default: {'; '.join(parts)}]" if first[1] else ""
 
 
@@ -63,7 +63,12 @@ def _option(name: str, only: str, option: Option) -> Callable[[Decorated], Decor
         words = f"--{flag}/--no-{flag}" if default else f"--{flag}"
         return click.option(words, name, is_flag=True, default=None, callback=_only_given, help=text)
     return click.option(
-        f"--{flag}", name, type=HyperParameter(option), callback=_only_given, help=f"{text}{_defaults(name)}"
+        f"--{flag}",
+        name,
+        type=HyperParameter(option),
+        metavar="N" if option.kind is int else "X",
+        callback=_only_given,
+        help=f"{text}{_defaults(name)}",
     )
 
 

@@ -49,3 +49,21 @@ def test_what_needs_validation_ratings_is_refused(tiny_home: Home) -> None:
         with pytest.raises(CftuiError, match="split none has no validation ratings"):
             train(tiny_home, row, row.options(**SETTINGS, **wanted), data="tiny", device=CPU, name="all")
         assert not (tiny_home.models / "all").exists()
+
+
+def test_verbs_say_that_there_is_nothing_to_validate(tiny_home: Home) -> None:
+    from click.testing import CliRunner
+
+    from cftui.__main__ import open_app
+    from cftui.cli.main import build
+
+    row = recipe("model4")
+    train(tiny_home, row, row.options(**SETTINGS), data="tiny", device=CPU, name="all")
+
+    def said(*words: str) -> str:
+        outcome = CliRunner().invoke(build(open_app), [*words, "--home", str(tiny_home.root)])
+        return f"{outcome.output}{outcome.exception or ''}"
+
+    assert "no ranking: split none has no validation ratings" in said("eval", "all")
+    assert "split none has no validation ratings to show" in said("results", "all")
+    assert "predicted" in said("recommend", "--user", "7", "--run", "all")
