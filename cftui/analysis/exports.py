@@ -1,4 +1,4 @@
-"""Embeddings out, for other programs to read; and the chapter's map of two components, back in."""
+"""Export embeddings for other programs; read maps of two components back in."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ def export(model: TrainedModel, form: str, target: Path) -> list[Path]:
     (projector.tensorflow.org) loads: one line per item, the unknown left out; only the second has a header.
 
     Args:
-        target: a folder, in which the files are named after the run; or the file (of ``csv`` and ``tsv``: what the
-            names of both begin with), the format's suffix given or not.
+        target: a folder, in which the files are named after the run; or the file, with or without the format's suffix
+            (for ``csv`` and ``tsv``: what the names of both files begin with).
 
     Raises:
         CftuiError: no such format, no such folder, or a model without factors.
-        OSError: the disk is full, or the folder is not writable; what was there is then still whole.
+        OSError: the disk is full, or the folder is not writable; existing files are then still intact.
     """
     if form not in FORMS:
         raise CftuiError(f"no format {form!r}; {suggestion(form, list(FORMS))}")
-    _ = model.item_factors  # without factors there is nothing to export, which it says
+    _ = model.item_factors  # raises the error of a model without factors
     if target.is_dir():
         target = target / model.name
     elif target.suffix.lower() == f".{form}":
@@ -86,7 +86,7 @@ def _user_factors(model: TrainedModel) -> np.ndarray:
 
 
 def _years(model: TrainedModel) -> pd.Series:
-    """Empty where a data set does not say."""
+    """The years of the items; missing if the data set does not say."""
     year = model.item_table["year"].astype("Int64")
     return year.where(year > 0)
 
@@ -108,7 +108,7 @@ def _safetensors(model: TrainedModel) -> Files:
 
 
 def _arrays(model: TrainedModel) -> dict[str, np.ndarray]:
-    """What was learned, float32, under the names that ``Learned`` gives it."""
+    """Factors and biases, float32, under their names in ``Learned``."""
     learned = model.learned._asdict()
     return {name: np.ascontiguousarray(value.numpy()) for name, value in learned.items() if value is not None}
 
@@ -125,12 +125,12 @@ def _tsv(model: TrainedModel) -> Files:
 
 
 def _cell(value: object) -> str:
-    """On one line and in one column: the format knows no quotes."""
+    """A value on one line and in one column, since the format has no quotes."""
     return one_line(str(value))
 
 
 def _utf8(text: str) -> bytes:
-    """A half of a surrogate pair, which a title can hold but no file, becomes a question mark."""
+    """UTF-8. Half of a surrogate pair, which a title can hold but no file can, becomes a question mark."""
     return text.encode(errors="replace")
 
 
@@ -146,20 +146,20 @@ def read_map(path: Path) -> pd.DataFrame:
     """A map that ``cftui pca --csv`` wrote, or one of the chapter's, as a data frame of the same columns.
 
     Returns:
-        ``0``, ``1`` (coordinates), ``2`` (distance from the origin) and ``3`` (quadrant), one row per line. Of a file
-        with only ``0`` and ``1`` the other two are computed. Then ``title`` and ``ratings``, if the file has them, as
-        the chapter's have not. Other columns, such as the index that pandas writes, are left out.
+        ``0``, ``1`` (coordinates), ``2`` (distance from the origin) and ``3`` (quadrant), one row per line. For a
+        file with only ``0`` and ``1`` the other two are computed. Then ``title`` and ``ratings``, if the file has them;
+        the chapter's files do not. Other columns, such as the index that pandas writes, are left out.
 
     Raises:
-        CftuiError: naming the file and what is wrong with it, with the line where it is one line's fault.
+        CftuiError: the file is malformed; the message names the file, what is wrong, and the line if there is one.
     """
     header, lines = _read_csv(path)
     missing = [name for name in ("0", "1") if name not in header]
     if missing:
         there = ", ".join(name for name in header if name) or "nothing"
-        raise CftuiError(f"{path}: no column {' or '.join(missing)}; there is: {there}")
+        raise CftuiError(f"{path}: no column {' or '.join(missing)}; its columns are {there}")
     if not lines:
-        raise CftuiError(f"{path}: a header and no rows")
+        raise CftuiError(f"{path}: has a header but no rows")
 
     def column(name: str, convert: Callable[[str], object], wanted: str) -> list[object]:
         at, values = header.index(name), []
@@ -182,7 +182,7 @@ def read_map(path: Path) -> pd.DataFrame:
 
 
 def _read_csv(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """The header, and each row with the number of its line (the last, where a quoted field has several)."""
+    """The header, and each row with its line number (the last line, if a quoted field spans several)."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -227,7 +227,7 @@ def _count(text: str) -> int:
 
 
 def _named(name: str) -> str:
-    """A quadrant as the chapter's data frame calls it."""
+    """The quadrant's name in the chapter's data frame."""
     return name if name == "Center" else f"{name} Quadrant"
 
 

@@ -19,9 +19,9 @@ from cftui.engine import metrics
 from cftui.errors import CftuiError, suggestion
 
 METRICS = ("cosine", "euclidean")
-# Ratings at which a similarity is trusted by half, where shrinkage is asked for and no number is given.
+# The default shrinkage: the number of ratings at which a similarity is trusted by half.
 SHRINK = 50
-# How alike what was typed and a tag must be, of 100, for the tag to be what was meant.
+# The least similarity, out of 100, at which a tag is suggested for what was typed.
 NEAR_TAG = 70
 
 
@@ -33,10 +33,11 @@ def _items(model: TrainedModel, codes: np.ndarray) -> pd.DataFrame:
 def biases(model: TrainedModel, ratings: Ratings | None = None) -> pd.DataFrame:
     """Every item by its bias, lowest first: columns ``code``, ``title``, ``ratings``, ``bias``.
 
-    With the ratings also ``mean``, the plain mean of those the item got, to see what the bias adds to it: who rated
-    the item is accounted for, and few ratings weigh little.
+    With ``ratings``, the column ``mean`` holds the plain mean of each item's ratings. The bias differs from it
+    because it accounts for who rated the item and gives little weight to few ratings.
 
-    The head are the chapter's least liked items, "regardless of how well the latent factors match"; the tail the most.
+    The head holds the chapter's least liked items, "regardless of how well the latent factors match"; the tail holds
+    the most liked.
 
     Raises:
         CftuiError: the architecture has no biases.
@@ -48,11 +49,11 @@ def biases(model: TrainedModel, ratings: Ratings | None = None) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Filter:
-    """Which items are worth showing.
+    """Which items to show.
 
     Attributes:
-        min_ratings: those with fewer are left out.
-        genre: those that are not of it are left out; empty for all. It may be a tag.
+        min_ratings: the least number of ratings of an item.
+        genre: the genre or tag that an item must have; empty for all.
     """
 
     min_ratings: int = 0
@@ -60,13 +61,13 @@ class Filter:
 
     @classmethod
     def parse(cls, text: str, model: TrainedModel) -> Filter:
-        """``comedy 20`` or ``20`` or ``sci-fi``: a genre or tag or its beginning, and a least number of ratings.
+        """Read ``comedy 20``, ``20`` or ``sci-fi``: a genre or tag, or its beginning, and a least number of ratings.
 
         Raises:
-            CftuiError: what is no number is neither.
+            CftuiError: there is no such genre or tag.
         """
         words, least = text.split(), 0
-        # "agent 007" is a tag, and so may be "20", but that is a number first.
+        # "agent 007" is a tag. So may be "20", but a lone number means a number of ratings.
         if len(words) == 1 or " ".join(words).casefold() not in map(str.casefold, model.kinds):
             for end in (-1, 0):
                 if words and not least and words[end].isdecimal():
@@ -77,7 +78,7 @@ class Filter:
         return " ".join(filter(None, (self.genre, f"{self.min_ratings}+ ratings" if self.min_ratings else "")))
 
     def allows(self, model: TrainedModel) -> np.ndarray:
-        """bool ``[items]``; the unknown is never allowed."""
+        """Which items pass, bool ``[items]``; the unknown never does."""
         allowed = model.counts >= self.min_ratings
         if self.genre:
             of_kind = np.zeros(len(allowed), dtype=bool)
@@ -88,14 +89,14 @@ class Filter:
 
 
 def _kind(model: TrainedModel, wanted: str) -> str:
-    """The genre or tag that a person means: in full, else the first that begins so."""
+    """The genre or tag that was meant: by its whole name, else the first that begins so."""
     begin = [name for name in model.kinds if name.casefold().startswith(wanted.casefold())]
     if not begin:
         from rapidfuzz import fuzz, process
 
         genres, tags = list(model.genres), [name for name in model.kinds if name not in model.genres]
         hint = suggestion(wanted.title(), genres) if genres or not tags else f"there are {len(tags):,} tags"
-        # There may be thousands of tags: only the nearest is told, and found between two key presses.
+        # There may be thousands of tags: name only the nearest, which is found between two key presses.
         near = process.extractOne(wanted.casefold(), tags, scorer=fuzz.ratio, score_cutoff=NEAR_TAG)
         if near and not hint.startswith("did"):
             hint = f"did you mean {near[0]}?"
@@ -118,7 +119,7 @@ def similar(
             multiplied, the distance divided by it. 0 leaves both as they are.
 
     Raises:
-        CftuiError: another metric.
+        CftuiError: there is no such metric, or the model has no factors.
     """
     if metric not in METRICS:
         raise CftuiError(f"no metric {metric!r}; {suggestion(metric, list(METRICS))}")
@@ -136,15 +137,15 @@ def similar(
 
 
 def recommend(model: TrainedModel, who: Person, n: int = 10, *, only: Filter = ANY, by: By = "mean") -> pd.DataFrame:
-    """What somebody has not rated, the highest predictions first: ``code``, ``title``, ``ratings``, ``predicted``.
+    """The highest predictions among unrated items: ``code``, ``title``, ``ratings``, ``predicted``.
 
-    Where the model knows how sure it is, ``low`` and ``high`` as well: nine of ten ratings lie between them.
+    Models with intervals add ``low`` and ``high``, between which nine of ten ratings lie, and ``uncertainty``.
 
     Args:
-        by: the mean, or an end of its interval (``Intervals.score``).
+        by: rank by the mean, or by an end of its interval (``Intervals.score``).
 
     Raises:
-        CftuiError: another ``by`` than the mean, of a model that does not know how sure it is.
+        CftuiError: the model gives no intervals to rank by.
     """
     allowed = only.allows(model)
     allowed[who.items] = False
@@ -161,10 +162,10 @@ def recommend(model: TrainedModel, who: Person, n: int = 10, *, only: Filter = A
 
 
 def _best(scores: np.ndarray, allowed: np.ndarray, n: int) -> np.ndarray:
-    """Codes of the ``n`` highest scores among those allowed, highest first; of equals the lower code."""
+    """Codes of the ``n`` highest scores among those allowed, highest first; ties go to the lower code."""
     codes = np.flatnonzero(allowed)
     if 0 < n < len(codes):
-        # Only what can be among the first n is sorted: sixty thousand scores at every key press add up.
+        # Sort only what can be among the first n: sorting sixty thousand scores at every key press adds up.
         least = np.partition(scores[codes], len(codes) - n)[len(codes) - n]
         codes = codes[scores[codes] >= least]
     return codes[np.argsort(-scores[codes], kind="stable")[:n]]
@@ -172,13 +173,13 @@ def _best(scores: np.ndarray, allowed: np.ndarray, n: int) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class About:
-    """What there is to know of an item without anybody in particular.
+    """Facts about an item that do not depend on a user.
 
     Attributes:
-        mean: of its ratings, NaN where it has none.
+        mean: the mean of its ratings, NaN without ratings.
         histogram: how often each rating value was given: ``value``, ``ratings``, ``share``.
-        tags: those that most people gave it first; none where the data set has no tags.
-        bias, rank: its bias and the bias's place from the highest, None where the recipe has none.
+        tags: its tags, the most frequent first; empty if the data set has no tags.
+        bias, rank: its bias and the rank of the bias from the highest; None if the recipe has no biases.
     """
 
     code: int
@@ -194,7 +195,7 @@ class About:
 
 
 def about(model: TrainedModel, ratings: Ratings, item: int) -> About:
-    """The facts of one item."""
+    """Collect the facts about one item."""
     row = model.item_table.iloc[item]
     given = ratings.rating[ratings.by_item.rows(item)]
     values = np.array(ratings.levels)
@@ -217,7 +218,8 @@ def about(model: TrainedModel, ratings: Ratings, item: int) -> About:
 def results(model: TrainedModel, ratings: Ratings, rows: int = 9, seed: int | None = None) -> pd.DataFrame:
     """The chapter's ``show_results``: validation ratings beside their predictions.
 
-    Columns ``user``, ``title``, ``rating``, ``rating_pred``; rows drawn at random, ``seed`` repeats a draw.
+    The columns are ``user``, ``title``, ``rating`` and ``rating_pred``; rows are drawn at random, and ``seed``
+    repeats a draw.
 
     Raises:
         CftuiError: the split has no validation ratings.
@@ -252,7 +254,7 @@ def evaluate(model: TrainedModel, ratings: Ratings) -> dict[str, metrics.Score]:
 
 
 def calibration(model: TrainedModel, ratings: Ratings) -> Calibration | None:
-    """Whether the model is as sure as it says, on its validation ratings; None where it says nothing."""
+    """The model's calibration on its validation ratings; None if it gives no intervals."""
     if not has_intervals(model):
         return None
     rows = model.split(ratings).valid

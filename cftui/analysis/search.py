@@ -1,4 +1,4 @@
-"""Finding an item by what a person types: no accents, articles in front, half a word, a typo."""
+"""Title search for what people type: without accents, with the article in front, half a word, a typo."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _ARTICLE = re.compile(
 )
 _NOISE = re.compile(r"[^\w]+")
 FEW = 5
-# How alike a title must be: less when nothing holds the words at all.
+# The least similarity of a fuzzy match; lower if no title contains the words at all.
 FUZZY_CUTOFF, FUZZY_CUTOFF_ALONE = 88, 70
 # Titles that are compared letter by letter because they share trigrams with the query, and how many entries of the
 # trigram index are read to propose them: a bound on the time, whatever is typed.
 _CANDIDATES, _ENTRIES = 300, 60_000
-# Where a hit stands: at the beginning of a title, at the beginning of a word, within one, nowhere.
+# The place of a hit: at the beginning of a title, at the beginning of a word, within a word, nowhere.
 _TITLE, _WORD, _WITHIN, _NOWHERE = range(4)
 _UNITS = 1 << 16
 _BLANK = ord(" ")
 
 
 def normalise(text: str) -> str:
-    """Lower case, no accents, no punctuation, single blanks: ``Misérables, Les (1995)`` -> ``miserables les 1995``."""
+    """Lower case, no accents or punctuation: ``Misérables, Les (1995)`` becomes ``miserables les 1995``."""
     if not text.isascii():
         decomposed = unicodedata.normalize("NFKD", text)
         text = "".join(c for c in decomposed if not unicodedata.combining(c))
@@ -33,7 +33,7 @@ def normalise(text: str) -> str:
 
 
 def keys_of(title: str) -> str:
-    """What a title is found by: as it stands, and with its article in front (``Lambs, The`` -> ``the lambs``)."""
+    """The keys of a title: as written, and with its article in front (``Lambs, The`` -> ``the lambs``)."""
     plain = normalise(title)
     moved = _ARTICLE.match(title) if ", " in title else None
     if not moved:
@@ -43,14 +43,14 @@ def keys_of(title: str) -> str:
 
 
 class TitleIndex:
-    """Titles by code, ready to be searched at every key press.
+    """Search titles by code, fast enough for every key press.
 
-    All titles lie in one array, the best known first, so that hits come out in the order wanted and no query needs
-    a loop over titles.
+    All titles are in one array, the best known first, so that hits come out in the right order and no query needs a
+    loop over titles.
 
     Args:
         titles: one per code; code 0 is the unknown and is never found.
-        counts: ratings per code, int ``[n]``, to put the known before the obscure.
+        counts: ratings per code, int ``[n]``, to rank known titles before obscure ones.
     """
 
     def __init__(self, titles: Sequence[str], counts: np.ndarray) -> None:
@@ -67,14 +67,14 @@ class TitleIndex:
         return self.matches(query, fuzzy=fuzzy)[:limit].tolist()
 
     def matches(self, query: str, *, fuzzy: bool = True) -> np.ndarray:
-        """Codes that fit, int64, best first; an empty query finds all.
+        """Codes of matching titles, int64, best first; an empty query matches all.
 
-        First by where the match stands (beginning of the title, of a word, within one), then by number of ratings.
-        If no title holds the words as typed, those that do without regard to blanks (``starwars``) are found, then
-        those that hold all words in any order.
+        They are ordered by the place of the match (beginning of the title, of a word, within a word), then by number of
+        ratings. If no title contains the words as typed, titles that match without regard to blanks (``starwars``) are
+        found, then those that contain all words in any order.
 
         Args:
-            fuzzy: when few titles hold the words, add those that nearly do.
+            fuzzy: if few titles contain the words, add near matches.
         """
         wanted = normalise(query)
         if not wanted:
@@ -90,9 +90,9 @@ class TitleIndex:
         return self._codes[found]
 
     def _all_words(self, wanted: str) -> np.ndarray:
-        """Where each title stands that holds all words in any order: where its worst word does."""
+        """The place of the match for titles that contain all words in any order: that of the worst word."""
         worst = np.zeros(len(self._keys), dtype=np.uint8)
-        # Longest first: a word that nothing holds, mostly one of the long, ends it.
+        # Longest first: a word that no title contains, usually a long one, ends the search.
         for word in sorted(set(wanted.split()), key=len, reverse=True):
             np.maximum(worst, self._text.places(word), out=worst)
             if worst.min(initial=_NOWHERE) == _NOWHERE:
@@ -100,7 +100,7 @@ class TitleIndex:
         return worst
 
     def _nearly(self, wanted: str, cutoff: int) -> np.ndarray:
-        """Ranks of titles that hold something like ``wanted``, the most alike first, then by number of ratings."""
+        """Ranks of titles that nearly match ``wanted``, the most similar first, then by number of ratings."""
         from rapidfuzz import fuzz, process
 
         # partial_ratio is generous to keys shorter than the query.
@@ -118,14 +118,14 @@ class TitleIndex:
 
 
 class _Text:
-    """The keys of all titles in one array, with an index of where each letter stands.
+    """The keys of all titles in one array, with an index of the positions of each letter.
 
     Attributes:
         units: uint16 ``[m]``, UTF-16: every letter outside its first plane is two units, which changes nothing for
-            a search. ``\\r`` stands before each title, ``\\n`` between the two keys of one.
+            a search. ``\\r`` precedes each title, ``\\n`` separates the two keys of a title.
         owner: int32 ``[m]``, rank of the title that a unit belongs to.
-        place: uint8 ``[m]``, where a hit that begins at a unit stands.
-        titles: how many there are.
+        place: uint8 ``[m]``, the place of a hit that begins at a unit.
+        titles: number of titles.
     """
 
     def __init__(self, units: np.ndarray, owner: np.ndarray, place: np.ndarray, titles: int) -> None:
@@ -149,7 +149,7 @@ class _Text:
         return _Text(self.units[kept], self.owner[kept], self.place[kept], self.titles)
 
     def places(self, wanted: str) -> np.ndarray:
-        """The best place where each title holds ``wanted``: uint8 ``[titles]``, by rank."""
+        """The best place of ``wanted`` in each title: uint8 ``[titles]``, by rank."""
         best = np.full(self.titles, _NOWHERE, dtype=np.uint8)
         hits = self._hits(_units(wanted))
         np.minimum.at(best, self.owner.take(hits), self.place.take(hits))
@@ -169,9 +169,9 @@ class _Text:
 
 
 class _Trigrams:
-    """Which titles hold which three letters in a row, the blank before a key counted as one.
+    """An index from three consecutive letters to titles; the blank before a key counts as a letter.
 
-    Trigrams are told apart by a hash of 16 bits. Where two share one, a title too many may be proposed, nothing worse.
+    Trigrams are identified by a hash of 16 bits. A collision can only propose a title too many.
     """
 
     def __init__(self, text: _Text) -> None:
@@ -181,7 +181,7 @@ class _Trigrams:
         grams, owner = grams[whole], text.owner[whole]
         order = np.argsort(grams, kind="stable")
         grams, owner = grams[order], owner[order]
-        # The sort is stable and owners ascend: a title that holds a trigram twice stands in it twice in a row.
+        # The sort is stable and owners ascend, so repeated trigrams of a title are adjacent.
         once = np.ones(len(grams), dtype=bool)
         once[1:] = (grams[1:] != grams[:-1]) | (owner[1:] != owner[:-1])
         self._owner = owner[once]
@@ -189,7 +189,7 @@ class _Trigrams:
         self._titles = text.titles
 
     def alike(self, wanted: str) -> list[int]:
-        """Ranks of the titles that share most with ``wanted``, rare trigrams counted for more, ascending."""
+        """Ranks, ascending, of the titles that share most trigrams with ``wanted``; rare trigrams count more."""
         grams = np.unique(_hashes(_units(f" {wanted}"))).astype(np.int64)
         begin, size = self._starts[grams], self._starts[grams + 1] - self._starts[grams]
         order = np.argsort(size, kind="stable")
@@ -202,7 +202,7 @@ class _Trigrams:
         shared = np.bincount(np.concatenate(holders), weight, minlength=self._titles)
         ranks = np.flatnonzero(shared)
         if len(ranks) > _CANDIDATES:
-            # Among equals the best known; ranks are below a billion, weights far above a billionth.
+            # Ties go to the best known: ranks are below a billion, weights far above a billionth.
             ranks = ranks[np.argpartition(ranks * 1e-9 - shared[ranks], _CANDIDATES)[:_CANDIDATES]]
         return np.sort(ranks).tolist()
 
@@ -226,5 +226,5 @@ def _ordered(places: np.ndarray) -> np.ndarray:
 
 
 def _joined(found: np.ndarray, more: np.ndarray) -> np.ndarray:
-    """``more`` after ``found``, without what that already holds."""
+    """``found`` followed by the entries of ``more`` that it does not contain."""
     return np.concatenate([found, more[~np.isin(more, found)]]) if len(more) else found

@@ -34,7 +34,7 @@ class TrainedModel:
     Attributes:
         name: the name of its run, or what it was called when it was fitted in memory.
         run: the run folder it was loaded from; None for a model fitted in memory.
-        valid_loss: mean squared error on the validation ratings after the last epoch; None if there is none.
+        valid_loss: mean squared error on the validation ratings after the last epoch; None without such ratings.
         device: what it was fitted on, for people.
         noun: what the data set calls an item.
         rating_range: the ends of the scale.

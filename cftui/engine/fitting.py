@@ -1,6 +1,6 @@
 """What every way of fitting a model shares: the ``Fitter`` that does it, and the hooks it calls while it works.
 
-Run folders, event logs, checkpoints, sweeps and cross-validation know a fitter only by what stands here.
+Run folders, event logs, checkpoints, sweeps and cross-validation know a fitter only by this interface.
 """
 
 from __future__ import annotations

@@ -298,9 +298,9 @@ def test_two_coordinates_are_enough(tmp_path: Path) -> None:
     [
         ("", "empty"),
         ("\n\n", "empty"),
-        ("0,1\n", "a header and no rows"),
-        ("0,2,title\n1,1,x\n", "no column 1; there is: 0, 2, title"),
-        ("x,y\n1,1\n", "no column 0 or 1; there is: x, y"),
+        ("0,1\n", "has a header but no rows"),
+        ("0,2,title\n1,1,x\n", "no column 1; its columns are 0, 2, title"),
+        ("x,y\n1,1\n", "no column 0 or 1; its columns are x, y"),
         ("0,1\n1,2\n3,four\n", "line 3: 1 is 'four', not a finite number"),
         ("0,1\n1,2\n,4\n", "line 3: 0 is '', not a finite number"),
         ("0,1\n1,nan\n", "line 2: 1 is 'nan', not a finite number"),

@@ -1,9 +1,9 @@
-"""Whether a model is as sure as it says: how often its intervals hold, and whether it errs most where it expects to.
+"""Calibration: how often a model's intervals hold, and whether its errors are largest where it expects them to be.
 
-The ratings are sorted by the standard deviation predicted for them and cut into fifths, of which each has its mean
-predicted standard deviation, its root mean squared error, which should be the same, and its coverage: the share of
-ratings inside their 90 % intervals, which should be 90 %. Predictions are cut to the scale before their error is taken,
-as everywhere; intervals lie around what was predicted before that.
+The ratings are sorted by their predicted standard deviation and divided into fifths. In each fifth, the mean predicted
+standard deviation and the root mean squared error should be equal, and the coverage, the share of ratings inside their
+90 % intervals, should be 90 %. Errors are taken after predictions are clipped to the scale, as everywhere; intervals
+surround the unclipped predictions.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FIFTHS = 5
 
 @dataclass(frozen=True)
 class Bin:
-    """Of ``ratings`` many: mean predicted standard deviation, root mean squared error, share inside the interval."""
+    """A group of ratings: their number, mean predicted standard deviation, RMSE, and share inside their intervals."""
 
     ratings: int
     sd: float
@@ -31,7 +31,7 @@ class Bin:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Over all, and by fifth of predicted standard deviation, the surest first (fewer of few ratings)."""
+    """For all ratings, and by fifth of predicted standard deviation, the smallest first; fewer bins for few ratings."""
 
     whole: Bin
     fifths: tuple[Bin, ...]
@@ -43,10 +43,13 @@ class Calibration:
 def calibrate(
     centre: np.ndarray, sd: np.ndarray, rating: np.ndarray, scale: tuple[float, float] = (-math.inf, math.inf)
 ) -> Calibration | None:
-    """Of predictions ``centre [n]``, not cut, with standard deviations ``sd [n]`` for ``rating [n]``; None of none.
+    """Calibration of unclipped predictions ``centre [n]`` with standard deviations ``sd [n]`` against ``rating [n]``.
 
     Args:
         scale: the lowest and the highest rating.
+
+    Returns:
+        None if there are no ratings.
     """
     if not len(rating):
         return None

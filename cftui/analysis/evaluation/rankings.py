@@ -1,15 +1,16 @@
-"""Ranking metrics: how many of the items a user came to like stand among the first k recommended.
+"""Ranking metrics: how many of a user's relevant items are among the first k recommended.
 
-The protocol (all functions keep to it):
+All functions follow one protocol:
 
-- *relevant* to a user are the items of his validation ratings at or above a threshold, but none that he has a training
-  rating of;
-- *candidates* are the items with at least one training rating, less those the user has a training rating of. An item
-  nobody has rated in training is never recommended; where it is relevant, it is a miss that counts;
-- each user with at least one relevant item has all candidates ranked by the score, ties by item code, the lower first;
+- an item is *relevant* to a user if the user's validation rating of it is at or above a threshold, and the user has no
+  training rating of it;
+- *candidates* are the items with at least one training rating, except those that the user rated in training. An item
+  without training ratings is never recommended; if it is relevant, it counts as missed;
+- for each user with at least one relevant item, all candidates are ranked by the score; ties are broken by item code,
+  the lower first;
 - the metrics are means over those users.
 
-Relevance is binary. With h_j = 1 where place j holds a relevant item, and r relevant items:
+Relevance is binary. Let h_j be 1 if place j holds a relevant item, and r the number of relevant items. Then:
 
 - precision@k = sum_j h_j / k, recall@k = sum_j h_j / r;
 - NDCG@k = sum_j h_j / log2(j + 1), divided by the same sum of min(k, r) ones (Jarvelin and Kekalainen 2002);
@@ -39,12 +40,12 @@ PROTOCOL = (
 CELLS = 4_000_000
 
 Scorer = Callable[[np.ndarray], Tensor]
-"""User codes int64 ``[b]`` to scores float32 ``[b, items]``, the higher the better; column 0 is not looked at."""
+"""Maps user codes int64 ``[b]`` to scores float32 ``[b, items]``; higher is better, and column 0 is ignored."""
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """Means over users of the metrics at k, each from 0 to 1; NaN where there is no user."""
+    """Means over users of the metrics at k, each from 0 to 1; NaN if there are no users."""
 
     precision: float
     recall: float
@@ -57,13 +58,13 @@ class Ranking:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was found.
+    """The result of judging lists.
 
     Attributes:
-        k: length of the list.
-        relevant: the threshold, a rating.
-        users: how many had something relevant and were averaged over.
-        rankings: by the name of the scorer.
+        k: length of the lists.
+        relevant: the relevance threshold, a rating.
+        users: number of users with relevant items, over whom the metrics are averaged.
+        rankings: the metrics by name of the scorer.
     """
 
     k: int
@@ -77,7 +78,7 @@ class Evaluation:
 
 
 def threshold(ratings: Ratings) -> float:
-    """What counts as liked unless one says: the lowest rating value that is three quarters up the scale or higher.
+    """The default relevance threshold: the lowest rating value at or above three quarters of the scale.
 
     4 of 1..5, 4 of 0.5..5 in halves, 8 of 1..10.
     """
@@ -87,7 +88,7 @@ def threshold(ratings: Ratings) -> float:
 
 
 def check_threshold(ratings: Ratings, rows: np.ndarray, relevant: float) -> None:
-    """Raises CftuiError where none of these rows, which validate, reaches the threshold."""
+    """Raises CftuiError if none of these validation rows reaches the threshold."""
     if not len(_liked(ratings, rows, relevant)):
         low, high = ratings.rating_range
         raise CftuiError(f"no validation rating of {relevant:g} or more; {ratings.name} is rated {low:g} to {high:g}")
@@ -100,15 +101,15 @@ def _liked(ratings: Ratings, rows: np.ndarray, relevant: float) -> np.ndarray:
 def top(scores: Tensor, allowed: Tensor, k: int) -> Tensor:
     """The codes of the k best of each row, best first: float ``[b, n]``, bool ``[b, n]`` -> int64 ``[b, k]``.
 
-    Equal scores stand in the order of their codes; NaN stands last of all. Where fewer than k are allowed, -1 fills up.
+    Equal scores are ordered by code; NaN comes last. If fewer than k are allowed, -1 fills the remaining places.
     """
     worst = torch.finfo(scores.dtype).min
-    # Kept off the infinities, which mark what is not allowed.
+    # Infinities mark what is not allowed, so scores must stay finite.
     scores = scores.nan_to_num(nan=worst, posinf=torch.finfo(scores.dtype).max, neginf=worst)
     scores = scores.masked_fill(~allowed, -torch.inf)
     b, n = scores.shape
     last = scores.topk(min(k, n), dim=1).values[:, -1:]
-    # topk breaks ties as it likes: take all that tie for the last place, and put them in order here.
+    # topk breaks ties arbitrarily: take all that tie for the last place, and order them here.
     row, code = ((scores >= last) & allowed).nonzero(as_tuple=True)  # by row, then by code
     by_score = scores[row, code].argsort(descending=True, stable=True)
     order = by_score[row[by_score].argsort(stable=True)]
@@ -126,7 +127,7 @@ def measure(hits: Tensor, relevant: Tensor) -> Tensor:
 
     Args:
         hits: whether each place of the list holds a relevant item.
-        relevant: how many there are, in the list or not; at least 1.
+        relevant: number of relevant items, in the list or not; at least 1.
     """
     k = hits.shape[1]
     hit = hits.double()
@@ -148,16 +149,16 @@ def evaluate_rankings(
     sample: int | None = None,
     progress: Callable[[int, int], None] = lambda done, users: None,
 ) -> Evaluation:
-    """Rank with every scorer, for the same users and against the same relevant items, by the module's protocol.
+    """Judge the lists of every scorer for the same users and relevant items, by the protocol of this module.
 
     Args:
         relevant: the threshold; by default ``threshold(ratings)``.
-        sample: rank for only so many users, always the same ones; by default for all.
-        progress: told how many users are done, of how many.
+        sample: judge only a sample of this many users, always the same ones; by default all.
+        progress: called with the number of users done and their total.
     """
     relevant = threshold(ratings) if relevant is None else relevant
     liked = _liked(ratings, split.valid, relevant)
-    # What a user did with an item: 0 nothing, else the row is one to leave out or one to find.
+    # 0: neither; 1: a training row, to be left out; 2: a relevant row, to be found.
     kind = np.zeros(len(ratings), np.int8)
     kind[split.train], kind[liked] = 1, 2
     trained = torch.from_numpy(np.bincount(ratings.item[split.train], minlength=len(ratings.items)) > 0)
@@ -171,13 +172,13 @@ def evaluate_rankings(
     for chunk in _chunks(users, max(1, CELLS // max(len(ratings.items), k))):
         done += len(chunk)
         seen, wanted = _marks(ratings, chunk, kind)
-        # Two ids of one title may stand on both sides: what was rated in training is neither ranked nor relevant.
+        # Two ids with one title may be on both sides: what was rated in training is neither ranked nor relevant.
         wanted &= ~seen
         some = wanted.any(1)
         chunk, seen, wanted = chunk[some.numpy()], seen[some], wanted[some]
         for name, scorer in scorers.items() if len(chunk) else ():
             best = top(scorer(chunk), trained & ~seen, k)
-            # A place that nobody fills counts as the unknown's, which nobody wants.
+            # Empty places count as the unknown item, which is never relevant.
             hits = wanted.gather(1, best.clamp(min=0))
             sums[name] += measure(hits, wanted.sum(1)).sum(0)
         counted += len(chunk)
@@ -192,7 +193,7 @@ def _chunks(codes: np.ndarray, size: int) -> Iterator[np.ndarray]:
 
 
 def _marks(ratings: Ratings, users: np.ndarray, kind: np.ndarray) -> tuple[Tensor, Tensor]:
-    """Which items each of the users rated in training, and which he came to like: two bool ``[b, items]``."""
+    """Which items each user rated in training, and which are relevant: two bool ``[b, items]``."""
     marks = np.zeros((2, len(users), len(ratings.items)), bool)
     for at, user in enumerate(users):
         rows = ratings.by_user.rows(user)
@@ -203,14 +204,14 @@ def _marks(ratings: Ratings, users: np.ndarray, kind: np.ndarray) -> tuple[Tenso
 
 
 def popularity(ratings: Ratings, split: Split) -> Scorer:
-    """Items by the number of their training ratings, the same list for everybody: what a ranking has to beat."""
+    """Score items by their number of training ratings: the same list for everybody, and the line to beat."""
     counts = np.bincount(ratings.item[split.train], minlength=len(ratings.items))
     scores = torch.from_numpy(counts.astype(np.float32))
     return lambda users: scores.expand(len(users), -1)
 
 
 def predicted(model: Architecture) -> Scorer:
-    """Items by the rating that the trained model, on the CPU, predicts (``Architecture.scores``)."""
+    """Score items by the ratings that a trained model on the CPU predicts (``Architecture.scores``)."""
 
     def scores(users: np.ndarray) -> Tensor:
         with torch.no_grad():

@@ -79,7 +79,7 @@ class Anatomy:
 
     Attributes:
         run, recipe, data, noun: where it comes from, and what the data set calls an item.
-        y_range: bounds of the sigmoid, None where there is none.
+        y_range: bounds of the sigmoid; None without a sigmoid range.
         levels: the rating values of a softmax, None for other models.
         layers: of a network, in words; None for other models.
         objective: ``mean squared error`` or ``cross-entropy``: what the gradients are of.

@@ -1,4 +1,4 @@
-"""Principal components, the chapter's way: two of them, with distance and quadrant, its corners and its near-axis."""
+"""Principal components as in the chapter: two of them, with distance, quadrant, corners and items near an axis."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 QUADRANTS = ("First", "Second", "Third", "Fourth", "Center")
-# How close to an axis the chapter calls close.
+# The distance from an axis that the chapter calls close.
 NEAR = 0.0002
 
 
@@ -21,7 +21,7 @@ class Components:
         s: singular values ``[2]``.
         va: right singular vectors ``[2, k]``.
         variance: share of the total variance that each component holds ``[2]``.
-        centre: mean of the rows ``[k]``, taken off before.
+        centre: mean of the rows ``[k]``, subtracted beforehand.
     """
 
     u: np.ndarray
@@ -45,7 +45,7 @@ def principal(matrix: np.ndarray, k: int = 2) -> Components:
 
     smaller = min(matrix.shape)
     if smaller < k:
-        raise ValueError(f"{matrix.shape[0]} x {matrix.shape[1]} has no {k} components")
+        raise ValueError(f"a matrix of {matrix.shape[0]} x {matrix.shape[1]} does not have {k} components")
     data = np.asarray(matrix, dtype=np.float64)
     u, s, va = fbpca.pca(data, k=k, raw=False, l=smaller)
     largest = np.abs(u).argmax(axis=0)

@@ -1,8 +1,8 @@
-"""Maps of the items: two axes to see what the factors say by, whatever the axes are.
+"""Maps of the items: views of their factors on two axes.
 
-Principal components (of the factors, or of a part of them), the same components at an earlier epoch, axes that the
-user names by their poles, or coordinates read from a file: each is an ``ItemMap``, and all that can be asked of one
-can be asked of every other.
+The axes are principal components (of the factors, or of a part of them), the same components at an earlier epoch, axes
+that the user names by their poles, or coordinates read from a file. Each view is an ``ItemMap``, and every analysis
+of a map works on all of them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from cftui.errors import CftuiError, suggestion
 
 NEIGHBOURS = 10
 COLOURINGS = ("quadrant", "genre", "bias", "ratings")
-# Genres told apart by colour; the rest are one group.
+# Genres with a colour of their own; the rest form one group.
 GENRES = 6
 FIFTHS = 5
 
@@ -32,9 +32,9 @@ class ItemMap:
     Attributes:
         table: the chapter's data frame with titles: ``code``, ``title``, ``ratings``; ``0`` and ``1``, the coordinates;
             ``2``, the distance from the origin; ``3``, the quadrant.
-        axes: what the two axes are called.
+        axes: the names of the two axes.
         space: the factors that this is a view of, one row per row of the table ``[n, k]``.
-        variance: share of the variance each axis holds, None where the axes are no components.
+        variance: share of the variance that each axis explains; None if the axes are not components.
     """
 
     table: pd.DataFrame
@@ -84,7 +84,7 @@ def principal_map(
 
     Args:
         factors: a part of the item factors ``[items - 1, k]`` instead of the whole, such as robust PCA gives.
-        name: what its components are called, before their numbers.
+        name: the name of the components, without their numbers.
 
     Raises:
         CftuiError: fewer than two factors or items.
@@ -92,7 +92,9 @@ def principal_map(
     space = model.item_factors[1:] if factors is None else factors
     if min(space.shape) < 2:
         rows, columns = space.shape
-        raise CftuiError(f"{model.name}: {rows} {model.nouns} x {columns} factors have no two components")
+        raise CftuiError(
+            f"{model.name}: {rows} {model.nouns} x {columns} factors; two components need at least two of each"
+        )
     found = principal(space)
     return ItemMap(frame(model, found.u), (f"{name}1", f"{name}2"), space, found.variance), found
 
@@ -100,7 +102,7 @@ def principal_map(
 def epoch_map(earlier: TrainedModel, found: Components) -> ItemMap:
     """The items of ``model.at_epoch(...)`` on the components of the trained model.
 
-    Components of their own would turn and flip from epoch to epoch; on fixed axes one sees the items move.
+    Separate components would rotate and flip from epoch to epoch; fixed axes show how the items move.
     """
     space = earlier.item_factors[1:].astype(np.float64)
     scale = np.where(found.s > 0, found.s, 1.0)
@@ -152,18 +154,18 @@ def named_map(model: TrainedModel, x: tuple[Pole, Pole], y: tuple[Pole, Pole]) -
 
 
 def read_back(model: TrainedModel, table: pd.DataFrame, name: str) -> ItemMap:
-    """A map from coordinates that were written before: columns ``0``, ``1`` and, to tell the items by, ``title``.
+    """A map from coordinates in a file: columns ``0``, ``1`` and ``title``, which identifies the items.
 
     Without titles the rows must be the model's items in their order.
 
     Args:
-        name: of the file, for errors and the axes.
+        name: the name of the file, for errors and the axes.
 
     Raises:
-        CftuiError: titles that are not the model's, or as many rows as it has no items.
+        CftuiError: the titles are not the model's, or the number of rows is not its number of items.
     """
     if "title" in table:
-        # Where two ids share a title, their rows stand in the order of the codes.
+        # If two ids share a title, their rows are in the order of the codes.
         places: dict[str, list[int]] = {}
         for place, title in enumerate(model.titles[1:]):
             places.setdefault(title, []).append(place)
@@ -183,9 +185,9 @@ def read_back(model: TrainedModel, table: pd.DataFrame, name: str) -> ItemMap:
 
 
 def trust(shown: ItemMap, row: int, n: int = NEIGHBOURS) -> tuple[int, int]:
-    """Of the ``n`` nearest items on the map, how many are among the ``n`` nearest in the space it is a view of.
+    """How many of an item's ``n`` nearest items on the map are among its ``n`` nearest in the full space.
 
-    Both by Euclidean distance, among the items shown; ``(how many, of how many)``.
+    Distances are Euclidean, among the items shown. Returns ``(how many, out of how many)``.
     """
     n = min(n, len(shown.table) - 1)
     if n < 1:
@@ -199,14 +201,14 @@ def trust(shown: ItemMap, row: int, n: int = NEIGHBOURS) -> tuple[int, int]:
 
 
 def groups(model: TrainedModel, table: pd.DataFrame, by: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    """What each row of a map's table is coloured by: a group per row, int ``[n]``, and the groups' names.
+    """The colour groups of a map's rows: a group per row, int ``[n]``, and the names of the groups.
 
     Args:
         by: ``quadrant``; ``genre``, the commonest six, each item by the rarest of its own; ``bias`` or ``ratings``, in
             fifths of the items shown, lowest first.
 
     Raises:
-        CftuiError: another word, or bias where the recipe has none.
+        CftuiError: there is no such colouring, or the recipe has no biases.
     """
     if by == "quadrant":
         return quadrant_index(table["0"].to_numpy(), table["1"].to_numpy()), QUADRANTS
@@ -215,7 +217,7 @@ def groups(model: TrainedModel, table: pd.DataFrame, by: str) -> tuple[np.ndarra
         sizes = {name: int(flags[codes].sum()) for name, flags in model.genres.items()}
         common = sorted(sizes, key=lambda name: -sizes[name])[:GENRES]
         group = np.full(len(codes), len(common), dtype=np.int64)
-        # The commonest first, so that a rarer genre of the same item has the last word.
+        # The commonest genre first, so that a rarer genre of the same item overrides it.
         for index, name in enumerate(common):
             group[model.genres[name][codes]] = index
         return group, (*common, "other")
@@ -227,7 +229,7 @@ def groups(model: TrainedModel, table: pd.DataFrame, by: str) -> tuple[np.ndarra
 
 
 def fifths(values: Sequence[float] | np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Fifths of some numbers, lowest first, with names that say where they begin and end."""
+    """Fifths of some numbers, lowest first, named by where they begin and end."""
     numbers = np.asarray(values, dtype=np.float64)
     if not len(numbers):
         return np.empty(0, np.int64), ()

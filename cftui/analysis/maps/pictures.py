@@ -1,6 +1,6 @@
-"""A map of points with names, as a picture someone can paste: SVG or PNG.
+"""A map of named points as a picture, SVG or PNG.
 
-What is where is decided once, in pixels of the picture (``_compose``), and then drawn in either format.
+The layout is computed once, in pixels of the picture (``_compose``), and then drawn in either format.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ except ImportError:
     raise missing_library("drawing a picture", "Pillow", "pictures") from None
 
 INK, PALE, AXIS = "#222222", "#777777", "#bbbbbb"
-# Paul Tol's bright scheme: told apart by the colour-blind, too.
+# Paul Tol's bright scheme, which colour-blind people can distinguish, too.
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb")
-# Of points without a label, so that labels stand out; where groups overlap, both show.
+# The opacity of points without a label: labels stand out, and overlapping groups both show.
 OPACITY = 0.65
-# Looked for where Pillow's own font, which is plain ASCII, lacks a letter.
+# Fonts to try if Pillow's own, which is plain ASCII, lacks a letter.
 FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "LiberationSans-Regular.ttf", "Arial.ttf", "Helvetica.ttc")
 FAMILY = "Helvetica, Arial, sans-serif"
-# Viewers draw an SVG with their own fonts, up to so much wider than the one that was measured.
+# Viewers draw an SVG with their own fonts, which may be this much wider than the one that was measured.
 WIDER = 1.1
 # The width of a halo, as a share of the size of the letters.
 HALO = 0.12
-# Points of an SVG are placed to a tenth of a pixel.
+# Points of an SVG are placed to the nearest tenth of a pixel.
 GRID = 10
 
 
@@ -62,7 +62,7 @@ class _Dots:
 
 @dataclass(frozen=True)
 class _Text:
-    """``x``, ``y``: where the baseline starts, has its middle, or ends. A halo keeps it legible among points."""
+    """A text whose baseline starts, has its middle, or ends at ``x``, ``y``. A halo keeps it legible among points."""
 
     x: float
     y: float
@@ -98,17 +98,17 @@ def draw_map(
 ) -> None:
     """Draw points ``xy [n, 2]`` and write the picture; its format is the suffix of ``path``, ``.svg`` or ``.png``.
 
-    In a PNG, letters that no font at hand has are drawn without their accents, or as question marks.
+    In a PNG, letters that no installed font has are drawn without their accents, or as question marks.
 
     Args:
         group: int ``[n]``, at most a few dozen different ones; later groups are drawn over earlier ones.
-        labels: names by row of ``xy``, the most important first. One that would overlap an earlier one on every side
-            of its point, or has no room in the picture, is left out.
-        colours: names or ``#rrggbb`` by group, taken in turn again where there are more groups.
+        labels: names by row of ``xy``, the most important first. A label is left out if it would overlap an earlier one
+            on every side of its point, or does not fit into the picture.
+        colours: names or ``#rrggbb`` by group, repeated if there are more groups.
         size: pixels.
         legend: names by group; shown if there are points of more than one group.
-        view: ``(x0, x1, y0, y1)`` of what is shown; all points without it. Points outside, or that are not finite,
-            are not drawn.
+        view: ``(x0, x1, y0, y1)`` of what is shown; by default all points. Points outside, and points that are not
+            finite, are not drawn.
 
     Raises:
         CftuiError: another suffix, or no such folder.
@@ -122,7 +122,7 @@ def draw_map(
         raise CftuiError(f"{path.parent}: no such folder")
     xy, group = np.asarray(xy, dtype=np.float64), np.asarray(group)
     if xy.ndim != 2 or xy.shape[1] != 2 or group.shape != xy.shape[:1]:
-        raise ValueError(f"points {xy.shape} and groups {group.shape}; [n, 2] and [n] are wanted")
+        raise ValueError(f"points {xy.shape} and groups {group.shape}; must be [n, 2] and [n]")
     box = view or _extent(xy)
     if not (box[0] < box[1] and box[2] < box[3] and all(map(math.isfinite, box))):
         raise ValueError(f"nothing can be seen in {box}")
@@ -138,7 +138,7 @@ def draw_map(
 
 
 def _extent(xy: np.ndarray) -> tuple[float, float, float, float]:
-    """What holds all finite points with a margin of 4 %, or of 1 where they do not differ."""
+    """The extent of all finite points with a margin of 4 %, or of 1 if they coincide."""
     finite = xy[np.isfinite(xy).all(axis=1)]
     if not len(finite):
         return -1, 1, -1, 1
@@ -158,7 +158,7 @@ def _compose(
     legend: tuple[str, ...],
     view: tuple[float, float, float, float],
 ) -> _Scene:
-    """Everything in its place."""
+    """Lay out the picture."""
     title, x_label, y_label = texts
     width, height = size
     letter = max(9.0, 15 * min(width / 1600, height / 1000))
@@ -191,7 +191,7 @@ def _compose(
     if y0 < 0 < y1:
         add(_Line(left, top - y1 * scale[1], right, top - y1 * scale[1], PALE))
 
-    # Small where there are many: 60,000 points must not become one blot.
+    # Many points are drawn small: 60,000 must not become one blot.
     radius = letter / 15 * min(4.0, max(1.2, 4.0 * (500 / max(500, int(inside.sum()))) ** 0.3))
     for value in groups:
         add(_Dots(where[inside & (group == value)], palette[value % len(palette)], radius, OPACITY))
@@ -217,7 +217,7 @@ def _compose(
 
 
 def _label(text: str, corner: tuple[float, float], wide: float, x: float, letter: float) -> _Text:
-    """A label in its box, held at the side where its point is, at ``x``: fonts differ in width."""
+    """A label in its box, anchored on the side of its point, at ``x``, since fonts differ in width."""
     y = corner[1] + 0.95 * letter
     if corner[0] > x:
         return _Text(corner[0], y, text, letter, halo=True)
@@ -241,12 +241,12 @@ def place(
     bounds: tuple[float, float, float, float],
     gap: float = 4.0,
 ) -> list[tuple[float, float] | None]:
-    """Where labels go: to the right of their point, else left, above, or below; None where none of these is free.
+    """Places for labels: to the right of their point, else left, above or below; None if no place is free.
 
     Args:
         points: pixels ``[n, 2]``, the most important first; y grows downwards.
         sizes: width and height of each label ``[n, 2]``.
-        bounds: left, top, right, bottom of what labels may not leave.
+        bounds: left, top, right and bottom of the area for labels.
         gap: pixels between a point and its label.
 
     Returns:
@@ -282,7 +282,7 @@ def place(
 
 @lru_cache(maxsize=32)
 def _font(name: str, size: float) -> ImageFont.FreeTypeFont | None:
-    """A font by its file's name, or Pillow's own for ``""``; None where the machine has it not."""
+    """A font by the name of its file, or Pillow's own for ``""``; None if it is not installed."""
     try:
         font = ImageFont.truetype(name, size) if name else ImageFont.load_default(size)
     except OSError:
@@ -292,13 +292,13 @@ def _font(name: str, size: float) -> ImageFont.FreeTypeFont | None:
 
 @lru_cache(maxsize=4096)
 def _has(name: str, letter: str) -> bool:
-    """Whether a font has a letter: it draws something else for it than for what is no letter at all."""
+    """Whether a font has a letter, that is, draws it differently from a code without a letter."""
     font = _font(name, 20)
     return font is not None and bytes(font.getmask(letter)) != bytes(font.getmask("\uffff"))
 
 
 def _lettering(text: str) -> tuple[str, str]:
-    """The font that has all letters of a text; failing that, Pillow's own, and the text as far as that can draw it."""
+    """The font that has all letters of a text; else Pillow's own, and the text reduced to what it can draw."""
     for name in ("", *FONTS):
         if all(c == " " or _has(name, c) for c in set(text)):
             return name, text
@@ -307,7 +307,7 @@ def _lettering(text: str) -> tuple[str, str]:
 
 
 def text_width(text: str, size: float) -> float:
-    """Pixels."""
+    """The width of a text in pixels."""
     name, drawn = _lettering(text)
     font = _font(name, size)
     return float(font.getlength(drawn)) if font is not None else 0.6 * size * len(drawn)
@@ -344,14 +344,14 @@ def _svg(scene: _Scene) -> bytes:
 
 
 def _dot_path(xy: np.ndarray) -> str:
-    """A disc per point: a line of no length with round ends. Steps from one to the next take fewest bytes in order."""
+    """A disc per point: a line of zero length with round ends. Sorted points need the fewest bytes."""
     cells = np.unique(np.rint(xy * GRID).astype(np.int64), axis=0)
     steps = np.diff(cells, axis=0, prepend=np.zeros((1, 2), np.int64))
     return "".join(f"m{x} {y}h0" for x, y in steps.tolist()).replace(" -", "-")
 
 
 def _png(scene: _Scene) -> bytes:
-    """Drawn larger and scaled down, which smooths edges."""
+    """Draw larger and scale down, which smooths edges."""
     pixels = scene.width * scene.height
     times = 3 if pixels <= 4_000_000 else 2 if pixels <= 16_000_000 else 1
     image = Image.new("RGB", (scene.width * times, scene.height * times), "white")
@@ -371,7 +371,7 @@ def _png(scene: _Scene) -> bytes:
 
 def _stamp(image: Image.Image, dots: _Dots, times: int) -> None:
     radius, solid = dots.radius * times, dots.opacity == 1
-    # Through a mask, so that discs that overlap do not add up.
+    # A mask keeps overlapping discs from adding up.
     mask = image if solid else Image.new("L", image.size, 0)
     draw, fill = ImageDraw.Draw(mask), dots.colour if solid else round(255 * dots.opacity)
     for x, y in (dots.xy * times).tolist():

@@ -20,7 +20,7 @@ from cftui.analysis.trained import TrainedModel
 from cftui.errors import CftuiError, suggestion
 from cftui.files import write_atomic
 
-# Of the cache; to be raised whenever a solver gives other numbers than before.
+# The format of the cache; raise it whenever a solver's numbers change.
 FORMAT = 1
 
 
@@ -30,7 +30,7 @@ class Cancelled(Exception):
 
 @dataclass(frozen=True)
 class Step:
-    """How far one iteration came.
+    """The state after one iteration.
 
     Attributes:
         iteration: from 1.
@@ -54,8 +54,8 @@ class Solver:
             iteration, to at most ``cap`` times its start.
         row_sums: the multiplier's scale takes the largest row sum where the paper has the largest entry.
         truncated: L is cut to a guessed rank, 1 at first.
-        tolerance: the residual to come below.
-        iterations: how many at most.
+        tolerance: stop below this residual.
+        iterations: upper bound on the number of iterations.
     """
 
     name: str
@@ -86,9 +86,9 @@ class Robust:
         low_rank, sparse: L and S, float64 ``[n, k]``.
         steps: one per iteration; none for a matrix of zeros.
         solver: its name.
-        converged: the solver's own stopping rule was met, so L + S is M. That alone does not make them the L and S
-            that were sought: those have the least ``objective``.
-        objective: ``||L||_* + lambda ||S||_1``. Of two solvers that converged, the one with less is nearer the truth.
+        converged: whether the solver's own stopping rule was met, so that L + S is M. The wanted L and S are those with
+            the lowest ``objective``, which this alone does not ensure.
+        objective: ``||L||_* + lambda ||S||_1``. If two solvers converged, the lower value is closer to the optimum.
     """
 
     low_rank: np.ndarray
@@ -100,7 +100,7 @@ class Robust:
 
     @property
     def rank(self) -> int:
-        """Of L."""
+        """The rank of L."""
         return self.steps[-1].rank if self.steps else 0
 
     @property
@@ -141,12 +141,12 @@ def robust_pca(
 
     Args:
         on_step: called after every iteration.
-        cancelled: asked before every iteration.
+        cancelled: called before every iteration; returns true to stop.
 
     Raises:
-        Cancelled: ``cancelled`` said so.
+        Cancelled: ``cancelled`` returned true.
         CftuiError: no such solver, or the matrix is empty or holds numbers that are not finite.
-        ValueError: ``matrix`` has not two dimensions.
+        ValueError: ``matrix`` does not have two dimensions.
     """
     rules = solver_named(solver)
     data = np.asarray(matrix, dtype=np.float64)
@@ -164,7 +164,7 @@ def robust_pca(
 
 
 def solver_named(name: str) -> Solver:
-    """Raises CftuiError for a solver there is not."""
+    """A solver by its name. Raises CftuiError if there is no such solver."""
     if name not in SOLVERS:
         raise CftuiError(f"no robust PCA solver {name!r}; {suggestion(name, list(SOLVERS))}")
     return SOLVERS[name]
@@ -214,7 +214,7 @@ def _pursue(
 
 
 def shrink(matrix: np.ndarray, by: float) -> np.ndarray:
-    """Every entry brought ``by`` nearer to zero, those within ``by`` to zero itself."""
+    """Soft threshold: every entry moves towards zero by ``by``, and entries within ``by`` become zero."""
     return matrix - np.clip(matrix, -by, by)
 
 
@@ -226,7 +226,7 @@ def _right_singular(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     from scipy.linalg import qr, svd
 
-    # Of a matrix [n, k] this mode returns [n, k] whose first k rows are the triangle.
+    # For a matrix [n, k] this mode returns [n, k]; its first k rows are the triangle.
     triangle = qr(matrix, mode="r", check_finite=False)[0][: matrix.shape[1]]
     _, values, vectors = svd(triangle, check_finite=False)
     return values, vectors
@@ -254,12 +254,12 @@ def robust_factors(
 ) -> Robust:
     """``robust_pca`` of a run's item factors, the unknown left out: ``[items - 1, k]``.
 
-    What was found is kept in the run folder and read from there (``on_step`` is then not called) for as long as the
-    factors are the same. A cache that cannot be read is computed anew, one that cannot be written is done without; of
-    a model looked at as it was after an earlier epoch nothing is kept.
+    The result is cached in the run folder and read from there (without calling ``on_step``) as long as the factors are
+    the same. A cache that cannot be read is computed again; one that cannot be written is skipped. Nothing is cached
+    for a model in memory, or for one shown as after an earlier epoch.
 
     Raises:
-        Cancelled: ``cancelled`` said so.
+        Cancelled: ``cancelled`` returned true.
         CftuiError: no such solver, or there are no items, or their factors are not finite.
     """
     path, factors = cache_file(model, solver), model.item_factors[1:]
@@ -278,7 +278,7 @@ def robust_factors(
 
 
 def _digest(factors: np.ndarray) -> str:
-    """Of the format of the cache and the factors."""
+    """A digest of the format of the cache and the factors."""
     head = f"{FORMAT} {factors.dtype.str} {factors.shape}\n".encode()
     return hashlib.sha256(head + np.ascontiguousarray(factors).tobytes()).hexdigest()
 
@@ -298,7 +298,7 @@ def _write_cache(path: Path, found: Robust, digest: str) -> None:
 
 
 def _read_cache(path: Path, solver: str, shape: tuple[int, ...], digest: str) -> Robust | None:
-    """None where there is none, it is of other factors, or it is damaged."""
+    """The cached result; None if it is missing, damaged, or of other factors."""
     try:
         with np.load(path, allow_pickle=False) as cache:
             if str(cache["digest"]) != digest:
@@ -309,6 +309,6 @@ def _read_cache(path: Path, solver: str, shape: tuple[int, ...], digest: str) ->
             return None
         taken = tuple(Step(int(at), float(left), int(rank), float(dense)) for at, left, rank, dense in steps)
     except Exception:
-        # A damaged zip file raises nearly anything, and whatever it is, the answer is to compute.
+        # A damaged zip file can raise nearly any error; in every case the result is computed again.
         return None
     return Robust(low_rank, sparse, taken, solver, converged, objective)

@@ -1,4 +1,4 @@
-"""Whom predictions are for: a user the model was trained on, or one folded in; his profile, and how to find him."""
+"""Users whom predictions are for: trained or folded in, with their profiles, and user search."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from cftui.data.ratings import Ratings
 from cftui.errors import CftuiError
 from cftui.home import Home
 
-# Columns of a user table that say nothing about the user.
+# Columns of a user table that hold no facts about users.
 NOT_FACTS = ("user", "ratings", "zip_code")
 
 
 @dataclass(frozen=True, eq=False)
 class Person:
-    """Somebody with a row among the model's users or beside them.
+    """A user with a row in the model, trained or folded in.
 
     Attributes:
-        raw: the id of a trained user as the data set has it, or the name of a profile.
-        row: float32 ``[d]``, all that predictions depend on.
-        items, given: what he rated, int64 codes and float32 ratings ``[n]``; where two ids share a title, each counts.
-        trained: whether the row was trained, or else folded in.
+        raw: the id of a trained user in the data set, or the name of a profile.
+        row: float32 ``[d]``, everything about the user that predictions depend on.
+        items, given: what the user rated, int64 codes and float32 ratings ``[n]``; ids that share a title each count.
+        trained: whether the row was trained; else it was folded in.
     """
 
     raw: str | int
@@ -37,17 +37,17 @@ class Person:
 
     @property
     def name(self) -> str:
-        """For people."""
+        """The name to show."""
         return str(self.raw)
 
     def rating(self, item: int) -> float | None:
-        """What he gave an item: the mean where two ids share a title, None where there is no rating."""
+        """The user's rating of an item: the mean if ids share its title, None if there is none."""
         given = self.given[self.items == item]
         return float(given.mean()) if len(given) else None
 
 
 def person(model: TrainedModel, ratings: Ratings, home: Home, name: str | int) -> Person:
-    """A user by his id in the data set, else by the name of a saved profile.
+    """A user by id in the data set, else by the name of a saved profile.
 
     Raises:
         CftuiError: neither is known, or the profile cannot be read.
@@ -72,13 +72,15 @@ def person(model: TrainedModel, ratings: Ratings, home: Home, name: str | int) -
 def folded(
     model: TrainedModel, name: str, items: np.ndarray, given: np.ndarray, prior: folding.Prior | None = None
 ) -> Person:
-    """Somebody who gave ``items [n]`` (codes) the ratings ``given [n]``, folded in."""
+    """Fold in a user who gave ``items [n]`` (codes) the ratings ``given [n]``."""
     return Person(name, folding.fold_in(model, items, given, prior), items, given, trained=False)
 
 
 def rated(model: TrainedModel, who: Person) -> pd.DataFrame:
-    """What he rated beside what he would be predicted to give: ``code``, ``title``, ``ratings``, ``rating``,
-    ``predicted``; the best liked first, among those the best known."""
+    """What a user rated beside the predictions: ``code``, ``title``, ``ratings``, ``rating``, ``predicted``.
+
+    The highest ratings come first, and among equal ratings the best known items.
+    """
     rows = model.item_table.iloc[who.items]
     table = pd.DataFrame(
         {
@@ -93,9 +95,9 @@ def rated(model: TrainedModel, who: Person) -> pd.DataFrame:
 
 
 def taste(model: TrainedModel, who: Person) -> pd.DataFrame:
-    """His ratings by genre: ``genre``, ``ratings``, ``mean``, and ``beside``, the mean less his own over everything.
+    """A user's ratings by genre: ``genre``, ``ratings``, ``mean``, and ``beside``, the mean less the overall mean.
 
-    An item counts in each of its genres; the genre he rated most comes first.
+    An item counts in each of its genres; the genre with the most ratings comes first.
     """
     genres = model.item_table["genres"].iloc[who.items].reset_index(drop=True).str.split("|")
     table = pd.DataFrame({"genre": genres, "rating": who.given}).explode("genre")
@@ -107,7 +109,7 @@ def taste(model: TrainedModel, who: Person) -> pd.DataFrame:
 
 
 def facts(ratings: Ratings, code: int) -> dict[str, str]:
-    """What the data set says about a user besides his ratings: age, gender, occupation where it has them."""
+    """What the data set says about a user besides ratings: age, gender and occupation, if it has them."""
     row = ratings.user_table.iloc[code]
     return {
         str(name): f"{value:g}" if isinstance(value, float) else str(value)
@@ -117,11 +119,11 @@ def facts(ratings: Ratings, code: int) -> dict[str, str]:
 
 
 def search_users(ratings: Ratings, query: str) -> np.ndarray:
-    """Codes of the users that fit every word of the query, int64, those with the most ratings first.
+    """Codes of the users that match every word of the query, int64, those with the most ratings first.
 
-    A word is an id, or the beginning of an occupation or gender, or an age (``25``) or ages (``20-29``); where the data
-    set has groups of ages, those that hold one of these. A lone number that is a user's id finds him first, then those
-    of that age.
+    A word is an id, the beginning of an occupation or gender, an age (``25``) or a range of ages (``20-29``). If the
+    data set has age groups, those that overlap the range match. A lone number that is a user's id finds that user
+    first, then the users of that age.
     """
     table = ratings.user_table.iloc[1:]
     fits = np.ones(len(table), dtype=bool)
@@ -151,7 +153,7 @@ def search_users(ratings: Ratings, query: str) -> np.ndarray:
 
 
 def _overlap(group: str, asked: tuple[int, int]) -> bool:
-    """Whether a group of ages (``25-34``, ``56+``, ``Under 18``) holds one from ``asked[0]`` to ``asked[1]``."""
+    """Whether an age group (``25-34``, ``56+``, ``Under 18``) overlaps the ages ``asked[0]`` to ``asked[1]``."""
     numbers = [int(number) for number in re.findall(r"\d+", group)]
     if not numbers:
         return False
@@ -170,10 +172,10 @@ def pulls(
     prior: folding.Prior | None = None,
     fitted: folding.Fitted | None = None,
 ) -> pd.DataFrame:
-    """His ratings by how much each moves his prediction for an item: ``code``, ``title``, ``rating``, ``pull``.
+    """How much each of a user's ratings moves the prediction for an item: ``code``, ``title``, ``rating``, ``pull``.
 
-    ``pull`` is in rating units, the largest by size first: the prediction with all of his ratings less that without
-    this one, on the folded-in user (``folding.pulls``). A rating of the item itself is among them.
+    ``pull`` is in rating units, the largest magnitude first: the prediction with all ratings less the prediction
+    without this one, for the folded-in user (``folding.pulls``). A rating of the item itself is among them.
     """
     moved = folding.pulls(model, who.items, who.given, item, prior, fitted)
     order = np.argsort(-np.abs(moved), kind="stable")

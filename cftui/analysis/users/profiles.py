@@ -1,4 +1,4 @@
-"""Ratings of one's own: a CSV of title and rating, as a file anywhere or kept under a name beside the data sets."""
+"""Profiles: your own ratings as a CSV of title and rating, in any file or saved under a name beside the data sets."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _NAME = re.compile(r"[^\W\d_][\w-]{0,30}")
 
 @dataclass(frozen=True, eq=False)
 class Rated:
-    """What somebody gave some items.
+    """The ratings in a profile.
 
     Attributes:
         items: int64 codes into the model's vocabulary ``[n]``, each once.
         given: float32 ratings ``[n]``.
-        unknown: titles of the file that the model does not have, or has several of.
+        unknown: titles of the file that match no item of the model, or more than one.
     """
 
     items: np.ndarray
@@ -55,10 +55,10 @@ def check_name(name: str, model: TrainedModel) -> str:
 
 
 def save(home: Home, name: str, model: TrainedModel, items: np.ndarray, given: np.ndarray) -> Path:
-    """Keep a profile, replacing one of that name.
+    """Save a profile, replacing one of that name.
 
     Raises:
-        CftuiError: the name will not do, or there is nothing to save.
+        CftuiError: the name is not allowed, or there is nothing to save.
     """
     wrong = check_name(name, model) or ("" if len(items) else "nothing has been rated yet")
     if wrong:
@@ -71,24 +71,25 @@ def save(home: Home, name: str, model: TrainedModel, items: np.ndarray, given: n
 
 
 def load(home: Home, name: str, model: TrainedModel) -> Rated:
-    """A saved profile. Raises CftuiError as ``read_rated`` does, or if there is none of that name."""
+    """A saved profile. Raises CftuiError as ``read_rated`` does, or if no profile has that name."""
     if name not in names(home):
-        raise CftuiError(f"no profile {name!r}; there is: {', '.join(names(home)) or 'none yet'}")
+        raise CftuiError(f"no profile {name!r}; saved profiles: {', '.join(names(home)) or 'none yet'}")
     return read_rated(folder(home) / f"{name}.csv", model)
 
 
 def read_rated(path: Path, model: TrainedModel) -> Rated:
     """Read a CSV with the columns ``title`` and ``rating``.
 
-    A title may be part of one if it fits only one item; titles the model does not have, or that fit several, are passed
-    over and named. Of two ratings for one item the last counts; where two ids share a title, the better known is meant.
+    Part of a title is enough if it matches only one item; titles that match no item, or several, are skipped and
+    listed. The last of several ratings of an item counts. If ids share a title, the better known one is meant.
 
     Raises:
-        CftuiError: unreadable, no such columns, a value that is no rating (with its line), or no title that is known.
+        CftuiError: the file cannot be read or lacks the columns, a value is not a rating (its line is named), or no
+            title matches.
     """
     rated: dict[int, float] = {}
     unknown = []
-    # The better known of a title that two ids share comes last, and stays.
+    # Among ids that share a title the better known comes last, and stays.
     codes = {model.titles[code]: int(code) for code in np.argsort(model.counts, kind="stable") if code}
     for line, title, text in _rows(path):
         try:
@@ -109,7 +110,7 @@ def read_rated(path: Path, model: TrainedModel) -> Rated:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, str, str]]:
-    """Line, title and rating of each row, the line being the one an editor shows."""
+    """Line number (as an editor shows it), title and rating of each row."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, skipinitialspace=True, strict=True)
@@ -120,7 +121,7 @@ def _rows(path: Path) -> Iterator[tuple[int, str, str]]:
                     raise CftuiError(f"{path}: needs the columns title and rating, once each; it has {have}")
             for row in reader:
                 if len(row) > len(header):
-                    raise CftuiError(f"{path}, line {reader.line_num}: a title with a comma in it stands in quotes")
+                    raise CftuiError(f"{path}, line {reader.line_num}: put a title with a comma in quotes")
                 if any(row):
                     cells = dict(zip(header, row, strict=False))
                     yield reader.line_num, cells.get("title", "").strip(), cells.get("rating", "").strip()

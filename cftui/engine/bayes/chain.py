@@ -30,6 +30,7 @@ from cftui.engine.runs.events import EpochEvent, Memory, WindowEvent
 from cftui.engine.runs.weights import SNAPSHOTS
 from cftui.errors import CftuiError
 
+REMEDY = "very large ratings overflow the sampler: rescale them"
 # Pairs scored at a time: bounds the memory, not the result.
 PAIRS = 1_000_000
 
@@ -118,12 +119,12 @@ class Chain(Fitter):
                 self._sampler.step()
             except (ValueError, torch.linalg.LinAlgError) as error:  # NaN, or a matrix that is not positive definite
                 raise Diverged(
-                    f"sweep {self.step} drew something that is not a number ({str(error).splitlines()[0]})"
+                    f"sweep {self.step} drew something that is not a number ({str(error).splitlines()[0]}); {REMEDY}"
                 ) from None
             swept = clock.epoch()
             event = self._score()
             if not math.isfinite((event["train_loss"] or 0.0) + (event["valid_loss"] or 0.0)):
-                raise Diverged(f"sweep {self.step - 1} drew something that is not a number")
+                raise Diverged(f"sweep {self.step - 1} drew something that is not a number; {REMEDY}")
             self.elapsed = clock.elapsed()
             event |= {
                 "seconds": clock.epoch(),

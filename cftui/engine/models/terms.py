@@ -87,7 +87,7 @@ class Terms:
     Attributes:
         method: one sentence: how the terms were found, and against what baseline.
         terms: in any order.
-        link: the step from the sum of raw terms to the prediction in words; ``none`` where there is none.
+        link: the step from the sum of raw terms to the prediction in words; ``none`` without such a step.
     """
 
     method: str

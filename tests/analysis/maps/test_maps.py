@@ -82,7 +82,7 @@ def test_a_part_of_the_factors_has_a_map_of_its_own(model: TrainedModel) -> None
 
 
 def test_one_factor_has_no_map(small: TrainedModel) -> None:
-    with pytest.raises(CftuiError, match=r"model4\.run: 19 movies x 1 factors have no two components"):
+    with pytest.raises(CftuiError, match=r"model4\.run: 19 movies x 1 factors; two components need at least two"):
         maps.principal_map(small, small.item_factors[1:, :1])
 
 

@@ -276,7 +276,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"group": [0]}, "are wanted"),
+        ({"group": [0]}, "must be"),
         ({"view": (1, 1, 0, 1)}, "nothing can be seen"),
         ({"view": (0, 1, 0, np.inf)}, "nothing can be seen"),
         ({"size": (100, 1000)}, "too few"),

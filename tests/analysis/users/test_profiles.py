@@ -101,10 +101,10 @@ def test_saved_profiles_are_listed_by_name(home: Home, model: TrainedModel) -> N
 
 
 def test_a_profile_that_is_not_there_is_met_with_those_that_are(home: Home, model: TrainedModel) -> None:
-    with pytest.raises(CftuiError, match="no profile 'anna'; there is: none yet"):
+    with pytest.raises(CftuiError, match="no profile 'anna'; saved profiles: none yet"):
         profiles.load(home, "anna", model)
     profiles.save(home, "ben", model, np.array([1]), np.array([4.0]))
-    with pytest.raises(CftuiError, match="no profile 'anna'; there is: ben"):
+    with pytest.raises(CftuiError, match="no profile 'anna'; saved profiles: ben"):
         profiles.load(home, "anna", model)
 
 
