@@ -15,7 +15,7 @@ from cftui.errors import CftuiError, suggestion
 
 if TYPE_CHECKING:
     from cftui.analysis.maps.mapping import ItemMap
-    from cftui.analysis.maps.robust import Robust, Step
+    from cftui.analysis.maps.robust import Iteration, Robust
     from cftui.analysis.trained import TrainedModel
 
 POLES = click.Tuple([str, str])
@@ -163,7 +163,7 @@ def _robust(session: Session, model: TrainedModel, solver: str) -> Robust:
 
     show_steps = sys.stderr.isatty() and not session.json
 
-    def tell(step: Step) -> None:
+    def tell(step: Iteration) -> None:
         if show_steps:
             progress = f"iteration {step.iteration}  residual {step.residual:.1e}  rank {step.rank}"
             print(f"\r{progress}  density {step.density:.1%} ", end="", file=sys.stderr, flush=True)

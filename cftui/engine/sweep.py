@@ -19,7 +19,7 @@ import torch
 from cftui.data.splits import INNER
 from cftui.engine.fitting import Diverged
 from cftui.engine.interrupts import StopRequested
-from cftui.engine.models.method import LOSS, Score
+from cftui.engine.models.method import LOSS, Criterion
 from cftui.engine.models.options import Options
 from cftui.engine.models.recipes import Recipe
 from cftui.engine.runs import folder as runs
@@ -180,7 +180,7 @@ def _score(run: RunFolder, recipe: Recipe) -> float | None:
     return ending[key] if key in ending else cast(float | None, kept[-1].get(key) if kept else None)
 
 
-def best(trials: Sequence[Trial], score: Score = LOSS) -> Trial | None:
+def best(trials: Sequence[Trial], score: Criterion = LOSS) -> Trial | None:
     """The trial with the best score; None if every one diverged."""
     return score.best(trials, lambda trial: trial.loss)
 

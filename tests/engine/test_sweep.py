@@ -10,7 +10,7 @@ import torch
 
 from cftui.data.ratings import Ratings
 from cftui.data.splits import split
-from cftui.engine.models.method import Score
+from cftui.engine.models.method import Criterion
 from cftui.engine.models.recipes import recipe
 from cftui.engine.runs.folder import RunFolder
 from cftui.engine.sweep import Between, Trial, as_words, best, parse, settings, sweep
@@ -87,7 +87,7 @@ def test_the_best_is_the_least_loss_and_an_exploded_one_never_is() -> None:
     assert best(trials).run == "c"
     assert best(trials[1:2]) is None
     assert as_words({"lr": 0.005, "wd_bias": 0.02}) == "lr 0.005, wd_bias 0.02"
-    assert best(trials, Score("ndcg", "NDCG@10", higher_is_better=True)).run == "a"
+    assert best(trials, Criterion("ndcg", "NDCG@10", higher_is_better=True)).run == "a"
 
 
 def test_every_trial_is_a_run_with_its_setting_and_an_explosion_does_not_end_the_sweep(tiny_home) -> None:

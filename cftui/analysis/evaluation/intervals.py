@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cftui.analysis.trained import TrainedModel
 from cftui.engine.metrics import NINETY
-from cftui.engine.models.architectures import Moments
+from cftui.engine.models.architectures import RatingMoments
 from cftui.errors import CftuiError
 
 By = Literal["mean", "lower", "upper"]
@@ -72,7 +72,7 @@ def check_intervals(model: TrainedModel) -> None:
         raise CftuiError(f"{model.name}: {model.recipe.name} predicts no intervals; bayes does")
 
 
-def _moments(model: TrainedModel, rows: Tensor, item: Tensor) -> Moments:
+def _moments(model: TrainedModel, rows: Tensor, item: Tensor) -> RatingMoments:
     with torch.no_grad():
         moments = model.module.moments(rows, item)
     if moments is None:
@@ -99,9 +99,9 @@ def pair_intervals(model: TrainedModel, users: np.ndarray, items: np.ndarray) ->
     # The rows of all users at once may be larger than memory.
     for some, rated in zip(user.split(PAIRS), item.split(PAIRS), strict=True):
         parts.append(_moments(model, model.module.user_rows(some), rated))
-    return _of(model, Moments(*(torch.cat(column) for column in zip(*parts, strict=True))))
+    return _of(model, RatingMoments(*(torch.cat(column) for column in zip(*parts, strict=True))))
 
 
-def _of(model: TrainedModel, moments: Moments) -> Intervals:
+def _of(model: TrainedModel, moments: RatingMoments) -> Intervals:
     centre, sd, uncertainty = (column.numpy() for column in moments)
     return Intervals(centre, sd, uncertainty, model.rating_range)

@@ -29,7 +29,7 @@ class Cancelled(Exception):
 
 
 @dataclass(frozen=True)
-class Step:
+class Iteration:
     """The state after one iteration.
 
     Attributes:
@@ -93,7 +93,7 @@ class Robust:
 
     low_rank: np.ndarray
     sparse: np.ndarray
-    steps: tuple[Step, ...]
+    steps: tuple[Iteration, ...]
     solver: str
     converged: bool
     objective: float
@@ -122,7 +122,7 @@ def robust_pca(
     matrix: np.ndarray,
     solver: str = "ialm",
     *,
-    on_step: Callable[[Step], None] | None = None,
+    on_step: Callable[[Iteration], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Robust:
     """Decompose a matrix ``[n, k]``.
@@ -173,7 +173,7 @@ def solver_named(name: str) -> Solver:
 def _pursue(
     data: np.ndarray,
     rules: Solver,
-    on_step: Callable[[Step], None] | None,
+    on_step: Callable[[Iteration], None] | None,
     cancelled: Callable[[], bool] | None,
 ) -> Robust:
     """``robust_pca`` of a matrix with at least as many rows as columns."""
@@ -181,7 +181,7 @@ def _pursue(
     low_rank = np.zeros_like(data)
     if size == 0:
         return Robust(low_rank, low_rank.copy(), (), rules.name, True, 0.0)
-    steps: list[Step] = []
+    steps: list[Iteration] = []
     rows, columns = data.shape
     weight = 1 / np.sqrt(rows)
     spectral = float(_right_singular(data)[0][0])
@@ -203,7 +203,7 @@ def _pursue(
         left = data - low_rank - sparse
         multiplier += mu * left
         mu = min(mu * rules.growth, highest)
-        step = Step(iteration, float(np.linalg.norm(left)) / size, rank, np.count_nonzero(sparse) / sparse.size)
+        step = Iteration(iteration, float(np.linalg.norm(left)) / size, rank, np.count_nonzero(sparse) / sparse.size)
         steps.append(step)
         if on_step is not None:
             on_step(step)
@@ -249,7 +249,7 @@ def robust_factors(
     model: TrainedModel,
     solver: str = "ialm",
     *,
-    on_step: Callable[[Step], None] | None = None,
+    on_step: Callable[[Iteration], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Robust:
     """``robust_pca`` of a run's item factors, the unknown left out: ``[items - 1, k]``.
@@ -307,7 +307,7 @@ def _read_cache(path: Path, solver: str, shape: tuple[int, ...], digest: str) ->
             converged, objective = bool(cache["converged"]), float(cache["objective"])
         if {low_rank.shape, sparse.shape} != {shape} or {low_rank.dtype, sparse.dtype} != {np.dtype(np.float64)}:
             return None
-        taken = tuple(Step(int(at), float(left), int(rank), float(dense)) for at, left, rank, dense in steps)
+        taken = tuple(Iteration(int(at), float(left), int(rank), float(dense)) for at, left, rank, dense in steps)
     except Exception:
         # A damaged zip file can raise nearly any error; in every case the result is computed again.
         return None

@@ -37,7 +37,7 @@ NOTHING = np.empty(0)
 
 
 @dataclass(frozen=True, eq=False)
-class Prior:
+class UserPrior:
     """What is known of a user before the first rating.
 
     Attributes:
@@ -52,7 +52,7 @@ class Prior:
     noise: float
 
 
-def prior(model: TrainedModel) -> Prior:
+def prior(model: TrainedModel) -> UserPrior:
     """The distribution of users: the model's own if it has one, else that of the trained users' rows.
 
     Raises:
@@ -62,14 +62,14 @@ def prior(model: TrainedModel) -> Prior:
     own = model.module.row_prior()
     if own is not None:
         covariance = own.covariance.double().numpy()
-        return Prior(own.mean.double().numpy(), covariance, np.linalg.inv(covariance), own.noise)
+        return UserPrior(own.mean.double().numpy(), covariance, np.linalg.inv(covariance), own.noise)
     rows = model.user_rows[1:].astype(np.float64)
     mean = rows.mean(axis=0) if len(rows) else model.user_rows[0].astype(np.float64)
     away = rows - mean
     covariance = away.T @ away / max(len(rows) - 1, 1)
     spread = float(np.trace(covariance)) / len(covariance)
     covariance += np.eye(len(covariance)) * (JITTER * spread or 1e-6)
-    return Prior(mean, covariance, np.linalg.inv(covariance), model.valid_loss or NOISE)
+    return UserPrior(mean, covariance, np.linalg.inv(covariance), model.valid_loss or NOISE)
 
 
 def check_folds_in(model: TrainedModel) -> None:
@@ -115,7 +115,7 @@ class Fitted:
     leverage: np.ndarray
 
 
-def fold_in(model: TrainedModel, items: np.ndarray, ratings: np.ndarray, known: Prior | None = None) -> np.ndarray:
+def fold_in(model: TrainedModel, items: np.ndarray, ratings: np.ndarray, known: UserPrior | None = None) -> np.ndarray:
     """The row of a user who gave ``items [n]`` (codes) these ``ratings [n]``: float32 ``[d]``.
 
     Args:
@@ -124,7 +124,7 @@ def fold_in(model: TrainedModel, items: np.ndarray, ratings: np.ndarray, known: 
     return fit(model, items, ratings, known).row
 
 
-def fit(model: TrainedModel, items: np.ndarray, ratings: np.ndarray, known: Prior | None = None) -> Fitted:
+def fit(model: TrainedModel, items: np.ndarray, ratings: np.ndarray, known: UserPrior | None = None) -> Fitted:
     """``fold_in``, with the effect of each rating on the row."""
     check_folds_in(model)
     own = model.module.new_user(*_tensors(items, ratings))
@@ -166,7 +166,7 @@ def _tensors(items: np.ndarray, ratings: np.ndarray) -> tuple[torch.Tensor, torc
     return torch.from_numpy(np.asarray(items, np.int64)), torch.from_numpy(np.asarray(ratings, np.float32))
 
 
-def covariance_after(known: Prior, gradient: np.ndarray) -> np.ndarray:
+def covariance_after(known: UserPrior, gradient: np.ndarray) -> np.ndarray:
     """The covariance of a user's row after items with these gradients ``[n, d]`` are rated: ``[d, d]``."""
     return np.linalg.inv(known.precision + gradient.T @ gradient / known.noise)
 
@@ -176,7 +176,7 @@ def pulls(
     items: np.ndarray,
     ratings: np.ndarray,
     item: int,
-    known: Prior | None = None,
+    known: UserPrior | None = None,
     fitted: Fitted | None = None,
 ) -> np.ndarray:
     """How much each of a user's ratings moves the prediction for ``item``: float64 ``[n]``, in rating units.
@@ -217,7 +217,7 @@ def questions(
     n: int = 10,
     *,
     passed: np.ndarray | None = None,
-    known: Prior | None = None,
+    known: UserPrior | None = None,
     row: np.ndarray | None = None,
     candidates: int = 400,
 ) -> np.ndarray:

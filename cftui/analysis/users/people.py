@@ -70,7 +70,7 @@ def person(model: TrainedModel, ratings: Ratings, home: Home, name: str | int) -
 
 
 def folded(
-    model: TrainedModel, name: str, items: np.ndarray, given: np.ndarray, prior: folding.Prior | None = None
+    model: TrainedModel, name: str, items: np.ndarray, given: np.ndarray, prior: folding.UserPrior | None = None
 ) -> Person:
     """Fold in a user who gave ``items [n]`` (codes) the ratings ``given [n]``."""
     return Person(name, folding.fold_in(model, items, given, prior), items, given, trained=False)
@@ -169,7 +169,7 @@ def pulls(
     model: TrainedModel,
     who: Person,
     item: int,
-    prior: folding.Prior | None = None,
+    prior: folding.UserPrior | None = None,
     fitted: folding.Fitted | None = None,
 ) -> pd.DataFrame:
     """How much each of a user's ratings moves the prediction for an item: ``code``, ``title``, ``rating``, ``pull``.

@@ -17,7 +17,7 @@ from torch.distributions import Gamma
 from cftui.engine.bayes.gibbs import draw_normal
 from cftui.engine.bayes.prior import Prior
 from cftui.engine.bayes.terms import draw_terms
-from cftui.engine.models.architectures import Architecture, Learned, Moments, RowPrior, Shape
+from cftui.engine.models.architectures import Architecture, Learned, RatingMoments, RowPrior, Shape
 from cftui.engine.models.terms import Baseline, Question, Terms
 
 # Floats looked up at a time: bounds the memory, not the result.
@@ -92,7 +92,7 @@ class BayesianFactors(Architecture):
         """The rating in each draw: ``[b, S]``."""
         return torch.cat([drawn for drawn, _ in self._parts(rows, item)])
 
-    def moments(self, rows: Tensor, item: Tensor) -> Moments:
+    def moments(self, rows: Tensor, item: Tensor) -> RatingMoments:
         """Mean and standard deviations over the draws, ``[b]`` each."""
         moments = []
         for drawn, variance in self._parts(rows, item):
@@ -100,7 +100,7 @@ class BayesianFactors(Architecture):
             # torch.var_mean over short rows takes thirty times as long.
             uncertain = (drawn - mean.unsqueeze(1)).square_().mean(dim=1)
             moments.append((mean, (uncertain + variance).sqrt(), uncertain.sqrt()))
-        return Moments(*(torch.cat(column) for column in zip(*moments, strict=True)))
+        return RatingMoments(*(torch.cat(column) for column in zip(*moments, strict=True)))
 
     def _parts(self, rows: Tensor, item: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Each draw's rating ``[b, S]`` and the mean noise variance ``[b]``, in one or more parts that fit memory."""

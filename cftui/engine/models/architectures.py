@@ -78,7 +78,7 @@ def embedding_size(rows: int) -> int:
     return min(600, round(1.6 * rows**0.56))
 
 
-class Moments(NamedTuple):
+class RatingMoments(NamedTuple):
     """How sure predictions are, ``[b]`` each, in rating units."""
 
     mean: Tensor  # not clipped to the scale
@@ -160,7 +160,7 @@ class Architecture(nn.Module):
             [torch.cat([self.rate(row.expand(len(part), -1), part) for part in items.split(CHUNK)]) for row in rows]
         )
 
-    def moments(self, rows: Tensor, item: Tensor) -> Moments | None:
+    def moments(self, rows: Tensor, item: Tensor) -> RatingMoments | None:
         """How sure it is of the ratings that users with these rows ``[b, d]`` would give the items ``[b]``."""
         return None
 

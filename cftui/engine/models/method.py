@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Score:
+class Criterion:
     """The figure by which the units of a run, the trials of a sweep and runs in a list are compared.
 
     Attributes:
@@ -38,7 +38,7 @@ class Score:
         return pick(scored, key=lambda pair: pair[1])[0]
 
 
-LOSS = Score()
+LOSS = Criterion()
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Method:
     options: type[Options]
     fitter: str
     grid: tuple[str, ...] = ()
-    score: Score = LOSS
+    score: Criterion = LOSS
     revision: int = 1
     continuation: str = ""
     more: int = 1

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, NotRequired, TypedDict, cast
 
-from cftui.engine.models.method import LOSS, Score
+from cftui.engine.models.method import LOSS, Criterion
 
 
 class Process(TypedDict, total=False):
@@ -229,11 +229,11 @@ class History:
         return str((self.start or {}).get("unit", "epoch"))
 
     @property
-    def score(self) -> Score:
+    def score(self) -> Criterion:
         """The figure by which its epochs are compared."""
         start = self.start or {}
         key, higher = start.get("score", LOSS.key), bool(start.get("higher_is_better", LOSS.higher_is_better))
-        return LOSS if (key, higher) == (LOSS.key, LOSS.higher_is_better) else Score(key, key, higher)
+        return LOSS if (key, higher) == (LOSS.key, LOSS.higher_is_better) else Criterion(key, key, higher)
 
     @property
     def best(self) -> EpochEvent | None:

@@ -19,7 +19,7 @@ from cftui.tui.shell.keys import bindings
 from cftui.tui.shell.row_list import RowList
 
 if TYPE_CHECKING:
-    from cftui.analysis.maps.robust import Robust, Step
+    from cftui.analysis.maps.robust import Iteration, Robust
 
 ABOUT = {
     "ialm": "inexact augmented Lagrangian, to 1e-7: the one to use",
@@ -36,7 +36,7 @@ class RobustScreen(Dialog["Robust | None"]):
     def __init__(self, opened: OpenModel) -> None:
         super().__init__()
         self._opened = opened
-        self._steps: list[Step] = []
+        self._steps: list[Iteration] = []
         self._result: Robust | None = None
         self._stop = threading.Event()
         self._going = ""
@@ -73,7 +73,7 @@ class RobustScreen(Dialog["Robust | None"]):
 
         worker = get_current_worker()
 
-        def tell(step: Step) -> None:
+        def tell(step: Iteration) -> None:
             if not worker.is_cancelled:
                 self.app.call_from_thread(self._step, step)
 
@@ -95,7 +95,7 @@ class RobustScreen(Dialog["Robust | None"]):
         if not worker.is_cancelled:
             self.app.call_from_thread(self._done, found, said)
 
-    def _step(self, step: Step) -> None:
+    def _step(self, step: Iteration) -> None:
         self._steps.append(step)
         self._show_steps()
 

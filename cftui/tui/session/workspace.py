@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from cftui.analysis.search import TitleIndex
     from cftui.analysis.trained import TrainedModel
-    from cftui.analysis.users.folding import Fitted, Prior
+    from cftui.analysis.users.folding import Fitted, UserPrior
     from cftui.analysis.users.people import Person
     from cftui.data.ratings import Ratings
     from cftui.data.store.catalog import DataSet
@@ -82,7 +82,7 @@ class OpenModel:
         return self.model.recipe.fitting.unit
 
     @cached_property
-    def prior(self) -> Prior | None:
+    def prior(self) -> UserPrior | None:
         """The distribution of users that new ones are folded in with; None if the model cannot fold in."""
         from cftui.analysis.users import folding
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cftui.analysis.maps import robust
-from cftui.analysis.maps.robust import SOLVERS, Cancelled, Robust, Step, robust_factors, robust_pca
+from cftui.analysis.maps.robust import SOLVERS, Cancelled, Iteration, Robust, robust_factors, robust_pca
 from cftui.analysis.trained import TrainedModel
 from cftui.engine.runs.folder import RunFolder
 from cftui.errors import CftuiError
@@ -168,7 +168,7 @@ def test_a_solver_cut_short_has_not_converged(monkeypatch) -> None:
 
 
 def test_every_step_is_told_as_it_happens() -> None:
-    told: list[Step] = []
+    told: list[Iteration] = []
     found = robust_pca(np.add(*planted(60, 40)), on_step=told.append)
     assert tuple(told) == found.steps
     assert [step.iteration for step in told] == list(range(1, found.iterations + 1))
@@ -176,7 +176,7 @@ def test_every_step_is_told_as_it_happens() -> None:
 
 
 def test_it_stops_between_iterations_when_told_to() -> None:
-    told: list[Step] = []
+    told: list[Iteration] = []
     with pytest.raises(Cancelled):
         robust_pca(np.add(*planted(60, 40)), on_step=told.append, cancelled=lambda: len(told) == 3)
     assert len(told) == 3
@@ -252,7 +252,7 @@ def calls(monkeypatch) -> list[str]:
 
 @pytest.mark.parametrize("solver", list(SOLVERS))
 def test_a_second_look_reads_what_the_first_found(model: TrainedModel, calls: list[str], solver: str) -> None:
-    told: list[Step] = []
+    told: list[Iteration] = []
     first = robust_factors(model, solver, on_step=told.append)
     assert (model.run.path / f"robust-{solver}.npz").is_file()
     assert equal(first, robust_pca(model.item_factors[1:], solver))

@@ -12,7 +12,7 @@ import torch
 
 from cftui.analysis.trained import TrainedModel
 from cftui.analysis.users import folding
-from cftui.analysis.users.folding import Prior, fold_in, linearise, prior, pulls, questions
+from cftui.analysis.users.folding import UserPrior, fold_in, linearise, prior, pulls, questions
 from cftui.data.ratings import Ratings
 from cftui.data.splits import Split
 from cftui.engine.gradient.trainer import Trainer
@@ -40,7 +40,7 @@ def some_ratings(model: TrainedModel, n: int, name: str) -> tuple[np.ndarray, np
     return items, random.integers(1, 6, n).astype(np.float32)
 
 
-def cost(model: TrainedModel, row: np.ndarray, items: np.ndarray, given: np.ndarray, known: Prior) -> float:
+def cost(model: TrainedModel, row: np.ndarray, items: np.ndarray, given: np.ndarray, known: UserPrior) -> float:
     """What fold-in is to make least, in float64."""
     module = copy.deepcopy(model.module).double()
     rows = torch.from_numpy(np.asarray(row, dtype=np.float64)).expand(len(items), -1)
@@ -203,7 +203,7 @@ class Newcomers:
     """A hundred users, and a model4 that was trained without them, on what ``trained`` was trained on besides."""
 
     model: TrainedModel
-    known: Prior
+    known: UserPrior
     users: list[int]
     told: dict[int, np.ndarray]
     hidden: dict[int, np.ndarray]

@@ -511,7 +511,7 @@ async def test_a_solver_at_work_is_watched_and_escape_cancels_it(tiny_opened, mo
             if cancelled():
                 stopped.set()
                 raise robust.Cancelled
-            on_step(robust.Step(iteration, 1 / iteration, iteration, 0.5))
+            on_step(robust.Iteration(iteration, 1 / iteration, iteration, 0.5))
             if iteration >= 3:
                 go_on.wait(0.01)
         raise AssertionError("never cancelled")
