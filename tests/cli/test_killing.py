@@ -97,10 +97,9 @@ def test_a_dead_run_says_why_and_what_it_said_last(fresh_home: Home, cli) -> Non
     until_it_logs(run, child, 4)
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
-    run.log_file.write_text(
-        "run dead: 500 epochs\nepoch  train_loss  valid_loss\n    0    0.9372    0.95 0.97  00:00.3\n"
-    )
+    run.log_file.write_text('{"progress": "run dead: 500 epochs"}\n{"event": "epoch", "epoch": 0}\na warning\n')
     shown = cli(fresh_home, "runs", "show", "dead").out
     assert f"process {child.pid} is gone, last seen" in shown
     assert "  | run dead: 500 epochs" in shown
-    assert "| " + "    0    0.9372" not in shown
+    assert "  | a warning" in shown
+    assert "event" not in shown

@@ -493,7 +493,7 @@ async def test_the_configured_recipe_is_what_is_trained_where_there_is_no_model(
     async with app.run_test(size=SIZE) as pilot:
         await wait(pilot, lambda: app.opened and not app.activity)
         monkeypatch.setattr(
-            "cftui.tui.session.following.start_detached",
+            "cftui.tui.session.jobs.start_detached",
             lambda home, name, words: started.append(words) or (_ for _ in ()).throw(OSError("not today")),
         )
         await pilot.press("3")

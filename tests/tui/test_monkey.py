@@ -16,7 +16,7 @@ from cftui.engine.runs.folder import RunFolder
 from cftui.home import Home
 from cftui.settings import Config
 from cftui.tui.main import CftuiApp
-from cftui.tui.session import following, memory
+from cftui.tui.session import jobs, memory
 from cftui.tui.shell.keys import ACTIONS
 from cftui.tui.train.lr_finder import LrFinder
 
@@ -88,7 +88,7 @@ def started(tiny_runs, monkeypatch) -> list[str]:
         names.append(name)
         return FakeTrainer(run, [begin, *middle * 12, *done])
 
-    monkeypatch.setattr(following, "start_detached", start)
+    monkeypatch.setattr(jobs, "start_detached", start)
     return names
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import datetime
 import fcntl
+import json
 import os
 import platform
 import re
@@ -41,7 +42,6 @@ LIVE = ("running", "stalled")
 LATEST = "latest"
 # How much of a dead trainer's log is worth reading.
 LOG_BYTES = 4_000
-_TABLE_ROW = re.compile(r"\s*(\d+\s+(\d+\.\d+|nan)\s|epoch\s+train_loss)")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 
@@ -139,19 +139,38 @@ class RunFolder:
             yield
 
     def log_tail(self, lines: int = 5) -> list[str]:
-        """The last lines a detached trainer printed, without its epoch table."""
+        """Return the last lines of narration, and the error if there is one, that a detached trainer printed."""
+        return [said for said, _ in self._log()][-lines:]
+
+    def _log(self) -> list[tuple[str, bool]]:
+        """The end of the log: each line as people read it, and whether it is the error that ended the trainer.
+
+        A trainer that runs with ``--json`` writes one object a line. Other lines come from libraries, and from
+        trainers of earlier versions.
+        """
         try:
             text = self.log_file.read_bytes()[-LOG_BYTES:].decode(errors="replace")
         except OSError:
             return []
-        said = [line for line in text.splitlines() if line.strip() and not _TABLE_ROW.match(line)]
-        return said[-lines:]
+        found = []
+        for line in filter(str.strip, text.splitlines()):
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                entry = None
+            if not isinstance(entry, dict):
+                found.append((line, False))
+            elif isinstance(error := entry.get("error"), dict):
+                found.append((str(error.get("message", "")), True))
+            elif "progress" in entry:
+                found.append((str(entry["progress"]), False))
+        return found
 
     def obituary(self, history: History) -> str:
         """Why a run ended badly, in one line; empty where it did not."""
         if history.ending:
             return str(history.ending.get("reason", ""))
-        errors = [line.removeprefix("cftui: ") for line in self.log_tail() if line.startswith("cftui: ")]
+        errors = [said for said, is_error in self._log() if is_error]
         if errors:
             return errors[-1]
         if history.start is None:

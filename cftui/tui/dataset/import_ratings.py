@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import cast
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, cast
 
 from rich.text import Text
 from textual import on, work
@@ -15,13 +16,14 @@ from textual.events import DescendantFocus
 from textual.widgets import Input, Label, Static
 
 from cftui.data.store import catalog
+from cftui.errors import CftuiError
 from cftui.home import Home
 from cftui.text import printable
 from cftui.tui.dataset import import_paths, import_sample
-from cftui.tui.dataset.import_child import ImportChild
 from cftui.tui.dataset.import_columns import ColumnTable
 from cftui.tui.dataset.import_side import Side
 from cftui.tui.session.app import SessionApp, session_of
+from cftui.tui.session.jobs import Job
 from cftui.tui.shell.dialog import Dialog
 from cftui.tui.shell.dialog_list import ListField
 from cftui.tui.shell.keys import bindings
@@ -30,8 +32,12 @@ from cftui.tui.shell.row_list import RowList
 
 FACTS = "dataset.json"
 KINDS = ("ratings", "items")
-# The other fields; errors of the import call them so.
-LABELS = {"name": "name", "noun": "one is a", "skip": "skip bad"}
+# The fields for options of ``cftui data import``: the id of each, and its label.
+FIELDS = {"name": ("name", "name"), "noun": ("noun", "one is a"), "skip-bad": ("skip", "skip bad")}
+# What to do next about an error in an option, in terms of this screen.
+HINTS = {"skip-bad": "correct the file, or raise 'skip bad'"} | dict.fromkeys(
+    ("user", "item", "rating", "time", "item-id", "title"), "mark another column"
+)
 LEAVE = "escape: cancel"
 
 
@@ -66,7 +72,7 @@ class ImportScreen(Dialog[str | None]):
         self._suggested = {"name": "", "noun": "item"}
         # A key that was pressed before its path had been looked at: the path, and what the key does.
         self._then: tuple[str, Callable[[], object]] | None = None
-        self._child: ImportChild | None = None
+        self._child: Job | None = None
         self._failure = self._imported = ""
 
     @property
@@ -105,9 +111,9 @@ class ImportScreen(Dialog[str | None]):
                 yield Label("items")
                 yield PathField("items", "optional: a file of titles (down: browse)")
             with Horizontal(classes="import-line"):
-                for what, value in (("name", ""), ("noun", "item"), ("skip", "0")):
-                    yield Label(LABELS[what])
-                    yield Input(value, compact=True, id=f"import-{what}")
+                for (field, label), value in zip(FIELDS.values(), ("", "item", "0"), strict=True):
+                    yield Label(label)
+                    yield Input(value, compact=True, id=f"import-{field}")
             yield Static(id="import-said")
 
     def on_mount(self) -> None:
@@ -316,10 +322,10 @@ class ImportScreen(Dialog[str | None]):
         """In a process of its own, as all that takes long."""
         sample, name = self._sides["ratings"].sample, self._value("name")
         assert sample is not None
-        words = ["data", "import", str(sample.path), f"--name={name}", f"--home={self.cftui.home.root}"]
+        words = ["data", "import", str(sample.path), f"--name={name}"]
         words += [f"--noun={self._value('noun')}", f"--skip-bad={self._value('skip') or 0}"]
         words += [word for side in self._sides.values() for word in side.words()]
-        self._child = child = ImportChild()
+        self._child = child = Job(self.cftui.home, words)
         self._failure = ""
         begun, what = time.monotonic(), f"importing {sample.path.name} ({import_paths.size_text(sample.size)})"
 
@@ -331,26 +337,44 @@ class ImportScreen(Dialog[str | None]):
         self._say(f"{what} ...")
         self._draw()
         before = _written(self.cftui.home, name)
+        facts: dict[str, Any] | None = None
+        error: Exception | None = None
         try:
-            good = await child.run(words)
-        except (OSError, ValueError) as error:
-            good, child.said = False, [str(error)]
+            facts = await child.run()
+        except (CftuiError, OSError, ValueError) as failure:
+            error = failure
         finally:
             clock.stop()
             self._child = None
         # Told to stop, it may have come to its end all the same.
-        if good or _written(self.cftui.home, name) != before:
-            self.app.notify(child.told or f"{name}: imported before it could be stopped")
+        if facts is not None or _written(self.cftui.home, name) != before:
+            said = f"{name}: imported before it could be stopped" if facts is None else _summary(name, facts, child)
+            self.app.notify(said)
             self.cftui.open_data(name)
             self._imported = name
             self.dismiss(name)
             return
-        files = [side.sample.path for side in self._sides.values() if side.sample is not None]
-        self._failure = child.reason(files)
+        self._failure = "stopped; nothing was imported" if child.stopped else self._explain(error)
         self._draw()
-        for field, label in LABELS.items():
-            if self._failure.startswith(f"{label} "):
-                self.query_one(f"#import-{field}").focus()
+        option = error.option if isinstance(error, CftuiError) else ""
+        if option in FIELDS and not child.stopped:
+            self.query_one(f"#import-{FIELDS[option][0]}").focus()
+
+    def _explain(self, error: Exception | None) -> str:
+        """Say an error of the import in terms of this screen: with its labels, and without folders."""
+        if not isinstance(error, CftuiError):
+            return str(error)
+        # The hint of wrong usage is to read the help of the command line.
+        usage = error.kind == "usage"
+        where, hint = error.where, "" if usage else HINTS.get(error.option, error.hint)
+        files = [str(side.sample.path) for side in self._sides.values() if side.sample is not None]
+        if error.option in FIELDS and where not in files:
+            field, label = FIELDS[error.option]
+            where = label if usage else f"{label} {self._value(field)}"
+        message = str(CftuiError(error.what, where=where, hint=hint))
+        for file in files:
+            message = message.replace(file, Path(file).name)
+        return message
 
     def on_screen_resume(self) -> None:
         if self._imported:  # while something lay over this screen
@@ -360,6 +384,14 @@ class ImportScreen(Dialog[str | None]):
 def _entry_row(entry: import_paths.Entry) -> Text:
     size = "" if entry.is_folder else import_paths.size_text(entry.size)
     return Text.assemble((f"{size:>8}  ", "dim"), entry.name)
+
+
+def _summary(name: str, facts: Mapping[str, Any], child: Job) -> str:
+    """Say what was imported and what was skipped. The last line of narration says the first for a shell."""
+    low, high = facts["rating_range"]
+    counts = f"{facts['ratings']:,} ratings, {low:g} to {high:g}, by {facts['users']:,} users"
+    skipped = [line for line in child.narration[:-1] if not line.startswith("guessed ")]
+    return "\n".join([*skipped, f"{name}: {counts} of {facts['items']:,} {facts['noun']}s."])
 
 
 def _written(home: Home, name: str) -> tuple[int, int] | None:

@@ -5,10 +5,7 @@ Screens import this class, never the app itself, which is put together above the
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -105,18 +102,16 @@ class SessionApp(RunKeeper):
 
     @work(exclusive=True, group="fetch")
     async def fetch_data(self, name: str = DEFAULT_DATA) -> None:
-        """Fetch in a process of its own: a slow network must not keep the app from quitting."""
-        words = [sys.executable, "-m", "cftui", "data", "get", name, "--home", str(self.home.root)]
-        child = await asyncio.create_subprocess_exec(
-            *words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        )
-        last = ""
-        assert child.stderr is not None
-        async for line in child.stderr:
-            last = line.decode(errors="replace").strip() or last
-            self.activity = last.removeprefix("cftui: ")
-        if await child.wait():
-            self.complain(CftuiError(last.removeprefix("cftui: ")))
+        """Fetch a published data set, then open it. The top line says how far it is."""
+        from cftui.tui.session.jobs import Job
+
+        def show(line: str) -> None:
+            self.activity = line
+
+        try:
+            await Job(self.home, ["data", "get", name], show).run()
+        except (CftuiError, OSError) as error:
+            self.complain(error)
             self.activity = "not fetched"
         else:
             self.open_data(name)

@@ -1,29 +1,15 @@
-"""Starting trainers as detached processes, and following what they write."""
+"""Following a run by what its trainer writes."""
 
 from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 from dataclasses import dataclass, field
 
 from cftui.engine.runs.events import EventReader, History
 from cftui.engine.runs.folder import LIVE, RunFolder
-from cftui.home import Home
 
 MEMORY = "; was memory short?"
-
-
-def start_detached(home: Home, name: str, arguments: list[str]) -> subprocess.Popen[bytes]:
-    """Start ``cftui`` in a session of its own, so that neither quitting nor a dropped terminal reaches it.
-
-    Its output goes to the run folder: Textual draws on descriptor 2, a child must never share it.
-    """
-    folder = RunFolder(home.models / name)
-    folder.path.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "cftui", *arguments, "--home", str(home.root)]
-    with folder.log_file.open("ab") as log:
-        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
 
 @dataclass

@@ -52,7 +52,8 @@ class RunKeeper(App[None]):
     def start_training(self, recipe: str, options: Iterable[str] = ()) -> None:
         """Start a detached trainer and follow it. One at a time from here; others may run beside it."""
         from cftui.engine.runs.folder import new_name
-        from cftui.tui.session.following import Followed, RunFolder, start_detached
+        from cftui.tui.session import jobs
+        from cftui.tui.session.following import Followed, RunFolder
 
         if self.training:
             self.notify("a run is going already; x stops it", severity="warning")
@@ -60,7 +61,7 @@ class RunKeeper(App[None]):
         name = new_name(recipe, self.home)
         try:
             words = ["train", recipe, "--data", self._data_name, "--name", name, *options]
-            process = start_detached(self.home, name, words)
+            process = jobs.start_detached(self.home, name, words)
         except OSError as error:
             self.complain(error)
             return
@@ -69,7 +70,8 @@ class RunKeeper(App[None]):
 
     def resume_training(self, name: str, more_epochs: int = 0) -> None:
         """Go on with a run in a detached trainer of its own, and follow it."""
-        from cftui.tui.session.following import Followed, RunFolder, start_detached
+        from cftui.tui.session import jobs
+        from cftui.tui.session.following import Followed, RunFolder
 
         if self.training:
             self.notify("a run is going already; x stops it", severity="warning")
@@ -79,7 +81,7 @@ class RunKeeper(App[None]):
             return
         more = ["--epochs", str(more_epochs)] if more_epochs else []
         try:
-            process = start_detached(self.home, name, ["runs", "resume", name, *more])
+            process = jobs.start_detached(self.home, name, ["runs", "resume", name, *more])
         except OSError as error:
             self.complain(error)
             return

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import math
-import subprocess
-import sys
 
 from rich.text import Text
 from textual import work
@@ -15,7 +11,9 @@ from textual.containers import Vertical
 from textual.widgets import Static
 from textual_plotext import PlotextPlot
 
+from cftui.errors import CftuiError
 from cftui.tui.session.app import session_of
+from cftui.tui.session.jobs import Job
 from cftui.tui.shell.colours import colours
 from cftui.tui.shell.dialog import Dialog
 from cftui.tui.shell.keys import bindings
@@ -29,7 +27,7 @@ class LrFinder(Dialog[float | None]):
 
     def __init__(self, recipe: str, data: str, options: list[str]) -> None:
         super().__init__()
-        self._recipe, self._words = recipe, ["lr-find", recipe, "--data", data, "--json", *options]
+        self._recipe, self._words = recipe, ["lr-find", recipe, "--data", data, *options]
         self._suggestion: float | None = None
 
     def compose(self) -> ComposeResult:
@@ -45,27 +43,10 @@ class LrFinder(Dialog[float | None]):
     @work(exclusive=True)
     async def _find(self) -> None:
         """In a process of its own, as all training: the app's thread count and memory are not for that."""
-        home = session_of(self).home
-        child = await asyncio.create_subprocess_exec(
-            *[sys.executable, "-m", "cftui", *self._words, "--home", str(home.root)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
         try:
-            answer, errors = await child.communicate()
-        except asyncio.CancelledError:
-            child.kill()
-            raise
-        if child.returncode:
-            # The child prints its error as one JSON object, the last line on stderr.
-            try:
-                reason = json.loads(errors.splitlines()[-1])["error"]["message"]
-            except (IndexError, KeyError, ValueError):
-                reason = "the finder failed"
-            self.query_one("#lr-text", Static).update(Text(reason))
-        else:
-            self._show(**json.loads(answer))
+            self._show(**await Job(session_of(self).home, self._words).run())
+        except (CftuiError, OSError, ValueError) as error:
+            self.query_one("#lr-text", Static).update(Text(str(error)))
 
     def _show(self, lr: list[float], loss: list[float], suggestion: float, **_: object) -> None:
         self._suggestion = suggestion

@@ -21,16 +21,17 @@ from textual.widgets import DataTable, Input
 from cftui.data.store.importing import Asked, import_ratings
 from cftui.engine.models.recipes import recipe
 from cftui.engine.training import train
+from cftui.errors import CftuiError
 from cftui.home import Home
 from cftui.settings import Config
-from cftui.tui.dataset import import_child, import_sample
+from cftui.tui.dataset import import_sample
 from cftui.tui.dataset.data_sets import DataSets
-from cftui.tui.dataset.import_child import ImportChild
 from cftui.tui.dataset.import_columns import ColumnTable
 from cftui.tui.dataset.import_ratings import ImportScreen
 from cftui.tui.dataset.import_sample import read_sample
 from cftui.tui.dataset.screen import DatasetScreen
 from cftui.tui.main import CftuiApp
+from cftui.tui.session import jobs
 from cftui.tui.shell.prompt import Confirm
 
 from ...conftest import TINY, write_tiny
@@ -203,7 +204,7 @@ async def test_a_bad_row_is_named_by_its_line_and_can_be_passed_over(size, files
         reason = await failed(pilot)
         assert reason == (
             "spoilt.csv: 2 malformed rows: line 151: rating 'good' is not a number; line 201: 2 columns where 5 "
-            "belong; correct the file, or skip them: skip bad 2"
+            "belong; correct the file, or raise 'skip bad'"
         )
         assert shown_words(app).count(" ".join(reason.split())) == 1, "all of it is in view"
         assert columns(app)[2] == ("rating", "mark")
@@ -263,7 +264,7 @@ async def test_escape_stops_an_import_that_is_going_and_what_was_filled_in_stays
 async def test_an_import_that_ignores_being_interrupted_is_ended(files, home, monkeypatch):
     """What a shell starts in the background, and all that it starts, does."""
     (files / "evenings.csv").write_text("\n".join(evenings(20_000)))
-    monkeypatch.setattr(import_child, "GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(jobs, "GRACE_SECONDS", 0.1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     app = CftuiApp(home)
     async with importing(app) as pilot:
@@ -278,12 +279,12 @@ async def test_an_import_that_ignores_being_interrupted_is_ended(files, home, mo
 
 @pytest.mark.slow
 async def test_an_import_that_was_stopped_too_late_is_not_denied(files, home, monkeypatch):
-    async def run(child: ImportChild, words: list[str]) -> bool:
+    async def run(child: jobs.Job) -> None:
         import_ratings(files / "evenings.csv", "evenings", home, Asked(rating="mark"))
         child.stop()
-        return False
+        raise CftuiError("interrupted", kind="interrupted")
 
-    monkeypatch.setattr(ImportChild, "run", run)
+    monkeypatch.setattr(jobs.Job, "run", run)
     app = CftuiApp(home)
     async with importing(app) as pilot:
         await choose(pilot, "evenings.csv")
@@ -482,9 +483,9 @@ async def test_a_set_of_that_name_is_replaced_only_if_one_says_so(files, home, t
     ("what", "value", "reason"),
     [
         ("name", "ml-1m", "name ml-1m: that is a published or synthetic data set; choose another name"),
-        ("name", "-rf", "name '-rf': letters, digits, dots, dashes and underscores only, and a letter or digit first"),
+        ("name", "-rf", "name -rf: letters, digits, dots, dashes and underscores only, and a letter or digit first"),
         ("noun", "rating", "one is a rating: that is the name of something else here; choose another word"),
-        ("skip", "many", "Invalid value for 'skip bad': 'many' is not a valid integer range."),
+        ("skip", "many", "skip bad: 'many' is not a valid integer range."),
     ],
 )
 async def test_a_field_that_will_not_do_is_told_of_by_its_name(what, value, reason, files, home):
@@ -495,8 +496,7 @@ async def test_a_field_that_will_not_do_is_told_of_by_its_name(what, value, reas
         app.screen.query_one(f"#import-{what}", Input).value = value
         await pilot.press("enter")
         assert await failed(pilot) == reason
-        if what != "skip":
-            assert app.focused.id == f"import-{what}"
+        assert app.focused.id == f"import-{what}"
 
 
 @pytest.mark.slow
