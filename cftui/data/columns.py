@@ -1,4 +1,4 @@
-"""A data set as binary columns: what an import writes, and what the larger published sets are cached as.
+"""A data set as binary columns: the format of imported sets, and of the cache of the larger published ones.
 
 A folder holds ``.npy`` columns, read memory-mapped: ``user`` and ``item`` (int32 rows of the tables below), ``rating``
 (float32) and ``timestamp`` (int64), in file order; ``users.json`` and ``items.json``, the tables, a list per column and
@@ -25,20 +25,20 @@ from cftui.files import write_json
 
 COLUMNS = {"user": np.int32, "item": np.int32, "rating": np.float32, "timestamp": np.int64}
 FORMAT = 1
-# Rows handled at a time.
+# Rows processed at a time.
 BLOCK = 1_000_000
 FACTS = "dataset.json"
 
 
 @dataclass(frozen=True, eq=False)
 class Content:
-    """What goes into the files.
+    """The content of the files.
 
     Attributes:
         user, item: int ``[n]``: row numbers of the tables.
-        rating: float ``[n]``; timestamp: int ``[n]``, seconds since 1970, 0 where there is none.
-        users: column ``user`` and what is known of them, sorted by id, all of whom rate.
-        items: columns ``item``, ``title``, ``year``, ``genres``, sorted by id; not all need be rated.
+        rating: float ``[n]``; timestamp: int ``[n]``, seconds since 1970, 0 if missing.
+        users: column ``user`` and what is known about the users, sorted by id; each has ratings.
+        items: columns ``item``, ``title``, ``year``, ``genres``, sorted by id; some may have no ratings.
     """
 
     user: np.ndarray
@@ -51,7 +51,7 @@ class Content:
 
 @dataclass(frozen=True, eq=False)
 class ColumnTables(Tables):
-    """``Tables`` whose fingerprint was taken when they were written, and whose titles need no merge."""
+    """``Tables`` with the fingerprint that was recorded when they were written, and titles that need no merge."""
 
     recorded: str = ""
     item_rows: np.ndarray | None = None
@@ -71,7 +71,7 @@ def write(folder: Path, content: Content, facts: dict[str, Any]) -> str:
     """Write ``content`` into an empty folder, the facts last; returns its fingerprint.
 
     Args:
-        facts: at least ``name``, ``label`` and ``noun``; ``rating_range`` is derived from the ratings if not in it.
+        facts: at least ``name``, ``label`` and ``noun``; ``rating_range`` is derived from the ratings if missing.
     """
     digest = hashlib.sha256()
     for name, kind in COLUMNS.items():
@@ -97,7 +97,7 @@ def write(folder: Path, content: Content, facts: dict[str, Any]) -> str:
 
 
 def read_facts(folder: Path, remedy: str) -> dict[str, Any]:
-    """``dataset.json``. Raises CftuiError, ending in ``remedy``, if it is missing, damaged or of another version."""
+    """Read ``dataset.json``. Raises CftuiError, ending in ``remedy``, if it is missing, damaged or outdated."""
     path = folder / FACTS
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
@@ -112,7 +112,7 @@ def read_facts(folder: Path, remedy: str) -> dict[str, Any]:
 
 
 def check(folder: Path, remedy: str = "") -> None:
-    """Raises CftuiError if a file is missing, truncated or not what it should be."""
+    """Raises CftuiError if a file is missing, truncated or malformed."""
     facts = read_facts(folder, remedy)
     _columns(folder, facts, remedy)
     for name in ("users", "items"):
@@ -144,7 +144,7 @@ def read_ratings(folder: Path, item_key: ItemKey, remedy: str) -> Ratings:
         CftuiError: as ``read_tables``, or ``item_key`` is neither title nor id.
     """
     if item_key not in ("title", "id"):
-        raise CftuiError(f"no item key {item_key!r}; items are told apart by title or by id")
+        raise CftuiError(f"no item key {item_key!r}; choose title or id")
     facts = read_facts(folder, remedy)
     columns = _columns(folder, facts, remedy)
     users, items = (_side(folder, name, facts, remedy) for name in ("users", "items"))
@@ -152,7 +152,7 @@ def read_ratings(folder: Path, item_key: ItemKey, remedy: str) -> Ratings:
     code_of = np.zeros(len(items), dtype=np.int64)
     which, keys = pd.factorize(items["title" if item_key == "title" else "item"].iloc[rated], sort=True)
     code_of[rated] = which + 1
-    # No ratings in these: ``assemble`` asks them for everything else.
+    # These tables have no ratings: ``assemble`` takes everything else from them.
     tables = _tables(facts, pd.DataFrame(), users, items, columns["item"])
     return Ratings.assemble(
         tables,
@@ -167,15 +167,15 @@ def read_ratings(folder: Path, item_key: ItemKey, remedy: str) -> Ratings:
 
 
 def _blocks(rows: np.ndarray) -> Iterator[np.ndarray]:
-    """What numpy indexes or counts by it first copies as int64: of tens of millions that takes longer than the rest."""
+    """Blocks of ``rows``: numpy copies an index as int64, which for tens of millions takes longer than the rest."""
     return (rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK))
 
 
 def _taken(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """``values[rows]``."""
+    """``values[rows]``, block by block."""
     found = np.empty(len(rows), values.dtype)
     for block, out in zip(_blocks(rows), _blocks(found), strict=True):
-        values.take(block, out=out, mode="clip")  # in bounds: ``_columns`` made sure
+        values.take(block, out=out, mode="clip")  # ``_columns`` has checked the bounds
     return found
 
 
@@ -233,7 +233,7 @@ def load_columns(
     for name, kind in kinds.items():
         path = folder / f"{name}.npy"
         try:
-            # Copy on write: torch wants arrays that may be written, and the file must stay as it is.
+            # Copy on write: torch needs writable arrays, and the file must not change.
             column = np.load(path, mmap_mode="c").view(np.ndarray)
         except (OSError, EOFError, ValueError) as error:
             raise CftuiError(f"{path}: missing or truncated ({error}); {remedy}") from None

@@ -1,4 +1,4 @@
-"""Side features: what is known of a user or an item beside its ratings, as codes that a model can learn from."""
+"""Side features: facts about users and items other than ratings, as codes that a model can learn from."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import pandas as pd
 
 from cftui.data.ratings import Ratings
 
-# Of an item with more features than this the most frequent stand for all: each costs every row of the table a column.
+# Items with more features keep the most frequent ones: each feature costs every row of the table a column.
 MOST = 24
 
-# By the youngest age in each, as the README of ML-1M has them: sets that give ages in years are grouped alike.
+# Age groups by their youngest age, from the README of ML-1M; ages in years are grouped in the same way.
 AGE_GROUPS = {1: "Under 18", 18: "18-24", 25: "25-34", 35: "35-44", 45: "45-49", 50: "50-55", 56: "56+"}
 
 
@@ -24,9 +24,9 @@ class Features:
     """The features of one side, users or items.
 
     Attributes:
-        codes: int32 ``[rows, most]``, per code of the vocabulary the features it has, padded with 0, which is none.
-            Row 0, the unknown, has none. ``most`` is 0 where nothing is known of anybody.
-        names: what the codes stand for, ascending; ``names[0]`` is that of none, empty.
+        codes: int32 ``[rows, most]``, the features of each code of the vocabulary, padded with 0. Row 0, the unknown,
+            has no features. ``most`` is 0 if nothing is known about any row.
+        names: the names of the codes, ascending; ``names[0]``, for the padding, is empty.
     """
 
     codes: np.ndarray
@@ -34,7 +34,7 @@ class Features:
 
 
 def item_features(ratings: Ratings) -> Features:
-    """Genres, the decade of the release where the year is known, and the tags of a data set that has them."""
+    """The features of items: genres, the decade of release if the year is known, and tags if there are any."""
     table = ratings.item_table
     decades = ([f"{year // 10 * 10}s"] if year else [] for year in table["year"].tolist())
     parts = [_listed("genre", table["genres"]), decades]
@@ -44,7 +44,7 @@ def item_features(ratings: Ratings) -> Features:
 
 
 def user_features(ratings: Ratings) -> Features:
-    """Age group, gender and occupation, those of them that the data set gives."""
+    """The features of users: age group, gender and occupation, as far as the data set has them."""
     table = ratings.user_table
     columns = [
         [f"{name} {value}" if value else "" for value in words(table[name])]
@@ -56,7 +56,7 @@ def user_features(ratings: Ratings) -> Features:
 
 
 def _encoded(rows: Iterable[Sequence[str]]) -> Features:
-    """Features by name to codes."""
+    """Turn features by name into codes."""
     having = list(rows)
     counts = Counter(itertools.chain.from_iterable(having))
     kept = [sorted(names, key=lambda name: (-counts[name], name))[:MOST] for names in having]
@@ -69,7 +69,7 @@ def _encoded(rows: Iterable[Sequence[str]]) -> Features:
 
 
 def _listed(kind: str, column: pd.Series) -> Iterator[list[str]]:
-    """Per row ``genre Drama`` and so on, each once, of what stands there joined by ``|``."""
+    """The features of each row, such as ``genre Drama``, each once, from a column of words joined by ``|``."""
     return ([f"{kind} {name}" for name in dict.fromkeys(text.split("|")) if name] for text in column)
 
 
@@ -78,7 +78,7 @@ def _words(column: pd.Series) -> list[str]:
 
 
 def _age_groups(column: pd.Series) -> list[str]:
-    """Years, as MovieLens 100K has them, to the groups of 1M; what is a group already stays as it is."""
+    """Map ages in years, as in MovieLens 100K, to the groups of 1M; age groups stay as they are."""
     if not pd.api.types.is_numeric_dtype(column):
         return _words(column)
     youngest = min(AGE_GROUPS)

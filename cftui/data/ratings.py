@@ -1,4 +1,4 @@
-"""Ratings encoded for training: codes into vocabularies, as arrays."""
+"""Ratings encoded for training: arrays of codes, and the vocabularies that they point into."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ItemKey = Literal["title", "id"]
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Raw ids to consecutive codes and back. Code 0 is the unknown, ``#na#``, as in the chapter."""
+    """A mapping from raw ids to consecutive codes and back. Code 0 is the unknown, ``#na#``, as in the chapter."""
 
     classes: tuple[str | int, ...]
 
@@ -29,7 +29,7 @@ class Vocabulary:
 
     @classmethod
     def of(cls, raw: Iterable[str | int]) -> Vocabulary:
-        """The sorted distinct ids."""
+        """The vocabulary of these ids, sorted and without repetition."""
         return cls((UNKNOWN, *sorted(set(raw))))
 
     def __len__(self) -> int:
@@ -40,7 +40,7 @@ class Vocabulary:
         return {raw: code for code, raw in enumerate(self.classes)}
 
     def code(self, raw: str | int) -> int | None:
-        """The code of one id, or None. ``"196"`` finds the id 196: what a person types is always text."""
+        """The code of one id, or None. ``"196"`` finds the id 196, since typed ids are always text."""
         found = self._codes.get(raw)
         if found is None and isinstance(raw, str) and raw.strip().isdecimal():
             found = self._codes.get(int(raw))
@@ -49,21 +49,21 @@ class Vocabulary:
         return found or None
 
     def encode(self, raw: Sequence[str | int] | pd.Series) -> np.ndarray:
-        """int64 codes ``[n]``; ids never seen become 0."""
+        """Codes of the ids, int64 ``[n]``; unknown ids become 0."""
         return np.maximum(pd.Index(self.classes, dtype=object).get_indexer(pd.Index(raw, dtype=object)), 0)
 
 
 class Grouped:
-    """The rows of each code, found once for all codes: ``rows(code)`` then costs nothing, whatever the size.
+    """An index of the rows of each code, built once: ``rows(code)`` then takes no time, whatever the size.
 
     Args:
         codes: int ``[n]``.
-        size: of the vocabulary the codes point into.
+        size: the size of the vocabulary.
     """
 
     def __init__(self, codes: np.ndarray, size: int) -> None:
         self._starts = np.concatenate(([0], np.cumsum(np.bincount(codes, minlength=size))))
-        # Ratings that stand user by user, as the larger sets do, need no order of their own.
+        # Ratings sorted by user, as in the larger sets, need no separate order.
         in_order = bool((codes[1:] >= codes[:-1]).all())
         self._order = None if in_order else np.argsort(codes, kind="stable").astype(np.uint32)
 
@@ -75,7 +75,7 @@ class Grouped:
 
 @dataclass(frozen=True, eq=False)
 class Ratings:
-    """What the engine trains on.
+    """Ratings as the engine trains on them.
 
     Attributes:
         user, item: int64 codes ``[n]``.
@@ -83,8 +83,8 @@ class Ratings:
         timestamp: int64 seconds ``[n]``.
         users, items: the vocabularies the codes point into.
         user_table, item_table: one row per code, row 0 for the unknown. ``item_table`` has ``title``, ``year``,
-            ``genres``, ``ratings`` (how many there are) and, where the data set has them, ``tags``.
-        item_key: what tells items apart. ``title`` (the chapter's choice) merges ids that share one.
+            ``genres``, ``ratings`` (their number) and, if the data set has them, ``tags``.
+        item_key: what identifies an item. ``title`` (the chapter's choice) merges ids that share a title.
     """
 
     name: str
@@ -117,7 +117,7 @@ class Ratings:
 
     @cached_property
     def item_means(self) -> np.ndarray:
-        """Mean rating per item code, float64 ``[items]``, NaN where there are none."""
+        """Mean rating per item code, float64 ``[items]``, NaN without ratings."""
         sums = np.bincount(self.item, weights=self.rating, minlength=len(self.items))
         counts = np.bincount(self.item, minlength=len(self.items))
         return np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
@@ -125,7 +125,7 @@ class Ratings:
     @cached_property
     def levels(self) -> tuple[float, ...]:
         """The distinct rating values, ascending."""
-        # By hashing: sorting tens of millions to find ten values takes seconds.
+        # Hashing: sorting tens of millions of ratings to find ten values takes seconds.
         return tuple(sorted(float(value) for value in pd.unique(self.rating)))
 
     @property
@@ -140,7 +140,7 @@ class Ratings:
             CftuiError: ``item_key`` is neither.
         """
         if item_key not in ("title", "id"):
-            raise CftuiError(f"no item key {item_key!r}; items are told apart by title or by id")
+            raise CftuiError(f"no item key {item_key!r}; choose title or id")
         frame = tables.titled
         keys = frame["title"] if item_key == "title" else frame["item"]
         user_codes, user_ids = pd.factorize(frame["user"], sort=True)
@@ -169,11 +169,11 @@ class Ratings:
         rating: np.ndarray,
         timestamp: np.ndarray,
     ) -> Ratings:
-        """Ratings that are encoded already, with the names and tables of ``tables`` (whose ``ratings`` are not read).
+        """Assemble encoded ratings with the names and tables of ``tables``, whose ``ratings`` are not read.
 
         Args:
             user, item: int64 codes ``[n]``, from 1.
-            user_ids, item_ids: what the codes stand for, sorted, without the unknown.
+            user_ids, item_ids: the ids of the codes, sorted, without the unknown.
         """
         users, items = (UNKNOWN, *user_ids), (UNKNOWN, *item_ids)
         column = "title" if item_key == "title" else "item"
@@ -202,7 +202,7 @@ class Ratings:
         )
 
     def user_code(self, raw: str | int) -> int:
-        """Raises CftuiError for a user the data set does not have."""
+        """The code of a user. Raises CftuiError if the data set has no such user."""
         code = self.users.code(raw)
         if code is None:
             ids = self.users.classes[1:]
@@ -211,7 +211,7 @@ class Ratings:
         return code
 
     def item_code(self, raw: str | int) -> int:
-        """The code of an item by its key, exactly. Raises CftuiError if there is none."""
+        """The code of an item by its exact key. Raises CftuiError if the data set has no such item."""
         code = self.items.code(raw)
         if code is None:
             near = suggestion(str(raw), [str(c) for c in self.items.classes[1:]]) if isinstance(raw, str) else ""

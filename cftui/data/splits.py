@@ -1,4 +1,4 @@
-"""Which ratings train and which validate. Every split is a pure function of the data, its name and a seed."""
+"""Splits into training and validation ratings. Every split is a pure function of the data, its name and a seed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cftui.errors import CftuiError
 
 VALID_SHARE = 0.2
 NAMES = ("random", "u1", "u2", "u3", "u4", "u5", "time", "none")
-# Behind the name of a split: its training ratings, divided once more; what it holds back is in neither part.
+# A suffix to the name of a split: its training ratings are divided once more, and its validation ratings left out.
 INNER = ".inner"
 FOLD = re.compile(r"fold([1-9]\d{0,8})of([1-9]\d{0,8})")
 
@@ -22,7 +22,7 @@ FOLD = re.compile(r"fold([1-9]\d{0,8})of([1-9]\d{0,8})")
 class Split:
     """Row numbers into ``Ratings``: int64 ``train [n_train]`` and ``valid [n_valid]``, disjoint.
 
-    Together they are all rows, but for an inner split.
+    Together they are all rows, except in an inner split.
     """
 
     name: str
@@ -31,16 +31,16 @@ class Split:
 
 
 def split(ratings: Ratings, name: str = "random", seed: int = 0) -> Split:
-    """Divide the ratings.
+    """Divide the ratings by a named split.
 
     ``random`` is fastai's: the first int(0.2 n) rows of a permutation drawn from ``seed`` validate. ``u1`` ...
     ``u5`` are MovieLens 100K's official folds, five runs of 20,000 rows in file order. ``time`` validates on the
     last fifth of each user's ratings. ``fold2of5`` is the second of five random ``folds``.
     ``none`` trains on every row and validates on none of them, for a model that goes to work.
-    ``u1.inner`` is for choosing by: of the rows that train in ``u1`` a random fifth validates.
+    ``u1.inner`` is for choosing settings: a random fifth of the rows that train in ``u1`` validates.
 
     Raises:
-        CftuiError: no such split, or the data set was not published with that one.
+        CftuiError: there is no such split, or the data set was not published with it.
     """
     if name.endswith(INNER):
         outer = split(ratings, name.removesuffix(INNER), seed).train
@@ -82,15 +82,15 @@ def folds(ratings: Ratings, k: int, seed: int = 0) -> Iterator[Split]:
         for which in range(k):
             yield _random_fold(order, which, k)
 
-    # A generator of its own: a wrong k is found when it is asked for, not when the first fold is.
+    # A separate generator: a wrong k raises at the call, not when the first fold is drawn.
     return each()
 
 
 def official_folds(ratings: Ratings) -> Iterator[Split]:
-    """The folds the data set was published with, in their order.
+    """The folds that the data set was published with, in their order.
 
     Raises:
-        CftuiError: it was published with none.
+        CftuiError: it was published without folds.
     """
     if not ratings.known_splits:
         raise CftuiError(f"{ratings.name} has no official folds; give a number of random ones")
@@ -127,7 +127,7 @@ def _fold(n: int, k: int, folds: int) -> Split:
 
 
 def _time(ratings: Ratings) -> Split:
-    # A stable sort: ratings of the same second stay in file order.
+    # The sort is stable: ratings of the same second stay in file order.
     order = np.lexsort((ratings.timestamp, ratings.user))
     counts = np.bincount(ratings.user, minlength=len(ratings.users))
     ends = np.cumsum(counts)

@@ -1,4 +1,4 @@
-"""What is in a data set: the questions the chapter asks of it, and a few more."""
+"""Statistics of a data set: the questions that the chapter asks, and a few more."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def describe(tables: Tables) -> dict[str, Any]:
     """The facts of ``cftui data stats``, JSON-ready.
 
     ``density`` is ratings / (users x items); ``ids_consecutive`` asks, as the chapter does, whether user and item
-    ids run from 1 without a gap; ``duplicate_titles`` counts the ids whose title another id bears already;
-    ``first`` and ``last`` are empty where the ratings have no times.
+    ids run from 1 without a gap; ``duplicate_titles`` counts the ids whose title an earlier id has already;
+    ``first`` and ``last`` are empty if the ratings have no times.
     """
     ratings, items = tables.ratings, tables.items
     users, rated = ratings["user"].nunique(), ratings["item"].nunique()
@@ -82,9 +82,9 @@ def head(tables: Tables, rows: int = 5) -> pd.DataFrame:
 
 
 def duplicate_titles(tables: Tables) -> pd.DataFrame:
-    """The items whose title stood before: the chapter's ``movies[movies.duplicated(subset=['title'])]``.
+    """The items whose title an earlier item has: the chapter's ``movies[movies.duplicated(subset=['title'])]``.
 
-    Columns ``item``, ``title``, ``first`` (the id that bore the title first), ``ratings`` and ``first_ratings``.
+    Columns ``item``, ``title``, ``first`` (the first id with the title), ``ratings`` and ``first_ratings``.
     """
     items = tables.items
     repeated = items[items.duplicated(subset=["title"])]
@@ -117,11 +117,11 @@ def crosstab(
     from_item: int = 0,
     densest: bool = False,
 ) -> pd.DataFrame:
-    """A window of the user x item table, NaN where there is no rating (the chapter's ``pd.crosstab``).
+    """A window of the user x item table, NaN without a rating (the chapter's ``pd.crosstab``).
 
     Args:
         users, items: size of the window.
-        from_user, from_item: how many users and items to pass over.
+        from_user, from_item: number of users and items to skip.
         densest: order by number of ratings instead of by id, as the book's picture of the table does.
     """
     ratings = tables.ratings
@@ -132,6 +132,6 @@ def crosstab(
 
     rows, columns = window("user", from_user, users), window("item", from_item, items)
     inside = ratings[ratings["user"].isin(rows) & ratings["item"].isin(columns)]
-    # Averaged as in the chapter; a data set may hold a pair twice.
+    # Averaged as in the chapter: a data set may contain a pair twice.
     table = inside.pivot_table(index="user", columns="item", values="rating", aggfunc="mean")
     return table.reindex(index=rows, columns=columns).rename_axis(columns=tables.noun)

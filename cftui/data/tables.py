@@ -12,17 +12,17 @@ import pandas as pd
 
 @dataclass(frozen=True, eq=False)
 class Tables:
-    """Raw ids, nothing encoded yet.
+    """A data set with raw ids, before encoding.
 
     Attributes:
         name: what ``--data`` calls it, and the name of its folder.
-        label: what a person calls it.
-        noun: what one item is called on screen (``movie``), singular.
+        label: its name for people.
+        noun: the word for one item on screen, such as ``movie``.
         ratings: columns ``user``, ``item``, ``rating``, ``timestamp`` (seconds since 1970, UTC), in file order.
         items: columns ``item``, ``title``, ``year`` (0 where unknown), ``genres`` (joined by ``|``)
-            and, where there are any, ``tags`` (likewise, those that most people gave first).
-        users: columns ``user``, then whatever is known of them (``age``, ``gender``, ``occupation``).
-        rating_range: the lowest and highest rating the scale allows.
+            and, if there are any, ``tags`` (likewise, the most frequent first).
+        users: column ``user``, then what is known about the users (``age``, ``gender``, ``occupation``).
+        rating_range: the lowest and the highest rating of the scale.
         known_splits: names of the published splits that go with the row order (``u1`` ...).
     """
 
@@ -41,12 +41,12 @@ class Tables:
 
     @cached_property
     def titled(self) -> pd.DataFrame:
-        """The ratings merged with the titles, as in the chapter; file order kept."""
+        """The ratings merged with the titles, as in the chapter, in file order."""
         return self.ratings.merge(self.items[["item", "title"]], on="item", how="left")
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hex digest of the content: the same for the same data, wherever it came from and however it was packed."""
+        """A hex digest of the content: the same data has the same digest, whatever its source and packing."""
         digest = hashlib.sha256()
         for frame in (self.ratings, self.items, self.users):
             for column in frame.columns:

@@ -110,7 +110,7 @@ def test_removing_a_link_leaves_what_it_points_to(cli, home: Home, tmp_path: Pat
 @pytest.mark.parametrize(
     ("content", "more", "status", "complaint"),
     [
-        ("a,b,c\n1,2,3\n", [], 1, "no column is known to be the user; give --user one of a, b, c"),
+        ("a,b,c\n1,2,3\n", [], 1, "no column looks like the user; give --user one of a, b, c"),
         ("user,item,rating\na,b,x\n", [], 1, "1 malformed row: line 2: rating 'x' is not a number; correct the file"),
         ("", [], 1, "an empty file"),
         ("user,item,rating\na,b,1\n", ["--rating", "stars"], 1, "no column 'stars' (--rating); choose from user"),

@@ -1,1 +1,1 @@
-"""Reading other people's files: tables of any make, archives, and MovieLens' published layouts."""
+"""Readers of files: tables of many formats, archives, and the published layouts of MovieLens."""

@@ -1,4 +1,4 @@
-"""What the columns of somebody's table mean: guessed from header and first rows, each guess to be overridden."""
+"""Guesses of what a table's columns mean, from its header and first rows; each guess can be overridden."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cftui.errors import CftuiError
 
 DELIMITERS = (",", "\t", ";", "|", "::")
 _WORDS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " ", "colon": ":"}
-# Whole names first, then endings; letters and digits only, lower case.
+# Names are compared in lower case, letters and digits only: whole names first, then endings.
 ROLES = {
     role: tuple(names.split())
     for role, names in {
@@ -30,7 +30,7 @@ ROLES = {
 
 
 def delimiter(text: str) -> str:
-    """What a person writes for a delimiter: itself, or ``tab``. Raises CftuiError for one that cannot be."""
+    """The delimiter that was typed: itself, or a word such as ``tab``. Raises CftuiError for an impossible one."""
     found = _WORDS.get(text.casefold(), text)
     if not found or any(c in found for c in '\r\n"\0') or len(found) > 5:
         what = "must be one to five characters, without quotes; or tab, comma, space"
@@ -39,7 +39,7 @@ def delimiter(text: str) -> str:
 
 
 def guess_delimiter(lines: Sequence[str]) -> str:
-    """The candidate that cuts most of the lines into the same number of pieces, the more pieces the better."""
+    """The candidate that splits most lines into the same number of pieces; more pieces are better."""
     best, found = (0.0, 0), ","
     for candidate in DELIMITERS:
         counts = Counter(re.sub(r'"[^"]*"', "", line).count(candidate) for line in lines)
@@ -50,7 +50,7 @@ def guess_delimiter(lines: Sequence[str]) -> str:
 
 
 def role_of(role: str, columns: Sequence[str], noun: str = "item") -> str | None:
-    """The column that plays ``role``, or None if none bears such a name."""
+    """The column that plays ``role``, or None if no column has a fitting name."""
     plain = {_plain(column): column for column in reversed(columns)}
     names = ROLES[role]
     if role == "item":
@@ -67,7 +67,7 @@ def role_of(role: str, columns: Sequence[str], noun: str = "item") -> str | None
 
 
 def has_header(first: Sequence[str], numbered: bool) -> bool:
-    """Whether a first row is names: no cell of it is a number, and if it need not be one, a cell is a usual name."""
+    """Whether a first row is a header: it holds no number and, if columns may be given by number, a usual name."""
     if any(is_number(cell) for cell in first) or not any(cell.strip() for cell in first):
         return False
     usual = {name for names in ROLES.values() for name in names}

@@ -1,4 +1,4 @@
-"""Reading MovieLens 100K in its official layout, as the chapter does, and naming what is wrong with it.
+"""Read MovieLens 100K in its official layout, as the chapter does, and name what is wrong with a copy.
 
 ``u.data`` is tab-separated (user, movie, rating, timestamp); ``u.item`` is pipe-delimited, latin-1, 24 columns of
 which the last 19 are genre flags; ``u.user`` holds age, gender, occupation and zip code.
@@ -84,7 +84,7 @@ def year_of(title: str) -> int:
 
 
 def _read_ratings(path: Path) -> pd.DataFrame:
-    """One vectorised pass; only a file that fails it is read again line by line, to say where."""
+    """Read in one vectorised pass; a file that fails is read again line by line, to name the line."""
     try:
         frame = pd.read_csv(
             path,
@@ -110,7 +110,7 @@ def _well_formed(path: Path, frame: pd.DataFrame) -> bool:
         len(frame) > 0
         and bool(frame["rating"].between(low, high).all())
         and not frame.duplicated(["user", "item"]).any()
-        # pandas drops surplus fields in silence: count the separators.
+        # pandas silently drops surplus fields, so count the separators.
         and path.read_bytes().count(b"\t") == (len(RATING_COLUMNS) - 1) * len(frame)
     )
 
@@ -139,12 +139,12 @@ def _diagnose(path: Path) -> NoReturn:
             raise CftuiError(f"{where}: rating {fields[2]} is outside the range {low:g} to {high:g}")
         first = seen.setdefault((user, item), number)
         if first != number:
-            raise CftuiError(f"{where}: user {user} rates movie {item} a second time (first on line {first})")
+            raise CftuiError(f"{where}: user {user} rates movie {item} twice (first on line {first})")
     raise CftuiError(f"{path}: no ratings in it" if number == 0 else f"{path}: cannot be read as ratings")
 
 
 def _strict(text: str) -> str:
-    """Python reads ``1_9`` as a number; pandas, and whoever wrote the file, do not."""
+    """A whole number. Python reads ``1_9`` as one; pandas, and the authors of files, do not."""
     if "_" in text:
         raise ValueError(text)
     return text
@@ -182,7 +182,7 @@ def _rows(path: Path, fields: int, parse: Callable[[str, list[str]], tuple]) -> 
             raise CftuiError(f"{where}: {len(values)} columns where {fields} belong (separated by |): {line[:60]!r}")
         key = _whole(where, "id", values[0])
         if seen.setdefault(key, number) != number:
-            raise CftuiError(f"{where}: id {key} stands a second time (first on line {seen[key]})")
+            raise CftuiError(f"{where}: id {key} occurs twice (first on line {seen[key]})")
         rows.append((key, *parse(where, values)))
     if not rows:
         raise CftuiError(f"{path}: nothing in it")
@@ -194,7 +194,7 @@ def _read_items(path: Path) -> pd.DataFrame:
         flags = values[5:]
         if not set(flags) <= {"0", "1"}:
             raise CftuiError(f"{where}: a genre flag is neither 0 nor 1")
-        # Three official titles end in a blank that the mirror has lost.
+        # Three official titles end in a blank, which the mirror lacks.
         title = values[1].strip()
         return (
             title,

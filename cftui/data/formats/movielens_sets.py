@@ -1,7 +1,7 @@
 """The larger MovieLens sets as GroupLens publishes them: ``::`` between the columns of a .dat, or CSV with a header.
 
-Ratings run into the millions: they are read in one vectorised pass, and kept as binary columns beside the files, in
-``columns/``, until these change. Only a file that the pass cannot read is read again line by line, to say where.
+These sets have millions of ratings. They are read in one vectorised pass and cached as binary columns beside the files,
+in ``columns/``, until the files change. A file that the pass cannot read is read again line by line, to name the line.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from cftui.files import new_folder
 NOUN = "movie"
 CACHE = "columns"
 NO_GENRES = "(no genres listed)"
-# A tag given to fewer movies says nothing of another, and what more people gave a movie says more of it. Both were
-# chosen on the training ratings of ml-latest-small, on which little depends on them.
+# Tags on fewer movies than TAGGED say nothing about other movies; each movie keeps its TAGS most frequent ones. Both
+# were chosen on the training ratings of ml-latest-small, where results hardly depend on them.
 TAGGED = 3
 TAGS = 8
 # The occupations by their codes, from the README of ML-1M.
@@ -66,7 +66,7 @@ HIGH = 5.0
 
 
 def read_tables(layout: Layout, folder: Path) -> Tables:
-    """The data set as frames, from the binary columns, which are made first where need be.
+    """The data set as frames, from the binary columns, which are written first if necessary.
 
     Raises:
         CftuiError: a file is missing, or a row is malformed; the message names file and line.
@@ -84,7 +84,7 @@ def _remedy(name: str) -> str:
 
 
 def _stamp(layout: Layout, folder: Path) -> dict[str, list[int]]:
-    """Size and time of change of every file: a cache is as good as the files are the same."""
+    """Size and modification time of every file: the cache is valid while these are the same."""
     found = {}
     for name in (*layout.files, *filter(lambda name: (folder / name).is_file(), [layout.tags])):
         try:
@@ -118,7 +118,7 @@ def _cache(layout: Layout, folder: Path) -> Path:
 
 
 def _whole(cache: Path) -> bool:
-    """Whether the columns can be opened: what is damaged is made again rather than complained of."""
+    """Whether the columns can be opened. A damaged cache is written again without complaint."""
     try:
         columns.check(cache)
     except CftuiError:
@@ -167,12 +167,12 @@ def _read(layout: Layout, folder: Path) -> columns.Content:
 
 def _read_ratings(layout: Layout, path: Path) -> pd.DataFrame:
     """Columns ``user``, ``item``, ``timestamp`` (int64) and ``rating`` (float32), in file order."""
-    # pandas has no quick way with ``::``, but ``:`` cuts it into the columns and empty ones between.
+    # pandas reads ``::`` slowly, but ``:`` quickly, with empty columns in between.
     step = 2 if layout.dat else 1
     kinds: dict[str, Any] = {"user": "int64", "item": "int64", "rating": "float32", "timestamp": "int64"}
     names = [name if not at else f"{name}{at}" for name in kinds for at in range(step)][: 3 * step + 1]
     try:
-        # An infinity among whole numbers is an error; numpy would warn of it as well.
+        # An infinity among whole numbers is an error, about which numpy would warn as well.
         with np.errstate(invalid="ignore"):
             frame = pd.read_csv(
                 path,
@@ -200,7 +200,7 @@ def _well_formed(layout: Layout, path: Path, frame: pd.DataFrame) -> bool:
     doubled = rating / np.float32(layout.low)
     if not len(frame) or rating.min() < layout.low or rating.max() > HIGH or (doubled != np.rint(doubled)).any():
         return False
-    # pandas drops surplus fields in silence, and what may stand between the colons: count the separators.
+    # pandas silently drops surplus fields, and text between the colons, so count the separators.
     rows, mark, cuts, lone = len(frame) + int(not layout.dat), b"::" if layout.dat else b",", 0, 0
     for block in blocks(path):
         cuts, lone = cuts + block.count(mark), lone + block.count(mark[:1])
@@ -208,7 +208,7 @@ def _well_formed(layout: Layout, path: Path, frame: pd.DataFrame) -> bool:
 
 
 def _diagnosis(layout: Layout, path: Path) -> CftuiError:
-    """What is wrong with the file, from a second reading, line by line."""
+    """Describe what is wrong with the file, from a second reading, line by line."""
     faults = Faults(path)
     mark, count = "::" if layout.dat else ",", 0
     with path.open(encoding="utf-8", errors="replace", newline="\n") as file:
@@ -240,7 +240,7 @@ def _diagnosis(layout: Layout, path: Path) -> CftuiError:
 
 
 def _rows(path: Path, dat: bool, strict: bool = True) -> Iterator[tuple[int, list[str]]]:
-    """Line number and cells; ``strict`` about quotes."""
+    """Yield line number and cells; ``strict`` about quotes."""
     content = path.read_bytes()
     try:
         text = content.decode("utf-8-sig")
@@ -273,9 +273,9 @@ def _read_movies(layout: Layout, path: Path) -> pd.DataFrame:
             raise CftuiError(f"{path}:{line}: {len(cells)} columns where 3 belong (movie, title, genres)")
         key, title = _id(path, line, "movie", cells[0]), cells[1].strip() or cells[0]
         if key in found:
-            raise CftuiError(f"{path}:{line}: movie {key} stands a second time")
+            raise CftuiError(f"{path}:{line}: movie {key} occurs twice")
         if title == UNKNOWN:
-            raise CftuiError(f"{path}:{line}: title {UNKNOWN!r} stands for the unknown here")
+            raise CftuiError(f"{path}:{line}: title {UNKNOWN!r} is reserved for the unknown")
         genres = "" if cells[2].strip() == NO_GENRES else cells[2].strip()
         found[key] = title, year_of(title), genres
     if not found:
@@ -285,9 +285,9 @@ def _read_movies(layout: Layout, path: Path) -> pd.DataFrame:
 
 
 def _read_tags(layout: Layout, path: Path) -> dict[int, str]:
-    """By movie its tags, joined by ``|``: the ``TAGS`` that most people gave it, of those ``TAGGED`` movies bear.
+    """The tags of each movie, joined by ``|``: its ``TAGS`` most frequent ones that at least ``TAGGED`` movies have.
 
-    They are free text: capitals and blanks make no difference.
+    Tags are free text; capitals and blanks are ignored.
     """
     users, movies, tags = array("q"), array("q"), array("q")
     texts: dict[str, int] = {}
@@ -315,10 +315,12 @@ def _read_users(path: Path) -> pd.DataFrame:
             raise CftuiError(f"{path}:{line}: {len(cells)} columns where 5 belong (user, gender, age, occupation, zip)")
         key = _id(path, line, "user", cells[0])
         if key in found:
-            raise CftuiError(f"{path}:{line}: user {key} stands a second time")
+            raise CftuiError(f"{path}:{line}: user {key} occurs twice")
         age, occupation = _id(path, line, "age", cells[2]), _id(path, line, "occupation", cells[3])
         if cells[1] not in ("F", "M") or age not in AGE_GROUPS or not 0 <= occupation < len(OCCUPATIONS):
-            raise CftuiError(f"{path}:{line}: gender, age or occupation is none of the README's codes: {cells[1:4]}")
+            raise CftuiError(
+                f"{path}:{line}: gender, age or occupation is not one of the codes in the README: {cells[1:4]}"
+            )
         found[key] = cells[1], AGE_GROUPS[age], OCCUPATIONS[occupation], cells[4]
     rows = [(key, *facts) for key, facts in found.items()]
     return pd.DataFrame(rows, columns=["user", "gender", "age", "occupation", "zip_code"])

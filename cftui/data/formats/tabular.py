@@ -1,6 +1,6 @@
-"""Rows of somebody's table, whatever its format: CSV, JSON lines, Parquet; bad rows are gathered, not fatal.
+"""Rows of a table in CSV, JSON lines or Parquet; malformed rows are collected instead of ending the reading.
 
-A row is its line number and the cells asked for, as text; or the reason why it is none.
+A row is its line number and the requested cells as text, or the reason why it is malformed.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from cftui.errors import CftuiError, missing_library
 
 SHOWN = 5
 _FIRST = 50
-# Rows read at a time: bounds the memory.
+# Rows read at a time, which bounds the memory.
 CHUNK = 1_000_000
 Row = tuple[int, "list[str] | str"]
 
 
 @dataclass
 class Faults:
-    """The malformed rows of one file: the first few in words, the others counted."""
+    """The malformed rows of one file: the first few described, the others counted."""
 
     path: Path
     allowed: int = 0
@@ -49,7 +49,7 @@ class Faults:
         return "; ".join(self.first) + more
 
     def check(self) -> None:
-        """Raises CftuiError if there are more than are to be tolerated."""
+        """Raises CftuiError if there are more malformed rows than tolerated."""
         if self.count > self.allowed:
             rows = f"{self.count:,} malformed row{'s' if self.count > 1 else ''}"
             beyond = f", more than the {self.allowed:,} of --skip-bad" if self.allowed else ""
@@ -66,11 +66,11 @@ class Table:
     """A file whose format is known.
 
     Attributes:
-        path: as the user named it; plain: the same, readable.
+        path: the file as the user named it; plain: the same file, readable as text.
         kind: ``csv``, ``json`` or ``parquet``.
-        delimiter: of a csv; more than one character: without quoting.
-        columns: the names in the header, or ``1``, ``2``, ... where there is none.
-        header: whether the first row is names.
+        delimiter: of a CSV; one of several characters means that there is no quoting.
+        columns: the names in the header, or ``1``, ``2``, ... without a header.
+        header: whether the first row is a header.
     """
 
     path: Path
@@ -81,7 +81,7 @@ class Table:
     header: bool
 
     def index(self, column: str, option: str) -> int:
-        """The place of a column given by name or by number from 1. Raises CftuiError if there is none, or two."""
+        """The place of a column, by name or by number from 1. Raises CftuiError if no column fits, or two do."""
         number = int(column) - 1 if column.isascii() and column.isdecimal() and len(column) < 6 else -1
         named = [at for at, name in enumerate(self.columns) if name == column]
         named = named or [at for at, name in enumerate(self.columns) if name.casefold() == column.casefold()]
@@ -98,7 +98,7 @@ class Table:
         raise CftuiError(what, where=self.path, hint=f"choose from {there}", option=option)
 
     def rows(self, picks: Sequence[int]) -> Iterator[Row]:
-        """The cells at ``picks``, row by row.
+        """Yield the cells at ``picks``, row by row.
 
         Raises:
             CftuiError: a quote is opened and never closed.
@@ -126,26 +126,26 @@ def open_table(
     """Find out what a file is.
 
     Args:
-        numbered: the columns are given by number, so that there need be no header.
+        numbered: the columns are given by number, so no header is needed.
 
     Raises:
-        CftuiError: no such file, an archive that cannot be unpacked, nothing in it, or a format not read here.
+        CftuiError: the file is missing or empty, an archive cannot be unpacked, or the format is not supported.
     """
     if path.suffix.casefold() in (".parquet", ".pq"):
         return _open_parquet(path)
     readable = plain(path, scratch, encoding)
     with readable.path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        # Bounded: a file may be one endless line.
+        # Read a bounded amount: a file may be one endless line.
         lines = [line for _ in range(_FIRST) if (line := file.readline(1 << 20))]
     lines = [line.rstrip("\r\n") for line in lines if line.strip()]
     if not lines:
-        raise CftuiError(f"{path}: nothing in it but blank lines")
+        raise CftuiError(f"{path}: holds only blank lines")
     if lines[0].lstrip()[:1] == "{" and delimiter is None:
         return _open_json(path, readable, lines)
     if lines[0].lstrip()[:1] == "[" and path.suffix.casefold() == ".json":
-        raise CftuiError(f"{path}: a JSON array; one JSON object a line is wanted (jq -c '.[]' makes that)")
+        raise CftuiError(f"{path}: a JSON array; give one JSON object per line (jq -c '.[]' converts it)")
     if "\0" in lines[0]:
-        raise CftuiError(f"{path}: not text; a CSV, JSON lines or Parquet file of ratings is wanted")
+        raise CftuiError(f"{path}: not text; give a CSV, JSON lines or Parquet file of ratings")
     chosen = guessing.guess_delimiter(lines) if delimiter is None else guessing.delimiter(delimiter)
     _, first = next(_cells(path, readable.path, chosen), (0, "no rows"))
     if isinstance(first, str):
@@ -163,7 +163,7 @@ def open_table(
 
 
 def _cells(path: Path, readable: Path, delimiter: str) -> Iterator[Row]:
-    """All non-blank rows, the header among them."""
+    """All non-blank rows, including the header."""
     with readable.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         if len(delimiter) > 1:
             for line, text in enumerate(file, 1):
@@ -194,7 +194,7 @@ def _open_json(path: Path, readable: Plain, lines: list[str]) -> Table:
         if isinstance(found, dict):
             names.update(dict.fromkeys(found))
     if not names:
-        raise CftuiError(f"{path}: no JSON object in its first lines; one a line is wanted")
+        raise CftuiError(f"{path}: no JSON object in its first lines; give one per line")
     return Table(path, readable, "json", "", tuple(names), True)
 
 
@@ -222,7 +222,7 @@ def _json_rows(readable: Path, names: list[str]) -> Iterator[Row]:
 
 
 def _text(name: str, value: Any) -> str:
-    """A value as the text that a CSV would hold. Raises ValueError for one that is none."""
+    """A value as the text that a CSV would hold. Raises ValueError for a value that cannot be a cell."""
     if value is None:
         return ""
     if isinstance(value, str):
@@ -281,7 +281,7 @@ def _parquet_rows(path: Path, names: list[str]) -> Iterator[Row]:
 
 @dataclass(frozen=True, eq=False)
 class Columns:
-    """What ``quick`` reads: int32 codes ``[n]`` into the distinct texts of a column, and int64 times or None."""
+    """The result of ``quick``: int32 codes ``[n]`` into the distinct texts of a column, and int64 times or None."""
 
     user: np.ndarray
     item: np.ndarray
@@ -291,13 +291,13 @@ class Columns:
 
 
 def quick(table: Table, user: int, item: int, rating: int, time: int | None) -> Columns | None:
-    """The ratings in vectorised passes, or None where only reading row by row is sure to be right.
+    """Read the ratings in vectorised passes; None if only reading row by row is certain to be right.
 
-    Rows are lines: row k, from 0, stands on line k + 1, plus one for a header.
+    Rows are lines: row k, from 0, is on line k + 1, plus one for a header.
     """
     if table.kind != "csv" or not table.plain.valid or len(table.delimiter) > 1:
         return None
-    # Two things that pandas passes over in silence: surplus columns and blank lines. And quotes, that hide delimiters.
+    # pandas silently ignores surplus columns and blank lines, and quotes hide delimiters.
     mark, ends, cuts, last = table.delimiter.encode(), 0, 0, b"\n"
     for block in blocks(table.plain.path):
         if b'"' in block or b"\0" in block:
@@ -305,7 +305,7 @@ def quick(table: Table, user: int, item: int, rating: int, time: int | None) -> 
         ends, cuts, last = ends + block.count(b"\n"), cuts + block.count(mark), block[-1:]
     picks = {"user": user, "item": item, "rating": rating} | ({} if time is None else {"time": time})
     try:
-        # An infinity among whole numbers is an error; numpy would warn of it as well.
+        # An infinity among whole numbers is an error, about which numpy would warn as well.
         with np.errstate(invalid="ignore"):
             found = _chunked(table, picks)
     except (ValueError, OverflowError, pd.errors.ParserError):
@@ -320,7 +320,7 @@ def _chunked(table: Table, picks: dict[str, int]) -> Columns:
     names = {at: str(at) for at in range(len(table.columns))}
     texts: dict[str, dict[str, int]] = {name: {} for name in picks if name != "time"}
     codes: dict[str, list[np.ndarray]] = {name: [] for name in picks}
-    # Text, not categories: pandas would make numbers of those, and 007 the same as 7.
+    # Text, not categories: pandas would turn those into numbers, and 007 into 7.
     kinds = {names[at]: "int64" if name == "time" else "str" for name, at in picks.items()}
     with pd.read_csv(
         table.plain.path,

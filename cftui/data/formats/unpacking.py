@@ -1,4 +1,4 @@
-"""A file that somebody made, as plain UTF-8 on disk: uncompressed within bounds, its encoding guessed."""
+"""Turn any text file into plain UTF-8 on disk: unpack it within bounds, and guess its encoding."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from cftui.errors import CftuiError
 
-# A zip bomb stops here: tables of ratings shrink to a tenth, seldom to a thirtieth.
+# Larger ratios are taken for a zip bomb: tables of ratings shrink to a tenth, rarely to a thirtieth.
 RATIO = 200
 ALWAYS_ALLOWED = 50_000_000
 BLOCK = 1 << 22
@@ -31,8 +31,8 @@ class Plain:
 
     Attributes:
         path: the file itself, or a copy of it in the scratch folder.
-        encoding: of the file as it was.
-        valid: whether every byte is UTF-8; if not, some lines are of another encoding.
+        encoding: the original encoding of the file.
+        valid: whether every byte is UTF-8; if not, some lines have another encoding.
     """
 
     path: Path
@@ -41,17 +41,17 @@ class Plain:
 
 
 def plain(path: Path, scratch: Path, encoding: str | None = None) -> Plain:
-    """Make ``path`` readable as UTF-8, copying it into ``scratch`` where it is packed or otherwise encoded.
+    """Make ``path`` readable as UTF-8, by a copy in ``scratch`` if it is packed or has another encoding.
 
     Args:
-        encoding: what the file is in; guessed if None.
+        encoding: the encoding of the file; guessed if None.
 
     Raises:
-        CftuiError: no such file, a damaged archive, one that unpacks to far too much or holds no one table, or the
-            bytes are not in the encoding given.
+        CftuiError: the file is missing; the archive is damaged, unpacks to far too much, or does not hold exactly one
+            table; or the bytes are not in the given encoding.
     """
     if not path.is_file():
-        raise CftuiError(f"{path}: {'a folder' if path.is_dir() else 'no such file'}; a table of ratings is wanted")
+        raise CftuiError(f"{path}: {'a folder' if path.is_dir() else 'no such file'}; give a table of ratings")
     with path.open("rb") as file:
         start = file.read(8)
     kind = next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), None)
@@ -61,7 +61,7 @@ def plain(path: Path, scratch: Path, encoding: str | None = None) -> Plain:
     try:
         return _as_utf8(unpacked, scratch / "utf-8", encoding)
     except CftuiError as error:
-        # The user knows his file, not our copy of it.
+        # The user knows the file, not the copy of it.
         raise CftuiError(str(error).replace(str(unpacked), str(path))) from None
 
 
@@ -93,7 +93,7 @@ def _opened(path: Path, kind: str) -> Iterator[IO[bytes]]:
 
 
 def _member(path: Path, bundle: zipfile.ZipFile) -> zipfile.ZipInfo:
-    """The one table in an archive. Nothing is ever written under a member's own name."""
+    """The only table in an archive. Nothing is ever written under a member's own name."""
     found = []
     for info in bundle.infolist():
         parts = PurePosixPath(info.filename.replace("\\", "/"))
@@ -104,12 +104,12 @@ def _member(path: Path, bundle: zipfile.ZipFile) -> zipfile.ZipInfo:
     named = [info for info in found if PurePosixPath(info.filename).stem.casefold() == "ratings"]
     if len(found) != 1 and len(named) != 1:
         names = ", ".join(info.filename for info in found[:5]) or "nothing"
-        raise CftuiError(f"{path}: holds {names}; an archive of one file, or with one named ratings, is wanted")
+        raise CftuiError(f"{path}: holds {names}; give an archive of one file, or with one named ratings")
     return found[0] if len(found) == 1 else named[0]
 
 
 def blocks(path: Path) -> Iterator[bytes]:
-    """The file in pieces that end with a line."""
+    """Yield the file in pieces that end with a line."""
     with path.open("rb") as file:
         while block := file.read(BLOCK):
             yield block + file.readline()
@@ -130,14 +130,14 @@ def _as_utf8(path: Path, target: Path, encoding: str | None) -> Plain:
         return Plain(path, "utf-8", True)
     good, bad, sample = _judge(path)
     if good >= bad or bom:
-        # Mostly UTF-8: the lines that are not are mistakes, to be named.
+        # If most lines are UTF-8, the others are errors to be named.
         return Plain(path, "utf-8", False)
     for guess in _guesses(sample):
         try:
             return _transcode(path, target, guess)
         except CftuiError:
             continue
-    raise CftuiError(f"{path}: in no encoding that could be guessed; name it with --encoding")
+    raise CftuiError(f"{path}: its encoding could not be guessed; name it with --encoding")
 
 
 def _codec(encoding: str) -> str:
@@ -159,7 +159,7 @@ def _is_utf8(path: Path) -> bool:
 
 
 def _judge(path: Path) -> tuple[int, int, bytes]:
-    """How many lines with bytes above 127 are UTF-8, how many not, and the first of the latter."""
+    """Count the lines with bytes above 127 that are UTF-8 and those that are not; also return the first that is not."""
     good = bad = 0
     sample = b""
     for block in blocks(path):
@@ -179,13 +179,13 @@ def _judge(path: Path) -> tuple[int, int, bytes]:
 
 def _guesses(sample: bytes) -> Iterator[str]:
     try:
-        # Comes with requests; better at other alphabets than a fixed guess.
+        # This library comes with requests; it is better at other alphabets than a fixed guess.
         from charset_normalizer import from_bytes
     except ImportError:
         found = None
     else:
         found = from_bytes(sample).best()
-    # A short sample of Western letters fits many code pages: the common one, unless it reads as another alphabet.
+    # A short sample of Western letters fits many code pages: take the common one, unless it reads as another alphabet.
     if found is not None:
         western = found.encoding.startswith(("cp125", "cp85", "cp437", "latin", "iso8859", "mac"))
         if not western or any("Cyrillic" in one or "Greek" in one for one in found.alphabets):

@@ -1,4 +1,4 @@
-"""One cell of somebody's table: an id, a rating, a time. Each either is one, or the reason why not is said."""
+"""Parse one cell of a table, an id, a rating or a time, or say why it is malformed."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from cftui.text import has_control, shorten
 MAX_ID = 500
 MAX_RATING = 1e9
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
-# Only what a number prints as: 007 and 7 are two ids.
+# Only a number's usual form: 007 and 7 are different ids.
 _WHOLE = re.compile(r"0|-?[1-9]\d{0,18}", re.ASCII)
-_LAST_SECOND = 253_402_300_799  # of the year 9999
+_LAST_SECOND = 253_402_300_799  # in the year 9999
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
@@ -24,7 +24,7 @@ def is_number(text: str) -> bool:
 
 
 def shown(text: str) -> str:
-    """A cell for a message: quoted, not too long."""
+    """A cell in a message: quoted and shortened."""
     return repr(shorten(text, 40))
 
 
@@ -36,7 +36,7 @@ def parse_id(what: str, text: str) -> str:
     if len(text) > MAX_ID:
         raise ValueError(f"{what} of {len(text):,} characters; at most {MAX_ID}")
     if text == UNKNOWN:
-        raise ValueError(f"{what} {UNKNOWN!r} stands for the unknown here")
+        raise ValueError(f"{what} {UNKNOWN!r} is reserved for the unknown")
     if has_control(text):
         raise ValueError(f"{what} {shown(text)} holds a control character")
     try:
@@ -60,7 +60,7 @@ def parse_rating(text: str) -> float:
 
 
 def parse_time(text: str) -> int:
-    """Seconds since 1970 from seconds, milli-, micro- or nanoseconds (told by size) or an ISO date; 0 if empty.
+    """Seconds since 1970 from seconds, milli-, micro- or nanoseconds (by magnitude) or an ISO date; 0 if empty.
 
     Raises ValueError with the reason.
     """
@@ -68,7 +68,7 @@ def parse_time(text: str) -> int:
     if not text:
         return 0
     if _NUMBER.fullmatch(text):
-        # Whole numbers as they are: a float cannot hold all of them.
+        # Keep whole numbers: a float cannot hold all of them.
         value = int(text) if text.lstrip("+-").isdecimal() and len(text) < 25 else float(text)
         for _ in range(3):
             # Seconds reach 1e11 in the year 5138, milliseconds did in 1973.
@@ -88,7 +88,7 @@ def parse_time(text: str) -> int:
 
 
 def as_int(text: str) -> int | None:
-    """The whole number that an id is, if it is written as one and fits 64 bits."""
+    """An id as a whole number, if it is written as one and fits 64 bits; else None."""
     if _WHOLE.fullmatch(text) is None:
         return None
     value = int(text)
@@ -96,13 +96,13 @@ def as_int(text: str) -> int | None:
 
 
 def parse_year(text: str) -> int:
-    """The four digits that a year, or an ISO date, begins with; 0 if it does not."""
+    """The year at the beginning of a year or an ISO date, or 0."""
     found = re.match(r"\s*(\d{4})(?!\d)", text, re.ASCII)
     return int(found[1]) if found else 0
 
 
 def parse_genres(text: str) -> str:
-    """Joined by ``|``, whether they came so, as a JSON list, or between commas."""
+    """Genres joined by ``|``, from text with bars, commas, or a JSON list."""
     text = text.strip()
     if text.startswith("["):
         try:

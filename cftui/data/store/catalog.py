@@ -15,12 +15,12 @@ from cftui.data.synth import shapes
 from cftui.errors import CftuiError, suggestion
 from cftui.home import Home
 
-if TYPE_CHECKING:  # pandas takes a third of a second to import: only when something is read
+if TYPE_CHECKING:  # pandas takes a third of a second to import, so import it only to read
     from cftui.data.ratings import ItemKey, Ratings
     from cftui.data.tables import Tables
 
 
-# What ``kind`` says in the ``dataset.json`` of a set that the user imported.
+# The ``kind`` in the ``dataset.json`` of an imported set.
 IMPORTED = "imported"
 
 
@@ -37,7 +37,7 @@ def _read_synth_ratings(folder: Path, item_key: ItemKey) -> Ratings:
 
 
 def _synth(name: str) -> Known:
-    """Raises CftuiError for a shape there is not."""
+    """A synthetic set by its name. Raises CftuiError if there is no such shape."""
     shape = shapes.shape(name.removeprefix(shapes.PREFIX))
     return Known(
         name=name,
@@ -54,17 +54,17 @@ def _synth(name: str) -> Known:
 
 
 def is_plain(name: str) -> bool:
-    """Whether ``name`` is fit to be a folder anywhere and to be typed."""
+    """Whether ``name`` can name a folder on any system and is easy to type."""
     return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name) is not None and not name.endswith(".")
 
 
 def is_reserved(name: str) -> bool:
-    """Whether ``name`` is, or on some file systems would be taken for, that of a published or synthetic set."""
+    """Whether ``name`` is that of a published or synthetic set, or the same on some file systems."""
     return name.casefold() in KNOWN or name.casefold().startswith(shapes.PREFIX)
 
 
 def is_imported(name: str, home: Home) -> bool:
-    """Whether the user's own data set of that name is on disk."""
+    """Whether an imported data set of that name is on disk."""
     if is_reserved(name) or not is_plain(name):
         return False
     try:
@@ -108,7 +108,7 @@ def known(name: str, home: Home | None = None) -> Known:
     """The description of a data set, on disk or not: one of ``KNOWN``, ``synth-`` and a shape, or imported in ``home``.
 
     Raises:
-        CftuiError: no data set bears that name.
+        CftuiError: no data set has that name.
     """
     if name in KNOWN:
         return KNOWN[name]
@@ -118,13 +118,13 @@ def known(name: str, home: Home | None = None) -> Known:
         return _imported(name, home)
     own = [one.name for one in imported(home)] if home is not None else []
     names = sorted([*KNOWN, *own])
-    # Published names are alike: a near miss of one is not also to be told of the others.
+    # Published names are similar: a near miss of one should not list the others, too.
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.8)
     raise CftuiError(f"no data set {name!r}", hint=suggestion(name, near or names), kind="unknown")
 
 
 def imported(home: Home) -> list[Known]:
-    """The user's own data sets, by name."""
+    """The imported data sets, by name."""
     if not home.data.is_dir():
         return []
     names = sorted(path.name for path in home.data.iterdir() if path.is_dir())

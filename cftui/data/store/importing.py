@@ -29,20 +29,20 @@ from cftui.home import Home
 Say = Callable[[str], None]
 Duplicates = Literal["last", "mean", "error"]
 RULES = ("last", "mean", "error")
-# Columns of the ratings, and what other files of a data set are named after.
+# Names that a noun cannot have: columns of the ratings, and files of a data set.
 _TAKEN = {"title", "user", "rating", "ratings", "timestamp", "year", "genres"}
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What the user says of his files; what he leaves out is guessed.
+    """What the user says about the files; everything else is guessed.
 
     Attributes:
         user, item, rating, time: columns of the ratings, by name or by number from 1.
         items: a file about the items, with its columns ``title``, ``genres``, ``year``; ``item_id`` is the one that
-            holds what ``item`` holds.
-        duplicates: which rating stands if a user rates an item twice: the last in the file, the mean, or none.
-        skip_bad: how many malformed rows to tolerate in each file.
+            holds the ids in ``item``.
+        duplicates: which rating counts if a user rates an item twice: the last in the file, the mean, or none.
+        skip_bad: number of malformed rows to tolerate in each file.
     """
 
     user: str | None = None
@@ -64,7 +64,7 @@ class Asked:
 
 @dataclass(frozen=True, eq=False)
 class _Read:
-    """Ratings as they stand in a file: codes ``[n]`` into the ids met so far, and the line of each."""
+    """Ratings as read from a file: codes ``[n]`` into the distinct ids, and the line number of each."""
 
     user: np.ndarray
     item: np.ndarray
@@ -78,10 +78,10 @@ class _Read:
 def import_ratings(
     file: Path, name: str, home: Home, asked: Asked | None = None, say: Say = lambda line: None
 ) -> dict[str, Any]:
-    """Import ``file`` as the data set ``name`` and return its facts, as they stand in ``dataset.json``.
+    """Import ``file`` as the data set ``name`` and return its facts, as written to ``dataset.json``.
 
-    An imported set of that name is replaced, once the new one is complete. ``say`` receives what was guessed and what
-    was passed over, one line each.
+    An imported set of that name is replaced, once the new one is complete. ``say`` receives the guesses and the
+    number of skipped rows, one line each.
 
     Raises:
         CftuiError: the name is taken or not plain, or the files hold no ratings that could be used; the message names
@@ -194,16 +194,16 @@ def _sub(scratch: Path, name: str) -> Path:
 
 
 def _places(table: Table, asked: Asked, say: Say) -> dict[str, int]:
-    """The places of user, item, rating and (if there is one) time; says what was guessed."""
+    """The places of user, item, rating and (if any) time; reports the guesses."""
     places, guessed = {}, []
     for role in ("user", "item", "rating", "time"):
         given = getattr(asked, role)
         column = given if given is not None else guessing.role_of(role, table.columns, asked.noun)
         if role == "time" and not column:
-            continue  # none there is, or none that is wanted
+            continue  # there is no such column, or it is left out
         if column is None:
             there = ", ".join(table.columns[:20])
-            what, hint = f"no column is known to be the {role}", f"give --{role} one of {there}"
+            what, hint = f"no column looks like the {role}", f"give --{role} one of {there}"
             raise CftuiError(what, where=table.path, hint=hint, option=role)
         places[role] = table.index(column, role)
         if given is None:
@@ -224,7 +224,7 @@ def _say_format(table: Table, asked: Asked, guessed: list[str], say: Say) -> Non
     if asked.encoding is None and table.plain.encoding not in ("", "utf-8"):
         guessed.append(f"--encoding {table.plain.encoding}")
     if guessed:
-        say(f"guessed of {table.path} (say otherwise to change it): {' '.join(guessed)}")
+        say(f"guessed for {table.path} (give an option to change it): {' '.join(guessed)}")
 
 
 # Reading
@@ -240,7 +240,7 @@ def _read(table: Table, places: dict[str, int], faults: Faults) -> _Read:
 
 
 def _parsed(found: Columns, first_line: int) -> _Read | None:
-    """The same as row by row, since each distinct text is parsed by the same functions; None if one is malformed."""
+    """Parse each distinct text once, by the same functions as row by row; None if one is malformed."""
     try:
         users, user_ids = _distinct("user", found.user, found.texts["user"])
         items, item_ids = _distinct("item", found.item, found.texts["item"])
@@ -261,7 +261,7 @@ def _parsed(found: Columns, first_line: int) -> _Read | None:
 
 def _distinct(what: str, codes: np.ndarray, texts: list[str]) -> tuple[np.ndarray, list[str]]:
     ids: dict[str, int] = {}
-    # Blanks around an id do not make another.
+    # Blanks around an id do not change it.
     place = np.array([ids.setdefault(parse_id(what, text), len(ids)) for text in texts], dtype=np.int32)
     return place[codes], list(ids)
 
@@ -292,7 +292,7 @@ def _row_by_row(table: Table, places: dict[str, int], faults: Faults) -> _Read:
 
 
 def _resolve(file: Path, read: _Read, rule: Duplicates) -> tuple[_Read, int]:
-    """One rating per user and item, in the place of the last; and how many went."""
+    """Reduce to one rating per user and item, in the place of the last; also return the number removed."""
     key = read.user.astype(np.int64) * len(read.item_ids) + read.item
     again = pd.Series(key).duplicated(keep="first").to_numpy()
     count = int(again.sum())
@@ -302,7 +302,7 @@ def _resolve(file: Path, read: _Read, rule: Duplicates) -> tuple[_Read, int]:
         at = int(np.flatnonzero(again)[0])
         first = int(np.flatnonzero(key == key[at])[0])
         raise CftuiError(
-            f"user {read.user_ids[read.user[at]]} rates item {read.item_ids[read.item[at]]} a second time "
+            f"user {read.user_ids[read.user[at]]} rates item {read.item_ids[read.item[at]]} twice "
             f"(first on line {read.line[first]}), one of {count:,}",
             where=f"{file}:{read.line[at]}",
             hint="--duplicates last or mean keeps one",
@@ -318,7 +318,7 @@ def _resolve(file: Path, read: _Read, rule: Duplicates) -> tuple[_Read, int]:
 
 
 def _items(asked: Asked, ids: list[str], item_column: str, scratch: Path, say: Say) -> dict[str, tuple[str, int, str]]:
-    """Title, year and genres by id, from the file about the items."""
+    """Read title, year and genres by id from the file about the items."""
     assert asked.items is not None
     given = [column for column in (asked.item_id, asked.title, asked.genres, asked.year) if column is not None]
     numbered = asked.title is not None and all(column.isdecimal() for column in given)
@@ -335,7 +335,7 @@ def _items(asked: Asked, ids: list[str], item_column: str, scratch: Path, say: S
                 guessed.append(f"--{option} {column}")
         if column is None and role in ("item", "title"):
             there = ", ".join(table.columns[:20])
-            what, hint = f"no column is known to be the {role}", f"give --{option} one of {there}"
+            what, hint = f"no column looks like the {role}", f"give --{option} one of {there}"
             raise CftuiError(what, where=table.path, hint=hint, option=option)
         if column is not None:
             places[role] = table.index(column, option)
@@ -349,10 +349,10 @@ def _items(asked: Asked, ids: list[str], item_column: str, scratch: Path, say: S
             row = dict(zip(roles, cells, strict=True))
             key = parse_id(asked.noun, row["item"])
             if key in found:
-                raise ValueError(f"{asked.noun} {shown(key)} stands a second time")
+                raise ValueError(f"{asked.noun} {shown(key)} occurs twice")
             title = " ".join(row["title"].split()) or key
             if title == UNKNOWN:
-                raise ValueError(f"title {UNKNOWN!r} stands for the unknown here")
+                raise ValueError(f"title {UNKNOWN!r} is reserved for the unknown")
             genres = parse_genres(row.get("genres", ""))
             _encodable(title, genres)
         except ValueError as error:
@@ -372,7 +372,10 @@ def _items(asked: Asked, ids: list[str], item_column: str, scratch: Path, say: S
             option="item-id",
         )
     if named < len(ids):
-        say(f"{len(ids) - named:,} of {len(ids):,} rated {asked.noun}s are not in {asked.items}: titled by their ids")
+        say(
+            f"{len(ids) - named:,} of {len(ids):,} rated {asked.noun}s are not in {asked.items}; "
+            "their ids become their titles"
+        )
     return found
 
 
@@ -388,7 +391,7 @@ def _encodable(*texts: str) -> None:
 
 
 def _sorted(ids: list[str]) -> tuple[list[int] | list[str], np.ndarray]:
-    """The ids in order, whole numbers if all are; and the place of each, int32 ``[ids]``."""
+    """Sort the ids, as whole numbers if all are; also return the place of each, int32 ``[ids]``."""
     whole = [as_int(one) for one in ids]
     numbers = [one for one in whole if one is not None]
     values: Any = numbers if len(numbers) == len(ids) else ids

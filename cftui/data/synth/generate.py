@@ -1,4 +1,4 @@
-"""Synthetic ratings in a published data set's shape: long tails, and a planted truth whose RMSE floor is known.
+"""Synthetic ratings in the shape of a published data set, with long tails and a planted truth of known RMSE floor.
 
 Rating = score + noise, rounded and clipped to the scale; score = mean + b_u + b_i + p_u . q_i. No predictor that knows
 only user and item can expect to beat E[rating | score], so its RMSE over all ratings is the floor recorded in
@@ -34,7 +34,7 @@ from cftui.errors import CftuiError
 from cftui.files import new_folder, write_json
 from cftui.home import Home
 
-# Ratings made at a time: bounds the memory, and is part of what the seed means.
+# Ratings generated at a time: bounds the memory, and changes what a seed generates.
 CHUNK = 1_000_000
 SIDES = {"user_count": np.int32, "item_count": np.int32, "item_year": np.int16, "item_genres": np.int32}
 NOUN = "movie"
@@ -50,7 +50,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, eq=False)
 class Planted:
-    """The truth. Codes count from 0 here: row u belongs to the user with id u + 1.
+    """The planted truth. Codes count from 0 here: row u belongs to the user with id u + 1.
 
     Attributes:
         user_bias, item_bias: float32 ``[users]``, ``[items]``.
@@ -64,11 +64,11 @@ class Planted:
     item_factors: np.ndarray
 
     def biases(self, user: np.ndarray, item: np.ndarray) -> np.ndarray:
-        """The score without its factors, float32 ``[n]``."""
+        """The score without the factors, float32 ``[n]``."""
         return np.float32(self.shape.mean) + self.user_bias[user] + self.item_bias[item]
 
     def score(self, user: np.ndarray, item: np.ndarray) -> np.ndarray:
-        """mean + b_u + b_i + p_u . q_i, float32 ``[n]``: before the noise, not yet on the scale."""
+        """The score mean + b_u + b_i + p_u . q_i, float32 ``[n]``, before noise and rounding."""
         return self.biases(user, item) + np.einsum("nk,nk->n", self.user_factors[user], self.item_factors[item])
 
 
@@ -99,7 +99,7 @@ def expected(shape: Shape, score: np.ndarray, noise: float | None = None) -> np.
 
     noise = shape.noise if noise is None else noise
     thresholds = np.arange(shape.low + shape.step / 2, shape.high, shape.step)
-    # From a table, linear in between: exact to 1e-6, and the normal integral is slow on 25 million scores.
+    # Interpolate in a table, exact to 1e-6: the normal integral is slow for 25 million scores.
     start, per_unit = shape.low - 8 * noise, 1000
     grid = start + np.arange(math.ceil((shape.high + 8 * noise - start) * per_unit)) / per_unit
     table = shape.low + shape.step * ndtr((grid[:, None] - thresholds) / noise).sum(axis=1)
@@ -109,10 +109,9 @@ def expected(shape: Shape, score: np.ndarray, noise: float | None = None) -> np.
 
 
 def make(name: str, home: Home, *, seed: int = 0, scale: float = 1.0, say: Say = lambda line: None) -> Path:
-    """Make a data set of shape ``name`` in ``home.data`` and return its folder.
+    """Generate a data set of shape ``name`` in ``home.data`` and return its folder.
 
-    The same set already there is kept; another seed or scale replaces it. Until the new one is complete, what was
-    there stays.
+    An existing set of the same seed and scale is kept; any other is replaced once the new one is complete.
 
     Raises:
         CftuiError: no such shape, or nothing of that scale can be made.
@@ -159,7 +158,7 @@ def _is_made(target: Path, wanted: Shape, seed: int) -> bool:
 
 
 def _random(seed: int, stage: int, chunk: int = 0) -> np.random.Generator:
-    """Independent streams: what one stage draws does not depend on how much another drew."""
+    """Independent random streams: what one stage draws does not depend on how much another drew."""
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stage, chunk)))
 
 
@@ -236,14 +235,14 @@ def _activity(shape: Shape, random: np.random.Generator) -> np.ndarray:
         below, above = (middle, above) if np.minimum(middle * weights, room).sum() < extra else (below, middle)
     shares = np.minimum(below * weights, room)
     counts = np.floor(shares).astype(np.int64)
-    # What rounding down lost goes to those who lost most and have room; stable, so that ties do not matter.
+    # Give what rounding down lost to the users who lost most and have room; stable, so that ties do not matter.
     open_first = np.argsort(np.where(counts < room, counts - shares, np.inf), kind="stable")
     counts[open_first[: extra - counts.sum()]] += 1
     return counts + MIN_PER_USER
 
 
 def _popularity(shape: Shape, random: np.random.Generator) -> np.ndarray:
-    """The chance that a rating is of each item, float64 ``[items]``, Zipf-Mandelbrot in random order."""
+    """The probability that a rating is of each item, float64 ``[items]``: Zipf-Mandelbrot in random order."""
     weight = 1 / (np.arange(1, shape.items + 1) + shape.shift) ** shape.exponent
     return random.permutation(weight / weight.sum())
 
@@ -255,7 +254,7 @@ def _pairs(shape: Shape, activity: np.ndarray, seed: int) -> Iterator[tuple[np.n
     """
     popularity = _popularity(shape, _random(seed, 2))
     ends = np.cumsum(activity)
-    # First one rating of every item, in a slot drawn from all: busy users take more of the rare ones.
+    # First draw one rating of every item, in a slot drawn from all: busy users get more of the rare items.
     slots = _random(seed, 3).choice(shape.ratings, shape.items, replace=False)
     owner = np.searchsorted(ends, slots, side="right")
     by_owner = np.argsort(owner, kind="stable")
@@ -276,8 +275,8 @@ def _pairs(shape: Shape, activity: np.ndarray, seed: int) -> Iterator[tuple[np.n
 def _draw(counts: np.ndarray, taken: np.ndarray, popularity: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Complete ``taken`` to ``counts[u]`` distinct items for every user: sorted keys user x items + item.
 
-    Drawing again whatever was drawn before is drawing without replacement. Users with so many items that this takes
-    long get theirs by one exponential clock per item, the first to ring: the same law.
+    Redrawing repeated items is drawing without replacement. Users with many items, for whom that takes long, get
+    theirs by one exponential clock per item, the first to ring, which has the same distribution.
     """
     items = len(popularity)
     busy = counts > items / 50
@@ -295,7 +294,7 @@ def _draw(counts: np.ndarray, taken: np.ndarray, popularity: np.ndarray, random:
         user = np.repeat(np.flatnonzero(owed), missing[owed])
         item = np.searchsorted(cumulative, random.random(len(user)), side="right")
         drawn = np.sort(np.concatenate([open_keys[still_open], user * items + item]))
-        # Ten times quicker than np.unique, which hashes.
+        # Ten times faster than np.unique, which hashes.
         open_keys = drawn[np.diff(drawn, prepend=-1) > 0]
         wanted = np.where(owed, wanted, 0)
     for one in np.flatnonzero(busy).tolist():
@@ -307,13 +306,13 @@ def _draw(counts: np.ndarray, taken: np.ndarray, popularity: np.ndarray, random:
 
 
 def _on_scale(shape: Shape, value: np.ndarray) -> np.ndarray:
-    """The nearest rating there is, float32 ``[n]``."""
+    """The nearest rating on the scale, float32 ``[n]``."""
     steps = np.rint((value - np.float32(shape.low)) / np.float32(shape.step))
     return np.clip(steps * np.float32(shape.step) + np.float32(shape.low), shape.low, shape.high)
 
 
 def _timestamps(shape: Shape, joined: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Seconds, int64 ``[n]``: most ratings on the day their user joined, the others spread over the months after."""
+    """Timestamps, int64 ``[n]``: most ratings on the day the user joined, the others over the following months."""
     n = len(joined)
     later = random.random(n, np.float32) < 0.4
     days = later * random.standard_exponential(n, np.float32) * 90
@@ -343,7 +342,7 @@ def _sides(
 
 @dataclass(frozen=True, eq=False)
 class SynthTables(Tables):
-    """``Tables`` whose fingerprint was taken when they were made, and whose titles need no merge."""
+    """``Tables`` with the fingerprint that was recorded when they were generated, and titles that need no merge."""
 
     recorded: str = ""
 
@@ -358,7 +357,7 @@ class SynthTables(Tables):
 
 
 def read_facts(folder: Path) -> dict[str, Any]:
-    """``dataset.json``: seed, scale, ``floor``, ``biases_only``, ``mean_only``, fingerprint and shape.
+    """Read ``dataset.json``: seed, scale, ``floor``, ``biases_only``, ``mean_only``, fingerprint and shape.
 
     Raises:
         CftuiError: it is missing or damaged.
@@ -367,7 +366,7 @@ def read_facts(folder: Path) -> dict[str, Any]:
     try:
         facts = json.loads(path.read_text())
         Shape(**facts["shape"])
-        # Each must be there.
+        # Each of these must exist.
         _ = {key: facts[key] for key in ("name", "label", "seed", "scale", "floor", "fingerprint")}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CftuiError(f"{path}: missing, damaged, or of another version ({error}); {_again(folder)}") from None
@@ -375,10 +374,10 @@ def read_facts(folder: Path) -> dict[str, Any]:
 
 
 def read_tables(folder: Path) -> Tables:
-    """The data set as frames. The ratings' columns are the files' own, memory-mapped: nothing is copied.
+    """The data set as frames. The columns of the ratings are the memory-mapped files; nothing is copied.
 
     Raises:
-        CftuiError: a file is missing, truncated or not what it should be.
+        CftuiError: a file is missing, truncated or malformed.
     """
     facts = read_facts(folder)
     columns, made = _columns(folder, facts), Shape(**facts["shape"])
@@ -399,10 +398,10 @@ def read_ratings(folder: Path, item_key: ItemKey = "title") -> Ratings:
     """The data set encoded as ``Ratings.encode(read_tables(folder), item_key)`` would, in a few hundredths of its time.
 
     Raises:
-        CftuiError: a file is missing, truncated or not what it should be; ``item_key`` is neither title nor id.
+        CftuiError: a file is missing, truncated or malformed; ``item_key`` is neither title nor id.
     """
     if item_key not in ("title", "id"):
-        raise CftuiError(f"no item key {item_key!r}; items are told apart by title or by id")
+        raise CftuiError(f"no item key {item_key!r}; choose title or id")
     facts = read_facts(folder)
     columns, made = _columns(folder, facts), Shape(**facts["shape"])
     users = range(1, made.users + 1)
@@ -411,7 +410,7 @@ def read_ratings(folder: Path, item_key: ItemKey = "title") -> Ratings:
     return Ratings(
         name=facts["name"],
         noun=NOUN,
-        # Ids count from 1 and titles sort as ids do: codes are ids.
+        # Ids count from 1, and titles sort like ids, so codes are ids.
         user=columns["user"].astype(np.int64),
         item=columns["item"].astype(np.int64),
         rating=columns["rating"],
@@ -436,7 +435,7 @@ def _item_table(made: Shape, columns: dict[str, np.ndarray]) -> pd.DataFrame:
     """Columns title, year, genres, ratings, one row per item."""
     years, width = columns["item_year"].astype(np.int64), len(str(made.items))
     titles = [f"Item {number:0{width}} ({year})" for number, year in enumerate(years.tolist(), 1)]
-    # Few combinations, many items.
+    # There are few combinations of genres and many items.
     masks, which = np.unique(columns["item_genres"], return_inverse=True)
     names = ["|".join(genre for bit, genre in enumerate(GENRES) if mask >> bit & 1) for mask in masks.tolist()]
     genres = [names[index] for index in which.tolist()]

@@ -1,4 +1,4 @@
-"""The shapes of synthetic data sets: how many, how long the tails, how much noise. No arrays here: quick to import."""
+"""Shapes of synthetic data sets: sizes, tails and noise. No arrays here, so that importing this is quick."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from cftui.errors import CftuiError
 
 PREFIX = "synth-"
-# As in MovieLens, where nobody with fewer is published.
+# As in MovieLens, which publishes no user with fewer ratings.
 MIN_PER_USER = 20
 MAX_SCALE = 10.0
 
@@ -19,12 +19,12 @@ def _seconds(year: int) -> int:
 
 @dataclass(frozen=True)
 class Shape:
-    """A data set to be made.
+    """The shape of a data set to generate.
 
     Attributes:
         users, items, ratings: exact counts; every item is rated, every user rates at least ``MIN_PER_USER`` items.
         low, high, step: the rating scale.
-        spread: sigma of the log-normal law of what a user rates beyond the minimum.
+        spread: sigma of the log-normal distribution of a user's ratings beyond the minimum.
         exponent, shift: popularity of the item at rank r is 1 / (r + shift) ** exponent (Zipf-Mandelbrot).
         mean, user_bias, item_bias, factors, noise: the planted score is mean + b_u + b_i + p_u . q_i and the rating is
             the score plus noise, put on the scale; the last four are standard deviations of those terms.
@@ -55,11 +55,11 @@ class Shape:
 
     @property
     def most_per_user(self) -> int:
-        """Nobody rates more than half of all items."""
+        """The most ratings of one user: half of all items."""
         return self.items // 2
 
 
-# Spread, exponent and shift bring medians and maxima near those of the set that gives the shape its name.
+# Spread, exponent and shift bring medians and maxima close to those of the set with that name.
 SHAPES = {
     shape.name: shape
     for shape in (
@@ -76,10 +76,10 @@ def shape(name: str, scale: float = 1.0) -> Shape:
     """The shape ``name`` with users, items and ratings multiplied by ``scale``.
 
     Raises:
-        CftuiError: no such shape, or nothing of that size can be made.
+        CftuiError: there is no such shape, or that size cannot be generated.
     """
     if name not in SHAPES:
-        raise CftuiError(f"no shape {name!r}; there is: {', '.join(SHAPES)}")
+        raise CftuiError(f"no shape {name!r}; choose from {', '.join(SHAPES)}")
     if not 0 < scale <= MAX_SCALE:
         raise CftuiError(f"scale {scale:g}: must be above 0 and at most {MAX_SCALE:g}")
     whole = SHAPES[name]

@@ -64,7 +64,7 @@ def test_a_second_rating_of_the_same_pair_names_both_lines(tiny_folder: Path) ->
     path = spoil(tiny_folder, f"{user}\t{movie}\t3\t880000000", line=5)
     with pytest.raises(CftuiError) as caught:
         read_tables(tiny_folder)
-    assert str(caught.value) == f"{path}:5: user {user} rates movie {movie} a second time (first on line 1)"
+    assert str(caught.value) == f"{path}:5: user {user} rates movie {movie} twice (first on line 1)"
 
 
 def test_the_first_of_several_bad_rows_is_named(tiny_folder: Path) -> None:
@@ -79,11 +79,11 @@ def test_the_first_of_several_bad_rows_is_named(tiny_folder: Path) -> None:
     [
         ("u.item", "3|Short (1995)|01-Jan-1995||", "5 columns where 24 belong"),
         ("u.item", "three|Title (1995)|||" + "|0" * 19, "id 'three' is not a whole number"),
-        ("u.item", "2|Title (1995)|||" + "|0" * 19, "id 2 stands a second time (first on line 2)"),
+        ("u.item", "2|Title (1995)|||" + "|0" * 19, "id 2 occurs twice (first on line 2)"),
         ("u.item", "3|Title (1995)|||" + "|7" * 19, "a genre flag is neither 0 nor 1"),
         ("u.user", "3|24|M|writer", "4 columns where 5 belong"),
         ("u.user", "3|old|M|writer|00000", "age 'old' is not a whole number"),
-        ("u.user", "1|24|M|writer|00000", "id 1 stands a second time (first on line 1)"),
+        ("u.user", "1|24|M|writer|00000", "id 1 occurs twice (first on line 1)"),
     ],
 )
 def test_a_bad_item_or_user_is_named_with_its_line(tiny_folder: Path, name: str, row: str, complaint: str) -> None:

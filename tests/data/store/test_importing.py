@@ -258,7 +258,7 @@ TWICE = "user,item,rating,time\na,1,1,10\nb,1,5,20\na,1,2,30\na,2,3,40\na,1,6,25
 @pytest.mark.parametrize("quoted", [False, True])
 def test_duplicates_are_resolved_by_the_rule(quoted: bool, bring: Callable[..., Any], refused: Callable) -> None:
     content = TWICE.replace("b,", '"b",') if quoted else TWICE
-    assert "ratings.csv:4: user a rates item 1 a second time (first on line 2), one of 2;" in refused(
+    assert "ratings.csv:4: user a rates item 1 twice (first on line 2), one of 2;" in refused(
         content, duplicates="error"
     )
     facts, tables, said = bring(content)
@@ -294,10 +294,10 @@ def test_titles_genres_and_years(bring: Callable[..., Any], tmp_path: Path) -> N
     ("content", "asked", "complaint"),
     [
         ("item,title\n8,x\n", {}, "no id in it (such as '8') is the id of a rated item (such as '1')"),
-        ("item,title\n1,x\n1,y\n", {}, "line 3: item '1' stands a second time"),
-        ("item,caption\n1,x\n", {}, "no column is known to be the title; give --title one of item, caption"),
+        ("item,title\n1,x\n1,y\n", {}, "line 3: item '1' occurs twice"),
+        ("item,caption\n1,x\n", {}, "no column looks like the title; give --title one of item, caption"),
         ("item,title\n1,x\n", {"title": "name"}, "no column 'name' (--title)"),
-        ("item,title\n1,#na#\n", {}, "stands for the unknown"),
+        ("item,title\n1,#na#\n", {}, "is reserved for the unknown"),
         ("item,title\n", {}, "no id in it"),
         ("", {}, "an empty file"),
     ],
@@ -447,7 +447,7 @@ ROWS = [
     ("a,b,1e300", "rating '1e300' is beyond 1e+09"),
     (",b,3", "no user"),
     ("a, ,3", "no item"),
-    ("#na#,b,3", "user '#na#' stands for the unknown here"),
+    ("#na#,b,3", "user '#na#' is reserved for the unknown"),
     ("a\0,b,3", "user 'a\\x00' holds a control character"),
     ("a" * 501 + ",b,3", "user of 501 characters"),
     ('"a"x,b,3', "quoting: ',' expected after '\"'"),
@@ -482,12 +482,12 @@ def test_lines_are_counted_through_quoted_line_ends_and_blank_lines(refused: Cal
 
 FILES = {
     "empty": (b"", "an empty file"),
-    "blank lines": (b"\n\n  \n", "nothing in it but blank lines"),
-    "a bom only": (b"\xef\xbb\xbf", "nothing in it but blank lines"),
+    "blank lines": (b"\n\n  \n", "holds only blank lines"),
+    "a bom only": (b"\xef\xbb\xbf", "holds only blank lines"),
     "header only": (b"user,item,rating\n", "no ratings in it, only a header"),
     "one user": (b"user,item,rating\na,1,2\na,2,3\n", "all ratings are of one user, 'a'"),
     "one rating": (b"user,item,rating\na,1,2\nb,2,2\n", "every rating is 2"),
-    "no such columns": (b"who,what,how\na,1,2\n", "no column is known to be the user; give --user one of who, what"),
+    "no such columns": (b"who,what,how\na,1,2\n", "no column looks like the user; give --user one of who, what"),
     "duplicate columns": (b"user,item,rating,rating\na,1,2,3\n", "columns 3 and 4 are both named 'rating'"),
     "quote left open": (b'user,item,rating\na,1,2\n"b,2,3\nc,1,4\n', "ratings.csv:3: a quote is opened here and never"),
     "a picture": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0", "ratings.csv: "),

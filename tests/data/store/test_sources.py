@@ -101,7 +101,7 @@ def test_the_mirror_converts_to_the_very_same_data_set(
 def test_a_wheel_without_the_data_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "empty.whl", "w") as wheel:
         wheel.writestr("recbole/__init__.py", "")
-    with pytest.raises(CftuiError, match=r"empty\.whl: not the mirror it should be"):
+    with pytest.raises(CftuiError, match=r"empty\.whl: not the expected mirror"):
         registry_mirror.convert_ml_100k(tmp_path / "empty.whl", tmp_path)
 
 

@@ -370,7 +370,7 @@ def test_the_catalogue_knows_every_shape_and_lists_those_on_disk(synth_home: Hom
     assert (big.low, big.high, big.step, big.rank) == (0.5, 5, 0.5, 8)
     for name in SHAPES:
         assert catalog.known(f"synth-{name}").read_ratings is not None
-    with pytest.raises(CftuiError, match="no shape 'ml-2m'; there is: tiny, ml-100k, ml-1m, ml-25m"):
+    with pytest.raises(CftuiError, match="no shape 'ml-2m'; choose from tiny, ml-100k, ml-1m, ml-25m"):
         catalog.known("synth-ml-2m")
 
 
@@ -398,7 +398,7 @@ def test_the_verb_makes_a_set_that_the_others_read(tmp_path: Path, capsys: pytes
 @pytest.mark.parametrize(
     ("arguments", "status", "complaint"),
     [
-        (["synth", "ml-2m"], 1, "no shape 'ml-2m'; there is: tiny, ml-100k, ml-1m, ml-25m"),
+        (["synth", "ml-2m"], 1, "no shape 'ml-2m'; choose from tiny, ml-100k, ml-1m, ml-25m"),
         (["synth", "tiny", "--scale", "0.01"], 1, "scale 0.01 of tiny: 3 users and 2 items are too few"),
         (["synth", "tiny", "--scale", "-1"], 1, "scale -1: must be above 0"),
         (["synth", "tiny", "--scale", "nan"], 1, "scale nan: must be above 0"),

@@ -329,8 +329,8 @@ async def test_what_lies_over_the_screen_when_an_import_ends_does_not_keep_it_op
         ("nowhere/a.csv", "nowhere: No such file or directory"),
         ("~nobody-at-all/a.csv", "Could not determine home directory"),
         ("empty.csv", "empty.csv: an empty file"),
-        ("thesis.pdf", "thesis.pdf: not text; a CSV, JSON lines or Parquet file of ratings is wanted"),
-        ("array.json", "array.json: a JSON array; one JSON object a line is wanted"),
+        ("thesis.pdf", "thesis.pdf: not text; give a CSV, JSON lines or Parquet file of ratings"),
+        ("array.json", "array.json: a JSON array; give one JSON object per line"),
     ],
 )
 async def test_what_cannot_be_read_is_said_in_a_line_and_the_path_stays(path, reason, files, home):
