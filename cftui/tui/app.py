@@ -25,6 +25,7 @@ from cftui.home import Home
 from cftui.settings import Config
 from cftui.tui.session.app import SessionApp
 from cftui.tui.session.run_keeper import DEFAULT_DATA
+from cftui.tui.shell import textual_private as private
 from cftui.tui.shell.clipboard import osc52
 from cftui.tui.shell.dialog import Palette
 from cftui.tui.shell.filters import Ascii, NoControl
@@ -51,9 +52,9 @@ class AppShell(SessionApp):
         super().__init__(home, config, remember=remember)
         # Over SSH an animation is a flood of bytes.
         self.animation_level = "none"
-        self._filters.append(NoControl())
+        private.add_filter(self, NoControl())
         if self.config.ascii:
-            self._filters.append(Ascii())
+            private.add_filter(self, Ascii())
         self.set_keymap(keymap(self.config.keys))
         theme = self.config.theme or self._last.theme
         if theme in self.available_themes:
@@ -89,7 +90,7 @@ class AppShell(SessionApp):
         if not isinstance(error, WorkerFailed):
             super()._handle_exception(error)
             return
-        self._exception = self._exception or error  # for tests, which must not pass over it
+        private.remember_exception(self, error)
         cause = error.error
         path = settings.log("".join(traceback.format_exception(cause)))
         self.activity = ""
@@ -118,15 +119,13 @@ class AppShell(SessionApp):
 
     def copy_to_clipboard(self, text: str) -> None:
         """Wrapped for tmux and screen, which keep the sequence to themselves otherwise."""
-        self._clipboard = text
-        if self._driver is not None:
-            self._driver.write(osc52(text))
+        private.remember_copied(self, text)
+        private.write_to_terminal(self, osc52(text))
 
     async def action_quit(self) -> None:
         """Asks only where something would be lost: training goes on without the app, unsaved ratings do not."""
         # In whatever room: what lies behind another one is lost as well.
-        screens = [screen for stack in self._screen_stacks.values() for screen in stack]
-        losing = next((said for screen in screens if (said := getattr(screen, "unsaved", ""))), "")
+        losing = next((said for screen in private.all_screens(self) if (said := getattr(screen, "unsaved", ""))), "")
         if not losing:
             self.exit()
             return

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from textual.await_complete import AwaitComplete
-from textual.command import CommandPalette
 from textual.screen import ModalScreen, Screen, ScreenResultType
+
+from cftui.tui.shell.textual_private import SteadyPalette
 
 
 class ClosesOnce:
@@ -26,11 +27,5 @@ class Dialog(ClosesOnce, ModalScreen[ScreenResultType]):
     """A dialog over a screen."""
 
 
-class Palette(ClosesOnce, CommandPalette):
-    """Textual's, closed once; and a page key that comes before its list has been laid out is no error."""
-
-    def _action_command_list(self, action: str) -> None:
-        try:
-            super()._action_command_list(action)
-        except KeyError:
-            self.log(f"{action} before there was a page")
+class Palette(ClosesOnce, SteadyPalette):
+    """Textual's, closed once."""

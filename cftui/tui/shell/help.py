@@ -15,6 +15,7 @@ from textual.widgets import Static
 from cftui.tui.shell.dialog import Dialog
 from cftui.tui.shell.keys import bindings
 from cftui.tui.shell.screens import SCREENS
+from cftui.tui.shell.textual_private import mapped_bindings
 
 # Keys that work on every screen. The palette's key is Textual's own.
 EVERYWHERE = (
@@ -37,15 +38,12 @@ class HelpScreen(Dialog[None]):
         self._about = about
         # What this program binds has an id; Textual's own widgets bring bindings along that have none.
         own = [active for active in about.active_bindings.values() if active.binding.id]
-        mapped = about._bindings.copy()
-        mapped.apply_keymap(about.app._keymap)
         self._parts = [
             [active.binding for active in own if active.node not in (about, about.app)],
             # Also those that the field with the focus takes for letters at the moment.
             [
                 binding
-                for same in mapped.key_to_bindings.values()
-                for binding in same
+                for binding in mapped_bindings(about)
                 if binding.id
                 and (binding.id == "search.search" or about.check_action(binding.action.split("(")[0], ()))
             ],

@@ -12,7 +12,6 @@ from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.content import Content
 from textual.message import Message
 from textual.widgets import Button, Checkbox, Input, Label, Select, Static
 
@@ -20,17 +19,10 @@ from cftui.data.splits import NAMES as SPLITS
 from cftui.engine.models.method import Method
 from cftui.engine.models.recipes import Recipe, all_recipes
 from cftui.errors import CftuiError
+from cftui.tui.shell.textual_private import Tick
 
 FIRST = "model4"
 FIELDS_PER_ROW = 2
-
-
-class Tick(Checkbox):
-    """A check box that is recognisable without colours, too."""
-
-    @property
-    def _button(self) -> Content:
-        return Content("[x]" if self.value else "[ ]")
 
 
 class MethodFields(Vertical):

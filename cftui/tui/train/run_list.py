@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-from typing import Any
 
 from rich.text import Text
 from textual import on, work
@@ -15,6 +13,7 @@ from textual.widgets.option_list import Option
 from cftui.engine.runs.folder import RunSummary
 from cftui.tui.session.app import session_of
 from cftui.tui.shell.keys import bindings
+from cftui.tui.shell.textual_private import SteadyOptionList
 
 # Four letters at the most: the list is narrow.
 MARKS = {"done": "ok", "running": "live", "stalled": "slow", "stopped": "stop", "failed": "fail", "dead": "dead"}
@@ -29,7 +28,7 @@ class _OfRun(Message):
         self.name = name
 
 
-class RunList(OptionList):
+class RunList(SteadyOptionList):
     """A row per run: name, validation loss, how it stands. Enter or a click picks one."""
 
     BINDINGS = bindings("runs")
@@ -54,11 +53,6 @@ class RunList(OptionList):
     def copy_text(self) -> str:
         """The name of the run under the cursor."""
         return self.current or ""
-
-    def _move_page(self, direction: Any) -> None:
-        # Textual's fails where a page key comes before the list has been laid out.
-        with contextlib.suppress(KeyError):
-            super()._move_page(direction)
 
     @property
     def current(self) -> str | None:

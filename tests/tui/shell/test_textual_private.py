@@ -1,0 +1,132 @@
+"""Textual's private names: each use fails here when its name goes, and no other file has any."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+from rich.segment import Segment
+from textual.app import App
+from textual.color import Color
+from textual.command import CommandPalette
+from textual.filter import LineFilter
+from textual.screen import Screen
+from textual.widgets import Checkbox, OptionList, Static
+
+import cftui.tui
+from cftui.tui.shell import textual_private as private
+
+# Textual's own, which are reached through ``self`` in a class of ours.
+INHERITED = {"_filters", "_driver", "_clipboard", "_exception", "_screen_stacks", "_keymap", "_bindings"}
+
+
+def private_names(source: str) -> set[str]:
+    """Private names that belong to something other than ``self``, or that ``self`` inherits."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__"):
+            own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+            if not own or node.attr in INHERITED:
+                found.add(ast.unparse(node))
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("textual._"):
+            found.add(str(node.module))
+    return found
+
+
+def test_no_other_file_uses_a_private_name_of_textual() -> None:
+    """Except for what Textual calls where an error ends the app: that is overridden where the app is."""
+    folder = Path(cftui.tui.__file__).parent
+    found = set()
+    for path in folder.rglob("*.py"):
+        if path.name != "textual_private.py":
+            found |= private_names(path.read_text())
+    assert found == {"super()._handle_exception"}
+
+
+class Shout(LineFilter):
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        return [Segment(text.upper(), style, control) for text, style, control in segments]
+
+
+class Small(App[None]):
+    BINDINGS = [("a", "bell", "Ring")]
+
+    def compose(self):
+        yield Static("quiet")
+
+
+async def test_a_filter_changes_what_is_drawn() -> None:
+    app = Small()
+    private.add_filter(app, Shout())
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        assert app.screen._compositor.render_strips()[0].text.startswith("QUIET")
+
+
+async def test_a_sequence_reaches_the_driver_and_what_was_copied_is_remembered(monkeypatch) -> None:
+    app = Small()
+    written: list[str] = []
+    private.write_to_terminal(app, "too early")
+    async with app.run_test():
+        monkeypatch.setattr(app._driver, "write", written.append)
+        private.write_to_terminal(app, "\x1b]52;c;")
+        private.remember_copied(app, "Fargo")
+        monkeypatch.undo()
+    assert "\x1b]52;c;" in written
+    assert app.clipboard == "Fargo"
+
+
+async def test_an_error_that_was_survived_is_raised_at_the_end_of_a_test() -> None:
+    app = Small()
+
+    async def survive() -> None:
+        async with app.run_test():
+            private.remember_exception(app, ZeroDivisionError())
+            private.remember_exception(app, ValueError())
+
+    with pytest.raises(ZeroDivisionError):
+        await survive()
+
+
+async def test_the_screens_of_all_modes_are_found() -> None:
+    class Modes(App[None]):
+        MODES = {"one": Screen, "two": Screen}
+
+    app = Modes()
+    async with app.run_test():
+        await app.switch_mode("one")
+        beneath = app.screen
+        await app.push_screen(Screen())
+        await app.switch_mode("two")
+        assert {beneath, app.screen} < {*private.all_screens(app)}
+
+
+async def test_bindings_have_the_keys_of_the_configuration() -> None:
+    from textual.binding import Binding
+
+    class Bound(Screen[None]):
+        BINDINGS = [Binding("a", "app.bell", "Ring", id="ring")]
+
+    app = Small()
+    app.set_keymap({"ring": "f9"})
+    async with app.run_test():
+        screen = Bound()
+        await app.push_screen(screen)
+        assert {binding.key for binding in private.mapped_bindings(screen) if binding.id == "ring"} == {"f9"}
+
+
+@pytest.mark.parametrize(
+    ("ours", "base", "name"),
+    [
+        (private.SteadyPalette, CommandPalette, "_action_command_list"),
+        (private.SteadyOptionList, OptionList, "_move_page"),
+        (private.Tick, Checkbox, "_button"),
+    ],
+)
+def test_what_is_overridden_is_there_and_is_what_textual_calls(ours: type, base: type, name: str) -> None:
+    assert name in vars(ours)
+    definers = [kind for kind in base.__mro__ if name in vars(kind)]
+    assert definers
+    callers = Path(__import__(definers[0].__module__, fromlist=["_"]).__file__).read_text()
+    assert callers.count(name) > 1
