@@ -536,7 +536,7 @@ async def test_a_data_set_that_cannot_be_read_for_an_unforeseen_reason_does_not_
     def fail(*_: object) -> None:
         raise KeyError("title")
 
-    monkeypatch.setattr("cftui.data.store.catalog.open_tables", fail)
+    monkeypatch.setattr("cftui.data.store.catalog.DataSet.tables", property(fail))
     app = tiny_app
     async with app.run_test(size=SIZE, notifications=True) as pilot:
         await wait(pilot, lambda: notices(app))
