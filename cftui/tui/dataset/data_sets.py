@@ -1,4 +1,4 @@
-"""Choosing among the data sets that are at hand."""
+"""Choose a data set from those available."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from cftui.tui.dataset.import_sample import Sample
 from cftui.tui.shell.keys import bindings
 from cftui.tui.shell.table import Table
 
-# Of a cell; a text of many lines is no id.
+# The widest cell shown, in characters.
 CELL = 32
 
 
@@ -29,7 +29,7 @@ class ColumnTable(Table):
             self.letter, self.at = letter, at
 
     class Formatted(Message):
-        """Another delimiter or encoding is wanted: ``what`` is one of these."""
+        """Ask for another delimiter or encoding: ``what`` is one of these."""
 
         def __init__(self, what: str) -> None:
             super().__init__()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cftui.text import printable
 
-# Of a folder: more than anybody scrolls through.
+# Entries of a folder: read at most, and listed at most.
 SCANNED, LISTED = 20_000, 500
 TABLES = (".csv", ".tsv", ".txt", ".dat", ".data", ".json", ".jsonl", ".ndjson", ".parquet", ".pq")
 PACKED = (".gz", ".bz2", ".xz", ".zip")

@@ -43,7 +43,7 @@ class Sample:
 
     Attributes:
         path: as the user named it; size: of the file, in bytes.
-        kind: ``csv``, ``json`` or ``parquet``; delimiter and encoding: as guessed or given, empty where there is none.
+        kind: ``csv``, ``json`` or ``parquet``; delimiter and encoding: as guessed or given, or empty.
         columns: names, or ``1``, ``2``, ... where there is no header.
         rows: line number and cells of each; or the reason why it is no row.
     """
@@ -148,7 +148,7 @@ def _is_time(text: str) -> bool:
 
 
 def taken_for_time(sample: Sample) -> str | None:
-    """The column that an import takes for the time where it is told of none."""
+    """The column that an import uses as the time by default."""
     from cftui.data.formats import guessing
 
     return guessing.role_of("time", sample.columns) if sample.header else None

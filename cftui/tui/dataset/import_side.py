@@ -24,7 +24,7 @@ class Side:
     Attributes:
         kind: ``ratings`` or ``items``: its field, its table and its roles are named after it.
         text: the path as typed; None before anything has been looked at.
-        entries: files that ``text`` may become, while it is none.
+        entries: files that complete ``text`` while it is not yet a file.
         problem: why there are no rows, or none by the delimiter or encoding asked for.
         marks: column by role.
     """

@@ -1,6 +1,6 @@
 """A map of labelled points drawn with braille dots, vectorised: sixty thousand points in a few milliseconds.
 
-By hand because plotext can neither select a point nor draw so many in time. A cell is two dots wide and four high.
+It does not use plotext, which cannot select a point and is too slow for so many. A cell is two dots wide and four high.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ class MapRoom(ModelRoom):
         raise NotImplementedError
 
     def no_map(self, why: str) -> None:
-        """There is none to show."""
+        """Show that there is no map."""
         raise NotImplementedError
 
     def on_mount(self) -> None:

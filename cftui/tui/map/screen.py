@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 WELL_KNOWN = 20
 NEIGHBOURS = 50
-# Of the title at the cursor so much is shown before the facts beside it give way.
+# The title at the cursor keeps this many cells before the facts beside it are dropped.
 LEAST_TITLE = 40
 # So many names are tried on the map at the most.
 LABELS = 300
@@ -57,7 +57,7 @@ class MapScreen(MapRoom):
     _only: Filter | None = None
     _tolerance = 0.0
     _item_map: ItemMap | None = None
-    # What is on the map, filtered: where each code stands in it, and what follows from it once.
+    # The filtered map: the position of each code, and what is computed from it once.
     _shown: ItemMap | None = None
     _row_of: np.ndarray
     _xy: np.ndarray
@@ -197,7 +197,7 @@ class MapScreen(MapRoom):
         text = Text.assemble((f" {self.colouring}: ", "dim"), no_wrap=True, overflow="ellipsis")
         for index, name in enumerate(self._legend):
             if name != "Center":
-                # Of fifths that follow each other, where each begins, and where the last ends.
+                # The edges of consecutive fifths.
                 said = name.split(" to ")[0] if self._in_fifths and index < len(self._legend) - 1 else name
                 text.append("⣿ ", style=self._palette[index % len(self._palette)]).append(f"{said}  ")
         self.query_one("#legend", Static).update(text, layout=False)

@@ -40,7 +40,7 @@ DEFAULT_NAME = "me"
 
 
 def rating_of_key(key: int, rating_range: tuple[float, float]) -> float:
-    """The rating that a number key stands for: itself where the scale has it, else 1 to 5 spread over the scale."""
+    """The rating that a number key enters: itself if the scale has it, else 1 to 5 spread over the scale."""
     low, high = rating_range
     if low <= 1 and high == 5:
         return float(key)
@@ -63,7 +63,7 @@ class MeScreen(ClosesOnce, Screen[str | None]):
         super().__init__()
         self._opened = opened
         self._name = who.name if who else ""
-        # Answers in their order, code to rating; None for what he has not seen.
+        # Answers in their order, code to rating; None if not seen.
         self._answers: dict[int, float | None] = {}
         if who is not None:
             self._answers = dict(zip(who.items.tolist(), who.given.tolist(), strict=True))

@@ -145,7 +145,7 @@ class SearchScreen(ModelRoom):
         pane.border_title = f"{len(codes):,} of {len(model.items) - 1:,} {model.nouns}"
         if len(codes):
             self._show(int(codes[0]))
-        elif self.item is None:  # nothing fits in a model that has just come: what stands there is of another
+        elif self.item is None:  # the model is new, and what is shown belongs to the old one
             self._clear()
 
     def _clear(self) -> None:
@@ -256,7 +256,7 @@ class SearchScreen(ModelRoom):
         else:
             words, said = f"{predicted:.2f} ", f"  gave {given:g}" if given is not None else "  unseen"
             low, high = model.rating_range
-            # The one cell of the shortest gauge stands for a column of air before the frame.
+            # The shortest gauge leaves one empty column before the frame.
             room = width - len(words) - len(said) - len(gauge(predicted, low, high, 1))
             first = Text.assemble((words, "bold"), gauge(predicted, low, high, min(max(room, 5), 24)), said)
             pane.border_subtitle = ""
@@ -347,7 +347,7 @@ class SearchScreen(ModelRoom):
         def render(i: int, width: int) -> Text:
             bar, said = None, f"{score[i]:.2f}"
             if opened.sure:
-                # Of the prediction, as that is what is sorted by.
+                # The prediction's column, since rows are sorted by it.
                 mean, half = float(found.centre[i]), NINETY * float(found.uncertainty[i])
                 said += f"±{half:.2f}"
                 if width >= LIST_WITH_BARS:

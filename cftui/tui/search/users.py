@@ -73,7 +73,7 @@ class UserPicker(Dialog[str | None]):
 
 
 class ProfileScreen(Dialog[None]):
-    """What somebody rated, and his taste by genre."""
+    """A user's ratings, and the user's taste by genre."""
 
     BINDINGS = bindings("profile")
     CSS_PATH = "users.tcss"

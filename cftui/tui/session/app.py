@@ -158,7 +158,7 @@ class SessionApp(RunKeeper):
         self.from_worker(self._choose, opened)
 
     def _choose(self, opened: OpenModel) -> None:
-        # A user the new model does not know gives way to its first, before anything is predicted for him.
+        # A user the new model does not know is replaced by its first user before anything is predicted.
         try:
             opened.person(self.user)
         except CftuiError:

@@ -126,7 +126,7 @@ class OpenModel:
         return people.person(self.model, self.ratings, self.home, name)
 
     def fitted(self, who: Person) -> Fitted:
-        """Somebody folded in from what he rated, found once for all the items he is asked about."""
+        """A user folded in from ratings, computed once for all items."""
         from cftui.analysis.users import folding
 
         if self._fitted is None or self._fitted[0] is not who:

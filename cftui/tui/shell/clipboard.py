@@ -22,7 +22,7 @@ def osc52(text: str, environment: Mapping[str, str] | None = None) -> str:
         # Both ways: unwrapped for set-clipboard, wrapped for the terminal outside.
         return plain + "\x1bPtmux;" + plain.replace("\x1b", "\x1b\x1b") + "\x1b\\"
     if environment.get("TERM", "").startswith("screen"):
-        # It hands on no more than so many characters at a time; the terminal outside puts them together again.
+        # The most characters in one write; the outer terminal joins them.
         pieces = [plain[at : at + SCREEN_PIECE] for at in range(0, len(plain), SCREEN_PIECE)]
         return "".join(f"\x1bP{piece}\x1b\\" for piece in pieces)
     return plain

@@ -1,4 +1,4 @@
-"""A screen that needs a trained model, and offers to train one when there is none."""
+"""A screen that needs a trained model, and offers to train one."""
 
 from __future__ import annotations
 

@@ -135,7 +135,7 @@ class RowList(ScrollView, can_focus=True):
             self.post_message(self.Highlighted(self, self._cursor))
 
     def move_to(self, index: int) -> None:
-        """Put the cursor on a row, the nearest if there is none such, and bring it into view; nothing if empty."""
+        """Move the cursor to a row, or the nearest, and scroll to it; do nothing if empty."""
         if self._cursor is None:
             return
         before, self._cursor = self._cursor, min(max(index, 0), self._count - 1)

@@ -89,7 +89,7 @@ class LossChart(PlotextPlot):
         self.refresh()
 
     def _say(self) -> None:
-        """The legend stands in the frame: inside, it would cover the steepest part of the curve."""
+        """Draw the legend in the frame: inside, it would cover the steepest part of the curve."""
         known = self._colours
         series = [(known.train, "⠒ train"), (known.valid, "o valid"), (known.best, "@ best")]
         if self._banded and self.size.width > 60:

@@ -21,7 +21,7 @@ ORDERS = ("newest first", "best first")
 
 
 class _OfRun(Message):
-    """Something is wanted of the run called ``name``."""
+    """Ask for an action on the run called ``name``."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
