@@ -42,12 +42,6 @@ def _synth(name: str) -> Known:
     return Known(
         name=name,
         label=f"synthetic ratings in the shape of {shape.name}",
-        url="",
-        checksum="",
-        members=(),
-        required=(),
-        fingerprint="",
-        licence="",
         read=_read_synth,
         read_ratings=_read_synth_ratings,
     )
@@ -92,12 +86,6 @@ def _imported(name: str, home: Home) -> Known:
     return Known(
         name=name,
         label=str(facts.get("label", name)),
-        url="",
-        checksum="",
-        members=(),
-        required=(),
-        fingerprint="",
-        licence="",
         read=read,
         read_ratings=read_ratings,
         imported=True,

@@ -61,15 +61,15 @@ class Known:
 
     name: str
     label: str
-    url: str
-    checksum: str
-    members: tuple[str, ...]
-    required: tuple[str, ...]
-    fingerprint: str
-    licence: str
     read: Callable[[Path], Tables]
     read_ratings: Callable[[Path, ItemKey], Ratings] | None = None
     imported: bool = False
+    url: str = ""
+    checksum: str = ""
+    members: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
+    fingerprint: str = ""
+    licence: str = ""
     folder: str = ""
     member_bytes: int = 0
     layout: Layout | None = None
@@ -117,7 +117,6 @@ def _movielens(layout: Layout, checksum: str, more: str, folder: str = "", gigab
         checksum=checksum,
         members=tuple(filter(None, (*layout.files, layout.tags, *more.split()))),
         required=layout.files,
-        fingerprint="",
         licence=LICENCE,
         read=read,
         read_ratings=read_ratings,
