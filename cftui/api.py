@@ -38,6 +38,7 @@ from cftui.engine.runs import folder as run_folders
 from cftui.engine.runs.events import EpochEvent, Event
 from cftui.errors import CftuiError
 from cftui.home import Home
+from cftui.text import plural
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -144,7 +145,7 @@ def load_data(
         source: the name of a data set that has been fetched or imported (``"ml-100k"``); or a pandas data frame with
             one row per rating. Polars data frames and Arrow tables are converted by their ``to_pandas``.
         user, item, rating, time: the frame's columns; by default guessed from their names, as the import does.
-            ``time`` holds seconds since 1970 or datetimes, and may be missing.
+            ``time`` may be missing; it holds datetimes, ISO dates, or seconds (milli-, micro-, nanoseconds) since 1970.
         title: the column with the items' titles, in ``source`` or in ``items``; by default guessed in ``items``.
         items: a data frame about the items, with a column of the same ids and optionally titles, ``genres`` (joined by
             ``|``) and ``year``.
@@ -209,7 +210,9 @@ def fit(
     opened = data if isinstance(data, Data) else load_data(data)
     chosen = recipe_named(recipe) if isinstance(recipe, str) else recipe
     ratings = opened._ratings
-    settings = chosen.options(**{"item_key": ratings.item_key, **options})
+    if options.setdefault("item_key", ratings.item_key) != ratings.item_key:
+        raise CftuiError(f"the data are keyed by {ratings.item_key}; choose item_key in load_data")
+    settings = chosen.options(**options)
     where = devices.choose(device)
     epochs: list[EpochEvent] = []
 
@@ -235,7 +238,7 @@ def fit(
             emit=note,
             stop_requested=lambda: False,
         )
-        return Model(TrainedModel.load(run), opened._home, ratings, epochs)
+        return Model(TrainedModel.load(run), opened._home, opened, epochs)
     parts = split_ratings(ratings, settings.split, settings.seed)
     fitter = training.fitter_for(chosen, settings, ratings, parts, where)
     fitter.fit(Hooks(emit=note))
@@ -248,7 +251,7 @@ def fit(
         valid_loss=epochs[-1]["valid_loss"] if epochs else None,
         device=devices.describe(where),
     )
-    return Model(trained, opened._home, ratings, epochs)
+    return Model(trained, opened._home, opened, epochs)
 
 
 def open_run(name: str = "latest", *, home: HomePath = None) -> Model:
@@ -347,10 +350,8 @@ class Report:
 class Model:
     """A fitted model. Made by ``fit`` and ``open_run``."""
 
-    def __init__(
-        self, trained: TrainedModel, home: Home, ratings: Ratings | None, epochs: Iterable[EpochEvent]
-    ) -> None:
-        self._trained, self._home, self._given, self._epochs = trained, home, ratings, list(epochs)
+    def __init__(self, trained: TrainedModel, home: Home, data: Data | None, epochs: Iterable[EpochEvent]) -> None:
+        self._trained, self._home, self._given, self._epochs = trained, home, data, list(epochs)
 
     @property
     def name(self) -> str:
@@ -391,7 +392,7 @@ class Model:
     def data(self) -> Data:
         """What it was fitted on. Raises CftuiError if the data set is gone or has changed."""
         if self._given is not None:
-            return Data(self._given, self._home, on_disk=self._trained.run is not None)
+            return self._given
         return Data(self._trained.ratings(self._home), self._home, on_disk=True)
 
     @overload
@@ -431,7 +432,7 @@ class Model:
         users = _column(user)
         wanted = pd.Series([item] * len(users)) if one_item else _column(item)
         if len(users) != len(wanted):
-            raise CftuiError(f"{len(users):,} users but {len(wanted):,} items; give as many of both")
+            raise CftuiError(f"{plural(len(users), 'user')} but {plural(len(wanted), 'item')}; give as many of both")
         return model.predict(
             _codes(model.users.encode(users), users, "user", model.data_name),
             _codes(model.items.encode(wanted), wanted, model.noun, model.data_name),

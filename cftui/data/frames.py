@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 
 from cftui.data.formats.guessing import role_of
+from cftui.data.formats.values import SECONDS_BELOW, parse_genres, parse_time, parse_year
+from cftui.data.ratings import UNKNOWN
 from cftui.data.tables import Tables
 from cftui.errors import CftuiError
 
@@ -39,6 +41,10 @@ def tables_of(source: Any, items: Any, columns: dict[str, str | None], name: str
     for what, column in (("user", user), ("item", item), ("rating", rating)):
         if (missing := column.isna()).any():
             raise CftuiError(f"column {column.name!r}: row {missing.to_numpy().argmax()} has no {what}")
+        if (reserved := (column == UNKNOWN).to_numpy()).any():
+            raise CftuiError(
+                f"column {column.name!r}: {UNKNOWN!r} in row {reserved.argmax()} is reserved for the unknown"
+            )
     numbers = pd.to_numeric(rating, errors="coerce")
     if (wrong := ~np.isfinite(numbers.to_numpy(np.float64))).any():
         at = int(wrong.argmax())
@@ -97,8 +103,8 @@ def _items_frame(items: Any, title: str | None, noun: str) -> pd.DataFrame:
         {
             "item": ids,
             "title": frame[label].astype(str).to_numpy() if label else pd.Series(ids).astype(str).to_numpy(),
-            "year": pd.to_numeric(frame[year], errors="coerce").fillna(0).astype(int).to_numpy() if year else 0,
-            "genres": frame[genres].fillna("").astype(str).to_numpy() if genres else "",
+            "year": [parse_year(str(cell)) for cell in frame[year]] if year else 0,
+            "genres": [parse_genres(str(cell)) for cell in frame[genres].fillna("")] if genres else "",
         }
     )
     return described.drop_duplicates("item")
@@ -123,12 +129,17 @@ def _ids(column: pd.Series) -> np.ndarray:
 
 
 def _seconds(column: pd.Series) -> np.ndarray:
-    """Seconds since 1970; 0 for missing times."""
+    """Seconds since 1970, int64 ``[n]``, from datetimes or from what an import accepts; 0 for missing times."""
     if pd.api.types.is_datetime64_any_dtype(column):
         moments = column.dt.tz_convert("UTC").dt.tz_localize(None) if column.dt.tz is not None else column
         return moments.astype("datetime64[s]").astype("int64").where(column.notna(), 0).to_numpy(np.int64)
-    numbers = pd.to_numeric(column, errors="coerce")
-    if (wrong := numbers.isna() & column.notna()).any():
-        at = int(wrong.to_numpy().argmax())
-        raise CftuiError(f"column {column.name!r}: {column.iloc[at]!r} in row {at} is not a time in seconds since 1970")
-    return numbers.fillna(0).to_numpy(np.int64)
+    if pd.api.types.is_numeric_dtype(column) and (column.fillna(0).abs() < SECONDS_BELOW).all():
+        return column.fillna(0).to_numpy(np.int64)
+    found = np.zeros(len(column), dtype=np.int64)
+    for row, value in enumerate(column):
+        if not pd.isna(value):
+            try:
+                found[row] = parse_time(str(value))
+            except ValueError as error:
+                raise CftuiError(f"column {column.name!r}: {error}, in row {row}") from None
+    return found

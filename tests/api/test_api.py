@@ -155,8 +155,13 @@ def test_integer_ids_are_found_as_integers_of_any_kind(frame: pd.DataFrame) -> N
 
 def test_items_describe_what_is_recommended(frame: pd.DataFrame) -> None:
     books = pd.DataFrame(
-        {"book": [f"b{i}" for i in range(20)], "title": [f"Volume {i}" for i in range(20)], "genres": ["a|b", "c"] * 10}
+        {
+            "book": [f"b{i}" for i in range(20)],
+            "title": [f"Volume {i}" for i in range(20)],
+            "genres": ["a, b", "c"] * 10,
+        }
     )
+    books["year"] = "1987-05-01"
     data = cftui.load_data(frame, items=books, noun="book")
     model = cftui.fit("model4", data, epochs=1, bs=16)
     best = model.recommend("ann", 4, genre="c")
@@ -164,6 +169,7 @@ def test_items_describe_what_is_recommended(frame: pd.DataFrame) -> None:
     assert best["item"].str[1:].astype(int).mod(2).eq(1).all()
     assert model.predict("ann", "Volume 3") == model.predict("ann", "b3")
     assert data.items.loc["b3", "title"] == "Volume 3"
+    assert data.items.loc["b4", ["year", "genres"]].tolist() == [1987, "a|b"]
     merged = cftui.load_data(frame, items=books.assign(title="The same"), item_key="title")
     assert len(merged.items) == 1
 
@@ -176,7 +182,12 @@ def test_the_last_of_repeated_ratings_counts_and_times_split(frame: pd.DataFrame
     assert first["rating"].tolist() == [1.0]
     dated = frame.assign(when=pd.date_range("2020-01-01", periods=len(frame), freq="D"))
     timed = cftui.load_data(dated, time="when")
-    assert timed.ratings["timestamp"].iloc[0] == 1_577_836_800
+    first_second = 1_577_836_800
+    assert timed.ratings["timestamp"].iloc[0] == first_second
+    # What an import accepts for a time, a frame may hold, too.
+    for same in (first_second, float(first_second), first_second * 1000, "2020-01-01", "2020-01-01T01:00:00+01:00"):
+        other = cftui.load_data(frame.assign(when=same), time="when")
+        assert other.ratings["timestamp"].unique().tolist() == [first_second], same
     assert cftui.fit("model1", timed, split="time", epochs=1, bs=16).split == "time"
 
 
@@ -186,6 +197,12 @@ def test_a_saved_model_is_a_run_that_opens_again(tiny_home: Home) -> None:
     assert cftui.runs(home=tiny_home.root).loc["mine", "status"] == "done"
     assert cftui.open_run("mine", home=tiny_home.root).predict(3, 4) == saved.predict(3, 4)
     assert saved.options["factors"] == 4
+
+
+def test_the_data_of_a_model_in_memory_can_be_fitted_and_saved(tiny_home: Home) -> None:
+    first = cftui.fit("model1", cftui.load_data("tiny", home=tiny_home.root), epochs=1, bs=16)
+    again = cftui.fit("model1", first.data, save_as="again", epochs=1, bs=16)
+    assert again.predict(3, 4) == first.predict(3, 4)
 
 
 @pytest.mark.parametrize(
@@ -203,10 +220,13 @@ def test_a_saved_model_is_a_run_that_opens_again(tiny_home: Home) -> None:
         (lambda f, d, m: cftui.fit("model4", d, colour=3), "no option 'colour'"),
         (lambda f, d, m: cftui.fit("model4", d, split="u1"), "no official split u1"),
         (lambda f, d, m: cftui.fit("model4", d, save_as="x"), "save_as needs a data set on disk"),
+        (lambda f, d, m: cftui.load_data(f.assign(book="#na#")), "'#na#' in row 0 is reserved for the unknown"),
+        (lambda f, d, m: cftui.load_data(f.assign(when="soon"), time="when"), "time 'soon' is neither epoch seconds"),
+        (lambda f, d, m: cftui.fit("model1", d, item_key="title"), "the data are keyed by id"),
         (lambda f, d, m: m.predict("nobody", "b1"), "no user nobody"),
         (lambda f, d, m: m.predict("ann", "zzz"), "no book 'zzz'"),
         (lambda f, d, m: m.predict(["ann", "nobody"], ["b1", "b2"]), "no user 'nobody'"),
-        (lambda f, d, m: m.predict(["ann"], ["b1", "b2"]), "1 users but 2 items"),
+        (lambda f, d, m: m.predict(["ann"], ["b1", "b2"]), "1 user but 2 items"),
         (lambda f, d, m: m.predict_interval("ann", "b1"), "predicts no intervals; bayes does"),
         (lambda f, d, m: m.fold_in({"b1": 9}), "rating 9 of b1: must be from 1 to 5"),
         (lambda f, d, m: m.map(x=("b1", "b2")), "name both axes"),

@@ -12,6 +12,8 @@ from cftui.text import has_control, shorten
 
 MAX_ID = 500
 MAX_RATING = 1e9
+# Seconds since 1970 reach this in the year 5138, milliseconds did in 1973.
+SECONDS_BELOW = 1e11
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 # Only a number's usual form: 007 and 7 are different ids.
 _WHOLE = re.compile(r"0|-?[1-9]\d{0,18}", re.ASCII)
@@ -71,11 +73,10 @@ def parse_time(text: str) -> int:
         # Keep whole numbers: a float cannot hold all of them.
         value = int(text) if text.lstrip("+-").isdecimal() and len(text) < 25 else float(text)
         for _ in range(3):
-            # Seconds reach 1e11 in the year 5138, milliseconds did in 1973.
-            if abs(value) < 1e11:
+            if abs(value) < SECONDS_BELOW:
                 break
             value = value // 1000
-        if math.isfinite(value) and abs(value) < 1e11:
+        if math.isfinite(value) and abs(value) < SECONDS_BELOW:
             return int(value)
         raise ValueError(f"time {shown(text)} is out of range")
     try:
