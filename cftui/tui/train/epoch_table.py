@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 from rich.text import Text
 
+from cftui.engine.models.method import LOSS
 from cftui.engine.runs.events import EpochEvent, History
 from cftui.tui.shell.table import Table
 
@@ -28,12 +31,12 @@ class EpochTable(Table):
         """Draw what is new of the run's history; all of it where that is another run's."""
         epochs = history.epochs if history else []
         columns = self._fitting(history)
-        anew = name != self._name or self._shown > len(epochs) or columns is not self._columns
+        anew = name != self._name or self._shown > len(epochs) or columns != self._columns
         # A run of many sweeps: now and then all rows but the last are dropped.
         if anew or self.row_count + len(epochs) - self._shown > 2 * EPOCHS_SHOWN:
             at_end = anew or self._at_end
-            self.clear(columns=columns is not self._columns)
-            if columns is not self._columns:
+            self.clear(columns=columns != self._columns)
+            if columns != self._columns:
                 for title, width in columns.items():
                     self.add_column(Text(title, justify="right"), key=title, width=width)
             self._shown = 0
@@ -53,12 +56,14 @@ class EpochTable(Table):
         return self.cursor_row >= self.row_count - 1
 
     def _fitting(self, history: History | None) -> dict[str, int]:
-        if history is None or history.unit == "epoch":
+        if history is None:
             return EPOCHS
+        if history.unit != "sweep":
+            return {history.unit if column == "epoch" else column: width for column, width in EPOCHS.items()}
         return SWEEPS_WIDE if self.size.width > sum(SWEEPS_WIDE.values()) else SWEEPS
 
     def on_resize(self) -> None:
-        if self._fitting(self._history) is not self._columns:
+        if self._fitting(self._history) != self._columns:
             self.show(self._name, self._history)
 
     def _say(self) -> None:
@@ -71,7 +76,9 @@ class EpochTable(Table):
         if one == "sweep" and last:
             draws = last.get("draws") or 0
             self.border_title = f"sweeps  {draws:,} draws kept" if draws else "sweeps  burning in"
-        self.border_subtitle = f"best: {one} {best['epoch']}, {best['valid_loss']:.6f}" if best else ""
+        score = history.score.key
+        label = "" if score == LOSS.key else f"{score} "
+        self.border_subtitle = f"best: {one} {best['epoch']}, {label}{cast(Any, best)[score]:.6f}" if best else ""
 
 
 def _cells(epoch: EpochEvent, columns: dict[str, int]) -> list[Text]:
@@ -82,8 +89,6 @@ def _cells(epoch: EpochEvent, columns: dict[str, int]) -> list[Text]:
     minutes, seconds = divmod(epoch["seconds"], 60)
     coverage = epoch.get("coverage")
     cells = {
-        "epoch": str(epoch["epoch"]),
-        "sweep": str(epoch["epoch"]),
         "train_loss": number("train_loss", 6),
         "valid_loss": number("valid_loss", 6),
         "rmse": number("rmse", 3),
@@ -91,4 +96,5 @@ def _cells(epoch: EpochEvent, columns: dict[str, int]) -> list[Text]:
         "coverage": "-" if coverage is None else f"{coverage:.1%}".replace("%", " %"),
         "time": f"{int(minutes):02d}:{seconds:04.1f}",
     }
-    return [Text(cells[name], justify="right") for name in columns]
+    # The first column counts, whatever the unit is called.
+    return [Text(cells.get(name, str(epoch["epoch"])), justify="right") for name in columns]

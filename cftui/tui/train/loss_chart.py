@@ -133,6 +133,9 @@ class LossChart(PlotextPlot):
         if history is None or not (history.windows or history.epochs):
             plt.title("no loss yet")
             return
+        if not (history.windows or _scored(history)):
+            plt.title("no losses: this run has no validation ratings")
+            return
         x = self._x(history)
         windows = self._thin(history.windows, max(10, self.size.width * POINTS_PER_COLUMN))
         low, high = self._scale(history, windows)
