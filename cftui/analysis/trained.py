@@ -198,10 +198,7 @@ class TrainedModel:
         """float32 ``[items]``. Raises CftuiError if the architecture has no biases."""
         bias = self.learned.item_bias
         if bias is None:
-            raise CftuiError(
-                f"{self.name}: {self.recipe.name} has no biases; "
-                "model3 to 5, collab, cross-entropy, hybrid and bayes do"
-            )
+            raise CftuiError(f"{self.name}: {self.recipe.name} has no biases; train a recipe that has, such as model4")
         return bias.numpy()
 
     @property

@@ -169,5 +169,5 @@ class Fitter(abc.ABC):
         raise CftuiError(f"{self.recipe.name} is fitted at once; there is nothing to continue")
 
     def out_of_memory_advice(self) -> str:
-        """What to try when the device's memory is too small."""
-        return "the model does not fit; try fewer --factors or --device cpu"
+        """What goes on after "out of memory on DEVICE": what was too large, and what to try."""
+        return "with the whole model; try --device cpu"

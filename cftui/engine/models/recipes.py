@@ -66,12 +66,13 @@ class Recipe:
             CftuiError: a value is not usable, or the recipe has no such option.
         """
         chosen: dict[str, Any] = {}
+        given_as: dict[str, str] = {}
         for name, value in values.items():
             if value is None:
                 continue
             if (own := self.known(name)) in chosen:
-                raise CftuiError(f"{own} is given twice, also as {name}; give it once")
-            chosen[own] = value
+                raise CftuiError(f"{own} is given twice, as {given_as[own]} and as {name}; give it once")
+            chosen[own], given_as[own] = value, name
         return self.fitting.options(**{**self.defaults, **chosen})
 
     def known(self, name: str) -> str:

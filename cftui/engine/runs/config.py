@@ -11,9 +11,10 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from cftui.engine.models.importing import path_of
 from cftui.engine.models.method import Method
 from cftui.engine.models.options import Options
-from cftui.engine.models.recipes import Recipe, all_recipes
+from cftui.engine.models.recipes import RECIPES, Recipe, all_recipes
 from cftui.errors import CftuiError
 
 FORMAT = 2
@@ -155,13 +156,12 @@ def _recipe(path: Path, value: dict[str, Any]) -> Recipe:
         raise _wrong(path, f"recipe.{min(unknown)}", "is unknown to this cftui")
     recipe = Recipe(**{**value, "without": tuple(value.get("without", ()))})
     # A path in a file names code that would be run: only installed recipes may name any.
-    for name in (recipe.architecture, recipe.method):
-        if ":" in str(name):
-            installed = {str(path) for one in all_recipes().values() for path in _paths(one)}
-            if name not in installed:
-                raise CftuiError(
-                    f"{path}: {name} belongs to no installed recipe; install the package that brings {recipe.name}"
-                )
+    for name in filter(lambda name: ":" in str(name), (recipe.architecture, recipe.method)):
+        # The table first: looking for other packages reads the metadata of all that are installed.
+        if not (_names_code(RECIPES, name) or _names_code(all_recipes(), name)):
+            raise CftuiError(
+                f"{path}: {name} belongs to no installed recipe; install the package that brings {recipe.name}"
+            )
     try:
         _ = recipe.fitting
     except CftuiError as error:
@@ -169,8 +169,8 @@ def _recipe(path: Path, value: dict[str, Any]) -> Recipe:
     return recipe
 
 
-def _paths(recipe: Recipe) -> tuple[str, str]:
-    return recipe.as_json()["architecture"], recipe.method
+def _names_code(recipes: Mapping[str, Recipe], path: str | type) -> bool:
+    return any(path in (path_of(one.architecture), one.method) for one in recipes.values())
 
 
 def _options(path: Path, recipe: Recipe, value: dict[str, Any]) -> Options:
