@@ -20,9 +20,10 @@ from textual.screen import Screen
 from textual.worker import WorkerFailed
 
 from cftui import settings
-from cftui.errors import CftuiError
+from cftui.errors import CftuiError, suggestion
 from cftui.home import Home
 from cftui.settings import Config
+from cftui.text import shorten
 from cftui.tui.session.app import SessionApp
 from cftui.tui.session.run_keeper import DEFAULT_DATA
 from cftui.tui.shell import textual_private as private
@@ -60,7 +61,7 @@ class AppShell(SessionApp):
         if theme in self.available_themes:
             self.theme = theme
         elif theme:
-            self._warning = f"no theme {theme!r}; there is: {', '.join(sorted(self.available_themes))}"
+            self._warning = f"no theme {theme!r}; {suggestion(theme, sorted(self.available_themes))}"
 
     def on_load(self) -> None:
         """Before the terminal is touched."""
@@ -105,7 +106,7 @@ class AppShell(SessionApp):
         self.panic(Text(" ".join(said.split())))
 
     def action_copy(self) -> None:
-        """Send what is marked to the clipboard of the terminal one sits at (OSC 52), be it over SSH or in tmux."""
+        """Send what is marked to the clipboard of the user's own terminal (OSC 52), over SSH and from tmux, too."""
         marked = getattr(self.focused, "copy_text", None) or getattr(self.screen, "copy_text", None)
         text = marked() if marked is not None else ""
         if not text:
@@ -114,8 +115,7 @@ class AppShell(SessionApp):
             self.notify("too long for a terminal's clipboard; x writes a file", severity="warning")
         else:
             self.copy_to_clipboard(text)
-            shown = text if len(text) <= 60 else f"{text[:57]}..."
-            self.notify(f"sent to the terminal's clipboard: {shown}")
+            self.notify(f"sent to the terminal's clipboard: {shorten(text, 60)}")
 
     def copy_to_clipboard(self, text: str) -> None:
         """Wrapped for tmux and screen, which keep the sequence to themselves otherwise."""
@@ -124,7 +124,7 @@ class AppShell(SessionApp):
 
     async def action_quit(self) -> None:
         """Asks only where something would be lost: training goes on without the app, unsaved ratings do not."""
-        # In whatever room: what lies behind another one is lost as well.
+        # On any screen, since unsaved ratings behind another screen would be lost, too.
         losing = next((said for screen in private.all_screens(self) if (said := getattr(screen, "unsaved", ""))), "")
         if not losing:
             self.exit()
