@@ -188,6 +188,7 @@ def test_the_readmes_lines_run_from_the_wheel(installed: Path, tmp_path: Path) -
     assert Path(where.strip()).is_relative_to(installed.parent)
 
 
+@pytest.mark.slow
 def test_a_recipe_of_another_package_is_listed_fitted_and_in_the_form(with_plugin: Path, tmp_path: Path) -> None:
     listed = run([with_plugin / "cftui", "train", "--help"], cwd=tmp_path)
     assert "squared" in listed
@@ -229,6 +230,7 @@ print(model.recommend("u1", 2)["item"].tolist())
     assert out.startswith("['i")
 
 
+@pytest.mark.slow
 def test_a_run_of_a_recipe_that_is_not_installed_says_what_to_install(
     with_plugin: Path, installed: Path, fresh_home: Home, tmp_path: Path
 ) -> None:

@@ -38,6 +38,7 @@ def rooms(modules: set[str]) -> set[str]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("room", "may_see"),
     [

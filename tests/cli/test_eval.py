@@ -265,6 +265,7 @@ def test_a_fold_can_be_trained_by_its_name(home: Home, cli) -> None:
     assert scores["valid"]["mse"] == pytest.approx(rows[1]["mse"], rel=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["model4", "collab-nn", "embedding-nn", "bayes"])
 def test_the_lists_of_a_fold_are_those_of_a_run_on_it(name: str, home: Home, cli) -> None:
     settings: tuple[object, ...] = ("--data", "tiny", "--sweeps", 5) if name == "bayes" else SMALL
@@ -312,7 +313,8 @@ def test_a_data_set_without_official_folds_says_so(home: Home, fails, tmp_path) 
     assert line == "cftui: own has no official folds; give a number of random ones"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_it_says_what_it_found(number: signal.Signals, fresh_home: Home, background) -> None:
     # A fold of about half a second, to be caught in the third.
     settings = ("--bs", 512, "--epochs", 6, "--device", "cpu")

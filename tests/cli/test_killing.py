@@ -80,6 +80,7 @@ def test_five_kills_at_random_moments_lose_nothing(fresh_home: Home) -> None:
     assert len(resumes) == KILLS
 
 
+@pytest.mark.slow
 def test_a_terminal_dropped_while_pytorch_loads_stops_nothing(fresh_home: Home) -> None:
     child = start(fresh_home, "train", "model4", "--bs", "4096", "--epochs", "2", "--name", "dropped")
     run = RunFolder(fresh_home.models / "dropped")

@@ -79,6 +79,7 @@ def test_a_reader_that_leaves_early_is_no_error(fresh_home: Home) -> None:
     assert errors == b""
 
 
+@pytest.mark.slow
 def test_training_goes_on_when_its_reader_leaves(fresh_home: Home) -> None:
     command = [*PROGRAM, "train", "model4", *SETTINGS, "--name", "piped", "--json", "--home", str(fresh_home.root)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()) as process:
@@ -112,10 +113,11 @@ def test_json_events_can_be_followed_as_they_happen(fresh_home: Home) -> None:
     assert json.loads(rest[-1])["event"] == "stopped"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "status"),
     [
-        pytest.param(signal.SIGTERM, "stopped", marks=pytest.mark.slow),
+        (signal.SIGTERM, "stopped"),
         (signal.SIGINT, "stopped"),
         (signal.SIGKILL, "dead"),
     ],
@@ -154,6 +156,7 @@ def test_a_terminal_that_goes_away_stops_nothing(fresh_home: Home, background, w
     assert same_weights(run, whole)
 
 
+@pytest.mark.slow
 def test_runs_stop_ends_a_training_elsewhere_and_rm_waits_for_it(fresh_home: Home, background, cli, fails) -> None:
     training = background(fresh_home, "train", "model4", "--epochs", "1000", "--name", "long")
     run = RunFolder(fresh_home.models / "long")
@@ -170,9 +173,8 @@ def test_runs_stop_ends_a_training_elsewhere_and_rm_waits_for_it(fresh_home: Hom
     assert not run.path.exists()
 
 
-@pytest.mark.parametrize(
-    "limit", [pytest.param(20_000, marks=pytest.mark.slow), 600_000], ids=["vocabulary", "weights"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("limit", [20_000, 600_000], ids=["vocabulary", "weights"])
 def test_a_full_disk_is_one_line_and_earlier_runs_are_untouched(limit: int, fresh_home: Home, tree) -> None:
     earlier = train(
         fresh_home,

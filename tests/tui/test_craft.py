@@ -262,6 +262,7 @@ def in_sight(screen: Screen) -> set[Widget]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(80, 24)])
 async def test_jump_mode_labels_every_pane_and_each_letter_goes_to_its_own(size, tiny_app):
     app = tiny_app
@@ -837,6 +838,7 @@ def test_no_title_is_read_as_markup(large_walk):
         assert not any(style and style.link for line in lines for _, style, _ in line), where
 
 
+@pytest.mark.slow
 async def test_a_hostile_title_can_be_shown_named_copied_and_told(hostile_home):
     app = CftuiApp(hostile_home, Config(data="hostile"))
     async with app.run_test(size=(120, 40), notifications=True) as pilot:

@@ -92,7 +92,8 @@ def started(tiny_runs, monkeypatch) -> list[str]:
     return names
 
 
-@pytest.mark.parametrize("count", [FEW, pytest.param(KEYS, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [FEW, KEYS])
 async def test_keys_at_random_leave_the_app_alive_and_its_memory_as_it_was(count, home, started, monkeypatch):
     chance = random.Random(SEED)
     monkeypatch.setattr(memory, "settle", SETTLE)  # The other tests do without it; here it is part of what is measured.

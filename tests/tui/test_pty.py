@@ -157,6 +157,7 @@ def words_after_it(seen: bytes) -> str:
     return re.sub(rb"\x1b(?:\[[?<>=]?[0-9;]*[a-zA-Z]|\]\S*?\x07)", b"", tail).decode().replace("\r", "").strip("\a\n ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "status"),
     [("q", 0), (signal.SIGTERM, 128 + signal.SIGTERM), (signal.SIGHUP, 128 + signal.SIGHUP)],
@@ -208,6 +209,7 @@ def test_a_crash_ends_in_one_line_with_status_1_and_the_terminal_as_it_was(start
     assert "Traceback (most recent call last)" in log.read_text()
 
 
+@pytest.mark.slow
 def test_ctrl_z_gives_the_terminal_back_and_fg_paints_it_again(started):
     terminal = started()
     terminal.press(b"\x1a")

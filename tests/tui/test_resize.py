@@ -30,13 +30,14 @@ async def resized(pilot, size: tuple[int, int]) -> list[str]:
     return lines
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("come", "keys", "screen", "footer"),
     [
         (searching, (), SearchScreen, "⏎ Neighbours"),
-        pytest.param(searching, ("escape", "w"), SearchScreen, "/ Search", marks=pytest.mark.slow),
+        (searching, ("escape", "w"), SearchScreen, "/ Search"),
         (mapping, ("right", "c", "plus"), MapScreen, "/ Find"),
-        pytest.param(mapping, ("right", "v"), MapScreen, "/ Find", marks=pytest.mark.slow),
+        (mapping, ("right", "v"), MapScreen, "/ Find"),
         (searching, ("escape", "m", "5", "1"), MeScreen, "space Not seen"),
     ],
     ids=["search", "why", "map", "map with neighbours", "me"],
@@ -55,13 +56,14 @@ async def test_a_screen_keeps_its_footer_at_every_size(quick, come, keys, screen
         assert lines == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("come", "keys", "screen", "keys_named"),
     [
         (searching, ("u",), UserPicker, "escape: as it was"),
-        pytest.param(searching, ("p",), ProfileScreen, "escape closes", marks=pytest.mark.slow),
-        pytest.param(searching, ("b",), BiasScreen, "G g ends", marks=pytest.mark.slow),
-        pytest.param(searching, ("a",), AnatomyScreen, "n: another batch", marks=pytest.mark.slow),
+        (searching, ("p",), ProfileScreen, "escape closes"),
+        (searching, ("b",), BiasScreen, "G g ends"),
+        (searching, ("a",), AnatomyScreen, "n: another batch"),
         (searching, ("x",), Prompt, "escape: cancel"),
         (searching, ("m", "5", "escape"), Confirm, "y: yes"),
         (mapping, ("a",), TitlePicker, "enter: take it"),

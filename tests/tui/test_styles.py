@@ -74,6 +74,7 @@ def styles(app: App) -> dict[str, str]:
     return found
 
 
+@pytest.mark.slow
 async def test_no_dialog_changes_the_look_of_a_screen(furnished) -> None:
     app = furnished()
     sheets_at_first, restyled = 0, {}

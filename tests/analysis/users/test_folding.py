@@ -93,6 +93,7 @@ def test_it_never_ends_worse_than_it_began(name: str, models) -> None:
             assert cost(model, row, items, given, known) <= began + 1e-5 * (1 + began)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in EVERY if name not in ("wild collab-nn", "wild embedding-nn")])
 def test_no_row_nearby_fits_better(name: str, models) -> None:
     """Of the wild networks there are: so many ReLUs switch that it may stop at an edge between two."""
@@ -239,6 +240,7 @@ def squared_errors(model: TrainedModel, row: np.ndarray, ratings: Ratings, rows:
     return np.square(model.rate(row, ratings.item[rows]) - ratings.rating[rows])
 
 
+@pytest.mark.slow
 def test_folding_a_held_out_user_in_predicts_as_well_as_training_on_him(
     newcomers: Newcomers, trained, ratings: Ratings
 ) -> None:

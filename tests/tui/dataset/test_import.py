@@ -322,6 +322,7 @@ async def test_what_lies_over_the_screen_when_an_import_ends_does_not_keep_it_op
         await wait(pilot, lambda: isinstance(app.screen, DatasetScreen))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "reason"),
     [
@@ -479,6 +480,7 @@ async def test_a_set_of_that_name_is_replaced_only_if_one_says_so(files, home, t
     assert tree(home.data / "evenings") != before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("what", "value", "reason"),
     [

@@ -502,6 +502,7 @@ async def test_the_second_time_it_is_read_from_the_run(tiny_opened, monkeypatch)
         assert "converged" in page(app)
 
 
+@pytest.mark.slow
 async def test_a_solver_at_work_is_watched_and_escape_cancels_it(tiny_opened, monkeypatch):
     opened = tiny_opened("model4")
     go_on, stopped = threading.Event(), threading.Event()

@@ -268,6 +268,7 @@ async def test_a_bad_name_is_told_and_nothing_is_lost(quick, opened):
         assert profiles.names(opened.home) == ["good-name_2"]
 
 
+@pytest.mark.slow
 async def test_a_saved_profile_is_in_the_picker_and_survives_a_restart(quick, opened, trained, ml_100k_folder):
     (opened.home.data / "ml-100k").symlink_to(ml_100k_folder)
     opened.home.models.mkdir()

@@ -764,6 +764,7 @@ async def test_every_recipe_answers_everything(tiny_opened):
                 assert isinstance(app.screen, SearchScreen)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["collab-nn", "cross-entropy"])
 async def test_every_dialog_opens_on_a_recipe_of_its_own_kind(tiny_opened, recipe):
     app = app_with(tiny_opened(recipe))

@@ -64,6 +64,7 @@ async def test_stop_right_after_start_is_heard(fresh_home, until):
         assert all(run.status() == "stopped" for run in all_runs(fresh_home))
 
 
+@pytest.mark.slow
 async def test_a_start_that_fails_leaves_nothing_behind(fresh_home, until):
     app = CftuiApp(fresh_home)
     async with app.run_test(size=SIZE) as pilot:

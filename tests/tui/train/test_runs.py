@@ -197,6 +197,7 @@ async def test_the_list_sorts_by_loss_and_keeps_to_one_recipe(two_runs, until):
         assert runs.option_count == 2
 
 
+@pytest.mark.slow
 async def test_a_finished_run_goes_on_from_the_app(two_runs, until, fresh_home):
     async with two_runs.run_test(size=SIZE) as pilot:
         await on_train_screen(two_runs, pilot, until)
@@ -216,6 +217,7 @@ async def test_a_finished_run_goes_on_from_the_app(two_runs, until, fresh_home):
         assert two_runs.screen.query_one("#epochs", DataTable).row_count == 5
 
 
+@pytest.mark.slow
 async def test_the_learning_rate_finder_fills_the_form(two_runs, until):
     async with two_runs.run_test(size=SIZE) as pilot:
         await on_train_screen(two_runs, pilot, until)

@@ -110,6 +110,7 @@ async def test_stop_keeps_what_was_learned(untrained, until):
         assert not app.training
 
 
+@pytest.mark.slow
 async def test_leaving_the_app_leaves_the_run_alone_and_a_new_app_follows_it(untrained, until, fresh_home):
     async with untrained.run_test(size=SIZE) as pilot:
         await until(pilot, lambda: untrained.opened)
@@ -128,6 +129,7 @@ async def test_leaving_the_app_leaves_the_run_alone_and_a_new_app_follows_it(unt
         await until(pilot, lambda: not again.training)
 
 
+@pytest.mark.slow
 async def test_a_trainer_that_cannot_start_is_told_in_its_own_words(untrained, until):
     app = untrained
     notices = []
