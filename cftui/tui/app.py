@@ -106,11 +106,11 @@ class AppShell(SessionApp):
         self.panic(Text(" ".join(said.split())))
 
     def action_copy(self) -> None:
-        """Send what is marked to the clipboard of the user's own terminal (OSC 52), over SSH and from tmux, too."""
+        """Copy the row or point under the cursor to the clipboard of the user's own terminal (OSC 52)."""
         marked = getattr(self.focused, "copy_text", None) or getattr(self.screen, "copy_text", None)
         text = marked() if marked is not None else ""
         if not text:
-            self.notify("nothing is marked here; lists, tables and the map have a mark")
+            self.notify("nothing to copy here; move to a list, a table or the map")
         elif len(text.encode()) > CLIPBOARD_BYTES:
             self.notify("too long for a terminal's clipboard; x writes a file", severity="warning")
         else:

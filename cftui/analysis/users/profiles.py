@@ -60,7 +60,7 @@ def save(home: Home, name: str, model: TrainedModel, items: np.ndarray, given: n
     Raises:
         CftuiError: the name is not allowed, or there is nothing to save.
     """
-    wrong = check_name(name, model) or ("" if len(items) else "nothing has been rated yet")
+    wrong = check_name(name, model) or ("" if len(items) else "no ratings yet")
     if wrong:
         raise CftuiError(wrong)
     table = pd.DataFrame({"title": [model.titles[code] for code in items], "rating": given})

@@ -94,7 +94,7 @@ class DataSets(Dialog[str | None]):
                 mark, (f"{one.name:<{width}}  ", "bold"), f"{size_text(one.size):>8}  ", (printable(one.about), "dim")
             )
 
-        rows.placeholder = "none is here yet; escape, then g fetches one, i imports your own"
+        rows.placeholder = "no data sets yet; press escape, then g to fetch one or i to import your own"
         rows.show(len(found), render)
         rows.move_to(next((at for at, one in enumerate(found) if one.name == self._now), 0))
 

@@ -283,7 +283,7 @@ class ImportScreen(Dialog[str | None]):
             self._look(self._shown)
 
     def action_leave(self) -> None:
-        """While an import is going, stops it: the set is not there before all of it is."""
+        """Stop a running import. Nothing is left of it: a data set appears only when it is complete."""
         if self._child is not None:
             self._child.stop()
         else:
@@ -309,7 +309,7 @@ class ImportScreen(Dialog[str | None]):
                 return
         name = self._value("name")
         if catalog.is_imported(name, self.cftui.home):
-            self.app.push_screen(Confirm(f"replace the data set {name} that is there?"), self._replace)
+            self.app.push_screen(Confirm(f"replace the existing data set {name}?"), self._replace)
         else:
             self._import()
 

@@ -39,7 +39,7 @@ OPTIONAL = ("time",)
 
 @dataclass(frozen=True)
 class Sample:
-    """What stands at the beginning of a file.
+    """The beginning of a file.
 
     Attributes:
         path: as the user named it; size: of the file, in bytes.

@@ -11,6 +11,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Sparkline, Static, TabbedContent, TabPane
 
+from cftui.text import plural
 from cftui.tui.session.workspace import OpenData
 from cftui.tui.shell.keys import bindings
 from cftui.tui.shell.room import Room
@@ -28,7 +29,7 @@ No data set yet.
 
 Press g to fetch MovieLens 100K,
 i to import ratings of your own,
-o to open what is at hand.
+o to open one that is on disk.
 
 From a shell: cftui data get ml-100k"""
 
@@ -39,7 +40,7 @@ BESIDE = ("users", "items")
 
 class DatasetScreen(Room):
     ROOM = "dataset"
-    ABOUT = "What the data set holds: its size and scale, its long tail, its first rows, the titles that stand twice."
+    ABOUT = "What the data set holds: its size and scale, its long tail, its first rows, and duplicate titles."
     CSS_PATH = "screen.tcss"
     BINDINGS = bindings("dataset")
     TABS = ("head", "crosstab", "duplicates", "users", "items")
@@ -180,7 +181,7 @@ def _facts_text(noun: str, facts: dict[str, Any]) -> Text:
     ]
     text = Text("\n").join(Text(f"{name:<8} ", style="dim") + Text(value, style="not dim") for name, value in rows)
     if twice:
-        text.append(f"\n! {twice} title{'s stand' if twice > 1 else ' stands'} twice (d)", style="bold")
+        text.append(f"\n! {plural(twice, 'duplicate title')} (d)", style="bold")
     return text
 
 

@@ -296,13 +296,13 @@ class MapScreen(MapRoom):
         if self._row_of[code] < 0:
             self._only = Filter()
             self._place(keep=False)
-            self.notify("the filter is off, so that it is seen")
+            self.notify("the filter was removed to show it")
         points = self.query_one(PointMap)
         if self._row_of[code] >= 0:
             points.put_cursor(int(self._row_of[code]))
             points.focus()
         else:
-            self.notify("it is not on this map")
+            self.notify("this map does not have it")
 
     # Keys
 
@@ -390,7 +390,7 @@ class MapScreen(MapRoom):
         """Through what was found and is on the map."""
         there = [code for code in self._found if self._row_of[code] >= 0]
         if not there:
-            self.notify("nothing on the map has been searched for; / does")
+            self.notify("nothing found yet; / searches the map")
             return
         cursor = self.query_one(PointMap).cursor
         here = there.index(self._code_at(cursor)) if cursor is not None and self._code_at(cursor) in there else -step

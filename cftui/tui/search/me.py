@@ -183,7 +183,7 @@ class MeScreen(ClosesOnce, Screen[str | None]):
             return
         self._answer(rating_of_key(key, self._opened.model.rating_range))
         if len(self._rated[0]) == ASKED:
-            self.notify("ten rated: w saves you as a user; or go on")
+            self.notify("ten rated: press w to save them as a user, or go on")
 
     def action_pass_over(self) -> None:
         if self._asked is not None:
@@ -217,7 +217,7 @@ class MeScreen(ClosesOnce, Screen[str | None]):
     def action_keep(self) -> None:
         items, given = self._rated
         if not len(items):
-            self.notify("nothing has been rated yet")
+            self.notify("no ratings yet")
             return
         opened = self._opened
 
@@ -229,7 +229,7 @@ class MeScreen(ClosesOnce, Screen[str | None]):
             except (CftuiError, OSError) as error:
                 self.notify(str(error), severity="error", timeout=20)
                 return
-            self.notify(f"kept as {path}; u chooses another user")
+            self.notify(f"saved as {path}; u chooses another user")
             self.dismiss(name)
 
         saved = ", ".join(profiles.names(opened.home))

@@ -90,7 +90,7 @@ class SearchScreen(ModelRoom):
             field = SearchField(placeholder="type a title", compact=True, id="query")
             field.cursor_blink = False
             yield field
-            yield RowList(id="found", placeholder="nothing fits; fewer letters?")
+            yield RowList(id="found", placeholder="no match; try fewer letters")
         with Horizontal(id="answer"):
             yield RowList(id="neighbours", classes="pane", placeholder="none; f changes the filter")
             with Vertical(id="person"):
@@ -263,7 +263,7 @@ class SearchScreen(ModelRoom):
         self._about(about, first)
 
     def _interval(self, opened: OpenModel, who: Person, given: float | None, width: int) -> Text:
-        """Where nine of ten ratings like this one lie; what was given stands in the frame, as the line is full."""
+        """The 90 % interval of the prediction. The rating given is in the frame, since the line is full."""
         import numpy as np
 
         from cftui.analysis.evaluation.intervals import NINETY, intervals
@@ -409,7 +409,7 @@ class SearchScreen(ModelRoom):
         self.query_one("#recommended").focus()
 
     def action_order(self) -> None:
-        """By the mean, by what one can be sure of, by what it may be at best."""
+        """Rank by the mean, the lower end, or the upper end of the interval."""
         orders = [*ORDERS]
         self.order = orders[(orders.index(self.order) + 1) % len(orders)]
         self._recommend()
@@ -456,7 +456,7 @@ class SearchScreen(ModelRoom):
         from cftui.tui.search.me import MeScreen
 
         if self.cftui.chosen is not None and self.cftui.chosen.prior is None:
-            self.notify("not available for this model: it knows only the users it was trained on", severity="warning")
+            self.notify("not available for this model: it cannot fold in a new user", severity="warning")
         elif self.cftui.chosen is not None:
             who = self._who if self._who is not None and not self._who.trained else None
             self.app.push_screen(MeScreen(self.cftui.chosen, who), self._use)

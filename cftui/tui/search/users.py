@@ -34,7 +34,7 @@ class UserPicker(Dialog[str | None]):
     def compose(self) -> ComposeResult:
         with Vertical(id="users"):
             yield ListField("users-list", placeholder="id, age (25 or 20-29), gender, occupation, or a profile")
-            yield RowList(id="users-list", placeholder="nobody fits")
+            yield RowList(id="users-list", placeholder="no match")
 
     def on_mount(self) -> None:
         box = self.query_one("#users")

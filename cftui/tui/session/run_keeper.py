@@ -56,7 +56,7 @@ class RunKeeper(App[None]):
         from cftui.tui.session.following import Followed, RunFolder
 
         if self.training:
-            self.notify("a run is going already; x stops it", severity="warning")
+            self.notify("a run is already training; x stops it", severity="warning")
             return
         name = new_name(recipe, self.home)
         try:
@@ -74,7 +74,7 @@ class RunKeeper(App[None]):
         from cftui.tui.session.following import Followed, RunFolder
 
         if self.training:
-            self.notify("a run is going already; x stops it", severity="warning")
+            self.notify("a run is already training; x stops it", severity="warning")
             return
         if not (self.home.models / name).is_dir():
             self.notify(f"run {name} is gone", severity="warning")
@@ -120,7 +120,7 @@ class RunKeeper(App[None]):
         from cftui.engine.runs.folder import request_stop
 
         if not self.training or self.followed is None:
-            self.notify("no run is going")
+            self.notify("no run is training")
             return
         if self.followed.process is not None and not self.followed.begun:
             # Nothing is in its log yet, but the process is there to be asked.

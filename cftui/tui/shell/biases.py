@@ -39,7 +39,7 @@ class BiasScreen(Dialog[int | None]):
                 Text(f"{'no.':>6}  {'bias':>6}  {'mean':>5}  {'ratings':>7}  {self._opened.model.noun}"),
                 id="biases-head",
             )
-            yield RowList(id="biases-list", placeholder="nothing fits")
+            yield RowList(id="biases-list", placeholder="no match")
 
     def on_mount(self) -> None:
         box = self.query_one("#biases")

@@ -1,4 +1,4 @@
-"""The clipboard of the terminal one sits at, from wherever the program runs."""
+"""The clipboard of the user's own terminal, wherever the program runs."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from cftui.tui.shell.top import RoomTabs, TopLine
 
 
 class Room(Screen[None]):
-    """A screen with the two top lines and the footer; ``body`` is what stands between.
+    """A screen with the two top lines and the footer; ``body`` is what comes between.
 
     Attributes:
         ROOM: the name of its mode.

@@ -33,7 +33,7 @@ class Choice:
 
 
 class TitlePicker(Dialog[Choice | None]):
-    """Searched as one types; enter takes the marked row. With ``kinds``, genres and tags that fit stand first."""
+    """Filtered while typing; enter takes the row at the cursor. With ``kinds``, matching genres and tags come first."""
 
     BINDINGS = bindings("dialog")
     CSS_PATH = "titles.tcss"
@@ -47,7 +47,7 @@ class TitlePicker(Dialog[Choice | None]):
             model = self._opened.model
             kinds = " or a genre" + (" or tag" if len(model.kinds) > len(model.genres) else "")
             yield ListField("titles-list", placeholder="a title" + (kinds if self._with_kinds else ""))
-            yield RowList(id="titles-list", placeholder="nothing fits; fewer letters?")
+            yield RowList(id="titles-list", placeholder="no match; try fewer letters")
 
     def on_mount(self) -> None:
         box = self.query_one("#titles")

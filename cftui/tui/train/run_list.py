@@ -29,7 +29,7 @@ class _OfRun(Message):
 
 
 class RunList(SteadyOptionList):
-    """A row per run: name, validation loss, how it stands. Enter or a click picks one."""
+    """A row per run: name, validation loss, status. Enter or a click picks one."""
 
     BINDINGS = bindings("runs")
 

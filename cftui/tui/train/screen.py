@@ -183,7 +183,7 @@ class TrainScreen(Room):
 
         shown = self.cftui.followed
         if shown is None or shown.name == event.name:
-            self.notify("enter shows a run; c on another one then compares the two")
+            self.notify("show one run with enter, then press c on another to compare them")
             return
         try:
             rows = differences(shown.run, RunFolder(self.cftui.home.models / event.name))

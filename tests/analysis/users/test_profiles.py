@@ -129,7 +129,7 @@ def test_a_name_that_will_not_do_is_refused_and_nothing_written(name: str, home:
 
 
 def test_a_profile_of_nothing_is_not_kept(home: Home, model: TrainedModel) -> None:
-    with pytest.raises(CftuiError, match="nothing has been rated yet"):
+    with pytest.raises(CftuiError, match="no ratings yet"):
         profiles.save(home, "anna", model, np.array([], int), np.array([]))
     assert profiles.names(home) == []
 

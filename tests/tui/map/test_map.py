@@ -651,7 +651,7 @@ async def test_a_map_of_one_item_can_be_read_and_walked_on(quick, tmp_path, monk
         assert said(quick, "#where").strip().startswith("Fargo (1996)  (0.500, 0.250)")
         await pilot.press("slash")
         await choose(pilot, "toy story")
-        assert notices(quick)[-1] == "it is not on this map"
+        assert notices(quick)[-1] == "this map does not have it"
 
 
 # Epochs

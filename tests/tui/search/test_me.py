@@ -185,7 +185,7 @@ async def test_ten_ratings_are_enough_and_that_is_said_once(quick):
     async with rating(quick) as pilot:
         await pilot.press(*"5142335511")
         assert title(quick, "#question") == "10 rated"
-        assert notices(quick) == ["ten rated: w saves you as a user; or go on"]
+        assert notices(quick) == ["ten rated: press w to save them as a user, or go on"]
         await pilot.press("3")
         assert title(quick, "#question") == "11 rated"
         assert len(notices(quick)) == 1
@@ -246,7 +246,7 @@ async def test_a_saved_profile_is_a_csv_and_becomes_the_user(quick, opened):
 async def test_a_bad_name_is_told_and_nothing_is_lost(quick, opened):
     async with rating(quick) as pilot:
         await pilot.press("w")
-        assert notices(quick) == ["nothing has been rated yet"]
+        assert notices(quick) == ["no ratings yet"]
         await pilot.press("5", "w")
         await wait(pilot, lambda: isinstance(quick.screen, Prompt))
         assert quick.screen.query_one(Input).value == "me"

@@ -104,7 +104,7 @@ async def test_what_fits_nothing_says_so_and_leaves_the_answer(quick):
         await pilot.press(*"fargo")
         item = quick.screen.item
         await pilot.press(*"qqqzzz")
-        assert visible(quick, "#found") == ["nothing fits; fewer letters?"]
+        assert visible(quick, "#found") == ["no match; try fewer letters"]
         assert title(quick, "#search-pane") == "0 of 1,664 movies"
         await pilot.press("down", "up", "enter")
         assert quick.screen.item == item
@@ -494,7 +494,7 @@ async def test_nobody_fits_is_said_and_escape_leaves_the_user_as_he_was(quick):
         assert "now 196" in page(quick)
         await pilot.press(*"99999", "enter")
         assert isinstance(quick.screen, UserPicker)
-        assert visible(quick, "#users-list") == ["nobody fits"]
+        assert visible(quick, "#users-list") == ["no match"]
         await pilot.press("escape")
         assert isinstance(quick.screen, SearchScreen)
         assert quick.user == "196"
@@ -566,7 +566,7 @@ async def test_escape_leads_from_the_field_of_the_biases_to_the_list_and_out(qui
         await pilot.press("b")
         await wait(pilot, lambda: isinstance(quick.screen, BiasScreen))
         await pilot.press("slash", *"zzzqqq")
-        assert visible(quick, "#biases-list") == ["nothing fits"]
+        assert visible(quick, "#biases-list") == ["no match"]
         await pilot.press("enter")
         assert isinstance(quick.screen, BiasScreen)
         await pilot.press("escape")
