@@ -394,7 +394,7 @@ async def test_what_is_too_long_or_not_there_is_not_sent_but_said(quick):
         assert "\x1b]52" not in "".join(written)
         long, nothing = notices(quick)[-2:]
         assert "too long" in long
-        assert "nothing is marked" in nothing
+        assert "nothing to copy" in nothing
 
 
 # Remembering

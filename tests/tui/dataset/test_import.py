@@ -614,7 +614,7 @@ async def test_where_no_data_set_is_at_hand_that_is_said(home):
     async with app.run_test(size=SIZE) as pilot:
         await wait(pilot, lambda: app.activity)
         await pilot.press("o")
-        await wait(pilot, lambda: "none is here yet" in page(app))
+        await wait(pilot, lambda: "no data sets yet" in page(app))
         await pilot.press("enter", "escape")
         await wait(pilot, lambda: isinstance(app.screen, DatasetScreen))
 

@@ -314,7 +314,7 @@ async def test_what_is_found_is_marked_and_n_walks_through_it(quick, opened):
     assert len(found) == 8
     async with mapping(quick) as pilot:
         await pilot.press("9", "n")
-        assert "searched for" in notices(quick)[-1]
+        assert "nothing found yet" in notices(quick)[-1]
         await pilot.press("slash")
         await choose(pilot, "star trek")
         assert points(quick).cursor == np.flatnonzero(shown.table["code"] == found[0])[0]
