@@ -10,13 +10,14 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from textual.app import App
+from textual.app import App, ComposeResult
 from textual.binding import Binding
 from textual.command import CommandPalette
 from textual.content import Content
 from textual.filter import LineFilter
 from textual.screen import Screen
-from textual.widgets import Checkbox, OptionList
+from textual.widgets import Checkbox, OptionList, Select
+from textual.widgets._select import SelectCurrent, SelectOverlay
 
 
 def add_filter(app: App[Any], line_filter: LineFilter) -> None:
@@ -82,6 +83,20 @@ class SteadyOptionList(OptionList):
     def _move_page(self, direction: Any) -> None:
         with contextlib.suppress(KeyError):
             super()._move_page(direction)
+
+
+class _SteadyOverlay(SelectOverlay):
+    def _move_page(self, direction: Any) -> None:
+        with contextlib.suppress(KeyError):
+            super()._move_page(direction)
+
+
+class SteadySelect(Select[str]):
+    """Textual's drop-down list. In 8.2.8 a page key raises KeyError if it comes before the list has been laid out."""
+
+    def compose(self) -> ComposeResult:
+        yield SelectCurrent(self.prompt)
+        yield _SteadyOverlay(type_to_search=self._type_to_search).data_bind(compact=Select.compact)
 
 
 class Tick(Checkbox):

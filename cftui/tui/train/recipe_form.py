@@ -19,7 +19,7 @@ from cftui.data.splits import NAMES as SPLITS
 from cftui.engine.models.method import Method
 from cftui.engine.models.recipes import Recipe, all_recipes
 from cftui.errors import CftuiError
-from cftui.tui.shell.textual_private import Tick
+from cftui.tui.shell.textual_private import SteadySelect, Tick
 
 FIRST = "model4"
 FIELDS_PER_ROW = 2
@@ -117,14 +117,14 @@ class RecipeForm(Vertical):
     def compose(self) -> ComposeResult:
         self._recipes = all_recipes()
         names = [(name, name) for name in self._recipes]
-        yield Select(names, value=FIRST, allow_blank=False, compact=True, id="recipe")
+        yield SteadySelect(names, value=FIRST, allow_blank=False, compact=True, id="recipe")
         yield Static(id="about-recipe")
         first_of = {row.fitting.name: row for row in reversed(self._recipes.values())}
         for row in reversed(first_of.values()):
             yield MethodFields(row.fitting, self._recipes[FIRST] if row.method == "gradient" else row)
         with Horizontal(classes="field"):
             yield Label("split")
-            yield Select([(s, s) for s in SPLITS], value="random", allow_blank=False, compact=True, id="split")
+            yield SteadySelect([(s, s) for s in SPLITS], value="random", allow_blank=False, compact=True, id="split")
         yield Static(id="form-error")
         yield Button("Train (t)", id="start", variant="primary", compact=True)
 

@@ -13,6 +13,7 @@ from textual.command import CommandPalette
 from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.widgets import Checkbox, OptionList, Static
+from textual.widgets._select import SelectOverlay
 
 import cftui.tui
 from cftui.tui.shell import textual_private as private
@@ -121,6 +122,7 @@ async def test_bindings_have_the_keys_of_the_configuration() -> None:
     [
         (private.SteadyPalette, CommandPalette, "_action_command_list"),
         (private.SteadyOptionList, OptionList, "_move_page"),
+        (private._SteadyOverlay, SelectOverlay, "_move_page"),
         (private.Tick, Checkbox, "_button"),
     ],
 )
@@ -130,3 +132,19 @@ def test_what_is_overridden_is_there_and_is_what_textual_calls(ours: type, base:
     assert definers
     callers = Path(__import__(definers[0].__module__, fromlist=["_"]).__file__).read_text()
     assert callers.count(name) > 1
+
+
+class Choosing(App[None]):
+    def compose(self):
+        yield private.SteadySelect([(one, one) for one in ("a", "b", "c")], allow_blank=False)
+
+
+async def test_a_page_key_before_a_drop_down_list_is_laid_out_does_nothing() -> None:
+    app = Choosing()
+    async with app.run_test() as pilot:
+        overlay = app.query_one(SelectOverlay)
+        overlay.highlighted = 1
+        # Not open, so without lines: what a page key finds that comes together with the key that opens it.
+        overlay.action_page_down()
+        await pilot.press("enter", "down", "enter")
+        assert app.query_one(private.SteadySelect).value == "b"
