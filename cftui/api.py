@@ -17,7 +17,6 @@ import numpy as np
 import pandas as pd
 
 from cftui.analysis import ranking
-from cftui.analysis.evaluation import rankings
 from cftui.analysis.evaluation.intervals import By, intervals
 from cftui.analysis.explain.explaining import explain
 from cftui.analysis.exports import export
@@ -30,7 +29,7 @@ from cftui.data.frames import tables_of
 from cftui.data.ratings import ItemKey, Ratings
 from cftui.data.splits import split as split_ratings
 from cftui.engine import device as devices
-from cftui.engine import training
+from cftui.engine import rankings, training
 from cftui.engine.fitting import Hooks
 from cftui.engine.models.recipes import Recipe, all_recipes
 from cftui.engine.models.recipes import recipe as recipe_named

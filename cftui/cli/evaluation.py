@@ -113,7 +113,7 @@ def _refuse(given: list[click.Parameter], names: Any, why: str) -> None:
 
 def _evaluate_run(session: Session, run_name: str, k: int, relevant: float | None, users: int | None) -> None:
     from cftui.analysis import ranking
-    from cftui.analysis.evaluation import rankings as evaluation
+    from cftui.engine import rankings as evaluation
     from cftui.engine.runs.folder import all_runs
 
     if run_name in RECIPES and not any(run.name.startswith(run_name) for run in all_runs(session.home)):

@@ -14,10 +14,10 @@ from cftui.engine.models.options import Options
 from cftui.engine.models.recipes import Recipe
 
 if TYPE_CHECKING:
-    from cftui.analysis.evaluation.rankings import Evaluation
     from cftui.data.splits import Split
     from cftui.engine.crossval import FoldScore
     from cftui.engine.models.architectures import Architecture
+    from cftui.engine.rankings import Evaluation
 
 OFFICIAL = "official"
 SCORES = ("mse", "rmse", "mae", "seconds")
@@ -64,9 +64,9 @@ def evaluate_folds(
     """
     import numpy as np
 
-    from cftui.analysis.evaluation import rankings as evaluation
     from cftui.data import splits
     from cftui.engine import device as devices
+    from cftui.engine import rankings as evaluation
     from cftui.engine.crossval import cross_validate
     from cftui.engine.training import open_ratings
 

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from cftui.analysis import ranking
-from cftui.analysis.evaluation import rankings as evaluation
 from cftui.analysis.trained import TrainedModel
 from cftui.data.ratings import Ratings
 from cftui.data.splits import split
+from cftui.engine import rankings as evaluation
 from cftui.engine.gradient.trainer import Trainer
 from cftui.engine.models.options import Options
 from cftui.engine.models.recipes import recipe

@@ -10,7 +10,6 @@ import torch
 
 from cftui.analysis import ranking
 from cftui.analysis.evaluation.intervals import has_intervals
-from cftui.analysis.evaluation.rankings import evaluate_rankings, popularity, predicted
 from cftui.analysis.explain.anatomy import anatomy
 from cftui.analysis.explain.explaining import explain
 from cftui.analysis.exports import export
@@ -19,6 +18,7 @@ from cftui.analysis.trained import TrainedModel
 from cftui.analysis.users import people
 from cftui.data.ratings import Ratings
 from cftui.engine.models.recipes import RECIPES
+from cftui.engine.rankings import evaluate_rankings, popularity, predicted
 from cftui.engine.training import train
 from cftui.errors import CftuiError
 from cftui.home import Home

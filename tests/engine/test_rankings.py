@@ -13,13 +13,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cftui.analysis.evaluation import rankings as evaluation
-from cftui.analysis.evaluation.rankings import Ranking, check_threshold, evaluate_rankings, measure, threshold, top
 from cftui.analysis.trained import TrainedModel
 from cftui.data.ratings import UNKNOWN, Ratings, Vocabulary
 from cftui.data.splits import Split
+from cftui.engine import rankings as evaluation
 from cftui.engine.bayes.posterior import BayesianFactors
 from cftui.engine.models.recipes import RECIPES
+from cftui.engine.rankings import Ranking, check_threshold, evaluate_rankings, measure, threshold, top
 from cftui.errors import CftuiError
 
 Row = tuple[int, int, float]
