@@ -248,6 +248,7 @@ def fit(
         ratings,
         name=chosen.name,
         valid_loss=epochs[-1]["valid_loss"] if epochs else None,
+        ndcg=epochs[-1].get("ndcg") if epochs else None,
         device=devices.describe(where),
     )
     return Model(trained, opened._home, opened, epochs)
@@ -331,7 +332,7 @@ class Report:
 
     Attributes:
         errors: indexed by part (``train``, ``valid``): number of ``ratings``, ``mse``, ``rmse`` and ``mae`` in rating
-            units (squared for ``mse``).
+            units (squared for ``mse``); empty for a model that predicts no ratings.
         ranking: indexed by what ranks (``model``, ``popularity``): ``precision``, ``recall``, ``ndcg`` and ``map`` at
             k; empty if no validation rating is high enough to be relevant.
         protocol: how the lists were judged, in words.
@@ -411,7 +412,7 @@ class Model:
             A float, or float32 ``[n]`` for sequences.
 
         Raises:
-            CftuiError: a user or item is not known, or the sequences differ in length.
+            CftuiError: a user or item is not known, the sequences differ in length, or the model predicts no ratings.
 
         Examples:
             >>> 1 <= model.predict("ann", "b7") <= 5
@@ -457,6 +458,8 @@ class Model:
     ) -> pd.DataFrame:
         """The items with the highest predicted ratings among those that the user has not rated.
 
+        A model that predicts no ratings (``ease``, ``ials``) puts the likeliest choices first.
+
         Args:
             min_ratings: leave out items with fewer ratings.
             genre: only items of this genre or tag.
@@ -464,7 +467,8 @@ class Model:
 
         Returns:
             ``item``, ``title``, ``ratings`` and ``predicted``, the highest first; for models with intervals also
-            ``low``, ``high`` and ``uncertainty``.
+            ``low``, ``high`` and ``uncertainty``. For a model that predicts no ratings ``score`` takes the place of
+            ``predicted``; it orders the items and has no unit.
 
         Raises:
             CftuiError: the user is not known, or the model gives no intervals to rank by.
@@ -493,7 +497,8 @@ class Model:
             shrink: trust an item with n ratings by n / (n + shrink).
 
         Returns:
-            ``item``, ``title``, ``ratings`` and the metric's column, the nearest first.
+            ``item``, ``title``, ``ratings`` and the metric's column, the nearest first. For ``ease``, which compares
+            items by its weights, that column is ``weight``.
 
         Raises:
             CftuiError: the item is not known, or the model has no factors.
@@ -594,13 +599,13 @@ class Model:
         """
         model, ratings = self._trained, self.data._ratings
         scores = ranking.evaluate(model, ratings)
-        errors = pd.DataFrame(
-            {
-                part: {"ratings": score.n, "mse": score.mse, "rmse": score.rmse, "mae": score.mae}
-                for part, score in scores.items()
-                if score.n
-            }
-        ).T
+        rows = {
+            part: {"ratings": score.n, "mse": score.mse, "rmse": score.rmse, "mae": score.mae}
+            for part, score in scores.items()
+            if score.n
+        }
+        columns = ["ratings", "mse", "rmse", "mae"]
+        errors = pd.DataFrame.from_dict(rows, orient="index", columns=columns).astype({"ratings": int})
         parts = model.split(ratings)
         if relevant is not None:
             rankings.check_threshold(ratings, parts.valid, relevant)
@@ -610,9 +615,9 @@ class Model:
         sure = ranking.calibration(model, ratings) if len(parts.valid) else None
         fifths = None
         if sure is not None:
-            rows = {str(at): asdict(part) for at, part in enumerate(sure.fifths, 1)} | {"all": asdict(sure.whole)}
-            fifths = pd.DataFrame(rows).T
-        return Report(errors.astype({"ratings": int}), pd.DataFrame(lists).T, judged.protocol, fifths)
+            each = {str(at): asdict(part) for at, part in enumerate(sure.fifths, 1)} | {"all": asdict(sure.whole)}
+            fifths = pd.DataFrame(each).T
+        return Report(errors, pd.DataFrame(lists).T, judged.protocol, fifths)
 
     def export(self, target: str | os.PathLike[str], format: str = "csv") -> list[Path]:
         """Write factors and biases to files that other programs read, and return their paths.
@@ -703,8 +708,10 @@ class Model:
         return shown
 
     def __repr__(self) -> str:
-        loss = self._trained.valid_loss
+        loss, ndcg = self._trained.valid_loss, self._trained.ndcg
         figure = "no validation ratings" if loss is None else f"validation MSE {loss:.4f}"
+        if ndcg is not None:
+            figure = f"validation NDCG@10 {ndcg:.4f}"
         return f"<Model {self.name}: {self.recipe} on {self._trained.data_name}, split {self.split}, {figure}>"
 
     def _filter(self, min_ratings: int, genre: str) -> Filter:

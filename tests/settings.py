@@ -6,9 +6,14 @@ from typing import Any
 
 from cftui.engine.bayes.method import BayesOptions
 from cftui.engine.gradient.method import GradientOptions
+from cftui.engine.models.build import architecture
 from cftui.engine.models.options import Options
-from cftui.engine.models.recipes import Recipe
+from cftui.engine.models.recipes import RECIPES, Recipe
 from cftui.errors import CftuiError
+
+# The recipes that predict ratings, and those that learn what people choose.
+RATING = [name for name, row in RECIPES.items() if architecture(row).rates]
+CHOOSING = [name for name in RECIPES if name not in RATING]
 
 
 def options_for(row: Recipe, **values: Any) -> Options:

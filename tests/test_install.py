@@ -103,6 +103,7 @@ def test_the_installed_program_goes_on_its_tour(installed: Path, fresh_home: Hom
     assert (run_folder / "weights.safetensors").exists()
 
 
+@pytest.mark.slow
 def test_the_installed_app_finds_its_style_sheets(installed: Path, tmp_path: Path) -> None:
     """Every screen of it: a style sheet that was left behind is missed when the screen is opened."""
     code = """

@@ -118,13 +118,23 @@ def similar(
         shrink: trust an item with n ratings by n / (n + shrink), as Bell and Koren shrink similarities: the cosine is
             multiplied, the distance divided by it. 0 leaves both as they are.
 
+    A model that has similarities of its own, as ``ease`` has weights, gives those instead, as the column ``weight``.
+
     Raises:
         CftuiError: there is no such metric, or the model has no factors.
     """
     if metric not in METRICS:
         raise CftuiError(f"no metric {metric!r}; {suggestion(metric, list(METRICS))}")
     trust = model.counts / (model.counts + shrink) if shrink else 1.0
-    if metric == "cosine":
+    own = model.module.similarity(item)
+    if own is not None:
+        if metric != METRICS[0]:
+            raise CftuiError(f"no {metric} distance in this model: {model.recipe.name} compares items by its weights")
+        metric, score = "weight", own.numpy() * trust
+        found = score
+        if np.isnan(score[item]):
+            raise CftuiError(f"{model.recipe.name} left out {model.titles[item]}: too few ratings for the memory")
+    elif metric == "cosine":
         score = found = model.unit_factors @ model.unit_factors[item] * trust
     else:
         with np.errstate(divide="ignore"):
@@ -139,7 +149,8 @@ def similar(
 def recommend(model: TrainedModel, who: Person, n: int = 10, *, only: Filter = ANY, by: By = "mean") -> pd.DataFrame:
     """The highest predictions among unrated items: ``code``, ``title``, ``ratings``, ``predicted``.
 
-    Models with intervals add ``low`` and ``high``, between which nine of ten ratings lie, and ``uncertainty``.
+    Models with intervals add ``low`` and ``high``, between which nine of ten ratings lie, and ``uncertainty``. Models
+    that predict no ratings have ``score`` in the place of ``predicted``: the likeliest choices first.
 
     Args:
         by: rank by the mean, or by an end of its interval (``Intervals.score``).
@@ -151,6 +162,10 @@ def recommend(model: TrainedModel, who: Person, n: int = 10, *, only: Filter = A
     allowed[who.items] = False
     if by != "mean":
         check_intervals(model)
+    if not model.rates:
+        scores = model.scores(who.row)
+        codes = _best(scores, allowed & np.isfinite(scores), n)
+        return _items(model, codes).assign(score=scores[codes])
     if has_intervals(model):
         found = intervals(model, who.row)
         codes = _best(found.score(by), allowed, n)
@@ -159,6 +174,21 @@ def recommend(model: TrainedModel, who: Person, n: int = 10, *, only: Filter = A
     predicted = model.rate(who.row)
     codes = _best(predicted, allowed, n)
     return _items(model, codes).assign(predicted=predicted[codes])
+
+
+def place(model: TrainedModel, who: Person, item: int) -> tuple[int | None, int]:
+    """Which place an item has among what the user has not rated, from 1, and how many items that is.
+
+    The item itself counts as unrated. The place is None for an item that the model has no score for.
+    """
+    allowed = ANY.allows(model)
+    allowed[who.items] = False
+    allowed[item] = True
+    scores = model.scores(who.row)
+    of = int((allowed & np.isfinite(scores)).sum())
+    if not np.isfinite(scores[item]):
+        return None, of
+    return 1 + int((scores[allowed] > scores[item]).sum()), of
 
 
 def _best(scores: np.ndarray, allowed: np.ndarray, n: int) -> np.ndarray:
@@ -222,8 +252,9 @@ def results(model: TrainedModel, ratings: Ratings, rows: int = 9, seed: int | No
     repeats a draw.
 
     Raises:
-        CftuiError: the split has no validation ratings.
+        CftuiError: the split has no validation ratings, or the model predicts no ratings.
     """
+    model.check_rates()
     valid = model.split(ratings).valid
     if not len(valid):
         raise CftuiError(f"{model.name}: split {model.options.split} has no validation ratings to show")
@@ -240,13 +271,15 @@ def results(model: TrainedModel, ratings: Ratings, rows: int = 9, seed: int | No
 
 
 def evaluate(model: TrainedModel, ratings: Ratings) -> dict[str, metrics.Score]:
-    """Scores on the run's own ``train`` and ``valid`` ratings."""
+    """Scores on the run's own ``train`` and ``valid`` ratings; empty for a model that predicts no ratings."""
     import torch
 
     if len(ratings.items) != len(model.items) or len(ratings.users) != len(model.users):
         raise CftuiError(f"{model.name}: {ratings.name} has other users or {model.nouns} than it was trained on")
+    found: dict[str, metrics.Score] = {}
+    if not model.rates:
+        return found
     parts = model.split(ratings)
-    found = {}
     for name, rows in (("train", parts.train), ("valid", parts.valid)):
         predicted = model.predict(ratings.user[rows], ratings.item[rows])
         found[name] = metrics.score(torch.from_numpy(predicted), torch.from_numpy(ratings.rating[rows]))

@@ -35,6 +35,7 @@ class TrainedModel:
         name: the name of its run, or what it was called when it was fitted in memory.
         run: the run folder it was loaded from; None for a model fitted in memory.
         valid_loss: mean squared error on the validation ratings after the last epoch; None without such ratings.
+        ndcg: NDCG@10 there, for a model that predicts no ratings.
         device: what it was fitted on, for people.
         noun: what the data set calls an item.
         rating_range: the ends of the scale.
@@ -56,6 +57,7 @@ class TrainedModel:
     item_table: pd.DataFrame
     module: Architecture
     valid_loss: float | None = None
+    ndcg: float | None = None
     device: str = ""
     epoch: int | None = None
 
@@ -70,6 +72,7 @@ class TrainedModel:
         name: str,
         valid_loss: float | None,
         device: str,
+        ndcg: float | None = None,
     ) -> TrainedModel:
         """A model that was fitted in memory. ``module`` is moved to the CPU and frozen."""
         return cls(
@@ -86,6 +89,7 @@ class TrainedModel:
             item_table=ratings.item_table,
             module=module.to("cpu").eval().requires_grad_(False),
             valid_loss=valid_loss,
+            ndcg=ndcg,
             device=device,
         )
 
@@ -125,6 +129,7 @@ class TrainedModel:
             name=run.name,
             run=run,
             valid_loss=last["valid_loss"] if last else None,
+            ndcg=last.get("ndcg") if last else None,
             device=config.device,
             recipe=recipe,
             options=options,
@@ -170,6 +175,24 @@ class TrainedModel:
     def user_rows(self) -> np.ndarray:
         """float32 ``[users, d]``: everything about each user that predictions depend on; row 0 is the unknown."""
         return self.module.user_rows(torch.arange(len(self.users))).numpy()
+
+    def user_row(self, user: int) -> np.ndarray:
+        """The row of one user, float32 ``[d]``. Of a large set, the rows of all users may not fit memory."""
+        with torch.no_grad():
+            return self.module.user_rows(torch.tensor([user]))[0].numpy()
+
+    @property
+    def rates(self) -> bool:
+        """Whether it predicts ratings; otherwise it only scores what a user will choose next."""
+        return self.module.rates
+
+    def check_rates(self) -> None:
+        """Raises CftuiError if the model does not predict ratings."""
+        if not self.rates:
+            raise CftuiError(
+                f"not available for this model: {self.recipe.name} recommends, and predicts no ratings",
+                hint="train a recipe that does, such as bayes",
+            )
 
     @cached_property
     def item_factors(self) -> np.ndarray:
@@ -241,7 +264,11 @@ class TrainedModel:
         Args:
             row: one of ``user_rows``, or found by folding in.
             items: by default all of them; entry 0 is then the unknown's.
+
+        Raises:
+            CftuiError: the model does not predict ratings.
         """
+        self.check_rates()
         codes = np.arange(len(self.items)) if items is None else items
         item = torch.from_numpy(np.ascontiguousarray(codes, dtype=np.int64))
         user = torch.from_numpy(np.asarray(row, dtype=np.float32))
@@ -249,8 +276,22 @@ class TrainedModel:
             parts = [self.module.rate(user.expand(len(part), -1), part) for part in item.split(metrics.CHUNK)]
         return torch.cat(parts).numpy() if parts else np.empty(0, np.float32)
 
+    def scores(self, row: np.ndarray) -> np.ndarray:
+        """How likely a user with this row ``[d]`` is to choose each item: float32 ``[items]``, higher is likelier.
+
+        The scores order items and have no unit; an item without one has -inf. For a model that predicts ratings, they
+        are its predictions.
+        """
+        with torch.no_grad():
+            return self.module.score_rows(torch.from_numpy(np.asarray(row, np.float32)).unsqueeze(0))[0].numpy()
+
     def predict(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
-        """Predicted ratings for pairs of codes, ``[n], [n] -> float32 [n]``."""
+        """Predicted ratings for pairs of codes, ``[n], [n] -> float32 [n]``.
+
+        Raises:
+            CftuiError: the model does not predict ratings.
+        """
+        self.check_rates()
         user, item = (torch.from_numpy(np.ascontiguousarray(codes, dtype=np.int64)) for codes in (users, items))
         return metrics.predict(self.module, user, item).numpy()
 

@@ -107,6 +107,7 @@ def similar(
     item = model.item_code(title)
     n = len(model.items) if csv_file is not None else rows
     table = ranking.similar(model, item, n, metric=metric, shrink=shrink, only=only(model, min_ratings, genre))
+    metric = "weight" if "weight" in table else metric
     table = table[[metric, "ratings", "title", "code"]]
     if csv_file is not None:
         write_csv(csv_file, table, model.nouns)

@@ -127,7 +127,7 @@ def _evaluate_run(session: Session, run_name: str, k: int, relevant: float | Non
         evaluation.check_threshold(ratings, split.valid, relevant)
     sure = ranking.calibration(model, ratings)
     scorers = {"model": evaluation.predicted(model.module), "popularity": evaluation.popularity(ratings, split)}
-    if not session.json:
+    if not session.json and parts:
         # Print the errors now, because ranking a large data set takes long.
         rows = [{"part": part, **row} for part, row in parts.items()]
         print_table(rows, {"ratings": ",", "mse": ".6f", "rmse": ".6f", "mae": ".6f"})

@@ -29,7 +29,7 @@ BY = click.option(
     "of its 90 % interval.",
 )
 # The format of each numeric column of recommendations.
-FORMATS = {"predicted": ".2f", "low": ".2f", "high": ".2f", "uncertainty": ".2f"}
+FORMATS = {"score": ".3f", "predicted": ".2f", "low": ".2f", "high": ".2f", "uncertainty": ".2f"}
 
 
 @click.command(cls=Verb)
@@ -93,11 +93,12 @@ def _pulls(model: TrainedModel, who: Person, item: int) -> pd.DataFrame:
 
 def _print_why(model: TrainedModel, who: Person, explanation: Explanation, rows: int) -> None:
     print(f"\n{explanation.method}\n")
-    table = [{"term": term.name, "raw": term.raw, "stars": term.stars} for term in explanation.grouped(rows)]
+    part = "stars" if explanation.rates else "score"
+    table = [{"term": term.name, "raw": term.raw, part: term.stars} for term in explanation.grouped(rows)]
     if explanation.raw is None:
         for row in table:
             row.pop("raw")
-    print_table(table, {"raw": "+.4f", "stars": "+.4f"})
+    print_table(table, {"raw": "+.4f", part: "+.4f"})
     steps = "" if explanation.raw is None else f"sum {explanation.raw:+.4f}, then {explanation.link}: "
     print(f"\n{steps}{explanation.prediction:.4f}  (completeness error {explanation.error:+.1e})")
     pulls = _pulls(model, who, explanation.item).head(5)
@@ -127,7 +128,7 @@ def recommend(
     """Recommend items to a user.
 
     These are the items with the highest predictions among those that the user has not rated. A bayes run adds 90 %
-    intervals.
+    intervals. The recipes ease and ials rank by what the user is likeliest to choose; their scores are not ratings.
     """
     from cftui.analysis import ranking
 
@@ -213,7 +214,8 @@ def _print_person(session: Session, model: TrainedModel, who: Person, rows: int,
     print()
     print_table(records(taste), {"mean": ".2f", "beside": "+.2f"})
     print()
-    show(session, model, rated.head(rows)[["rating", "predicted", "ratings", "title"]], {"predicted": ".2f"})
+    shown = [name for name in ("rating", "predicted", "ratings", "title") if name in rated]
+    show(session, model, rated.head(rows)[shown], {"predicted": ".2f"})
 
 
 @click.command(cls=Verb)

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import click
 
 from cftui.cli.output import narrate, print_facts, print_json, print_table
-from cftui.cli.train import EventPrinter, epoch_row
+from cftui.cli.train import EventPrinter, epoch_heading, epoch_row
 from cftui.cli.verb import HyperParameter, Session, Verbs, home_option, pass_session
 from cftui.engine.gradient.method import GradientOptions
 from cftui.engine.interrupts import stop_requests
@@ -40,7 +40,7 @@ def _list(session: Session) -> None:
     elif not rows:
         narrate("no run yet; train one with: cftui train model4")
     else:
-        print_table(rows, {"valid_loss": ".6f", "rmse": ".3f", "seconds": ".1f"})
+        print_table(rows, {"valid_loss": ".6f", "rmse": ".3f", "ndcg": ".4f", "seconds": ".1f"})
 
 
 @runs.command()
@@ -77,7 +77,7 @@ def show(session: Session, run_name: str) -> None:
         for line in run.log_tail():
             print(f"  | {line}")
     if history.epochs:
-        print(f"\n{unit}  train_loss  valid_loss    rmse   time")
+        print("\n" + epoch_heading(unit, history.score.key))
         for event in history.epochs:
             print(epoch_row(event))
 

@@ -23,7 +23,7 @@ from cftui.errors import CftuiError
     multiple=True,
     metavar="NAME=VALUES",
     help="What to vary: lr=1e-3,5e-3 tries both values; wd=0.05..0.5 is a range to draw from with --random. Repeat it "
-    "to vary several options [default: weight decay of factors and of biases; bayes: factors].",
+    "to vary several options [default: what the recipe's method names, such as weight decay].",
 )
 @click.option(
     "--random",
@@ -90,9 +90,10 @@ def sweep(
             return
         run = train(session.home, chosen, replace(options, **winner.setting), name=f"{name}-best", **shared)
         ending = run.history().ending
-    loss = ending.get("valid_loss") if ending else None
+    score = chosen.fitting.score
+    loss: Any = ending.get(score.key) if ending else None
     if session.json:
         outcome = {"run": run.name, "of": winner.run, "setting": winner.setting, "inner_loss": winner.loss}
-        print_json({"event": "best", **outcome, "valid_loss": loss})
+        print_json({"event": "best", **outcome, score.key: loss})
     elif loss is not None:
         print(f"{run.name}  {sweeps.as_words(winner.setting):<{width}}  {loss:.6f} on the validation ratings")

@@ -11,11 +11,13 @@ from cftui.cli.output import narrate, print_json, print_table
 from cftui.cli.verb import Decorated, HyperParameter, Session, Verb, pass_session
 from cftui.engine.gradient.method import FAST_BATCH
 from cftui.engine.interrupts import stop_requests
+from cftui.engine.models.method import LOSS, NDCG
 from cftui.engine.models.methods import all_methods
 from cftui.engine.models.options import Option, Options
 from cftui.engine.models.recipes import RECIPES, Recipe, all_recipes, recipe
 from cftui.engine.runs.events import EpochEvent, Event
 from cftui.errors import CftuiError
+from cftui.text import plural
 
 SPLIT_HELP = "random, u1..u5 (official), time, none (train on every rating), or such as fold2of5."
 
@@ -62,8 +64,10 @@ def _option(name: str, only: str, option: Option) -> Callable[[Decorated], Decor
         default = any(getattr(one.options, name) for one in all_methods() if name in one.described)
         words = f"--{flag}/--no-{flag}" if default else f"--{flag}"
         return click.option(words, name, is_flag=True, default=None, callback=_only_given, help=text)
+    # An alias that is the name of another option is already there; the recipe knows which of its own is meant.
+    also = [] if not option.alias or any(option.alias in one.described for one in all_methods()) else [option.alias]
     return click.option(
-        f"--{flag}",
+        *(f"--{one}" for one in (flag, *also)),
         name,
         type=HyperParameter(option),
         metavar="N" if option.kind is int else "X",
@@ -184,37 +188,63 @@ class EventPrinter:
                 print_json(event)
         elif event["event"] == "start" or event["event"] == "resume":
             unit = event.get("unit", "epoch")
-            batches = f"{event['steps_per_epoch']:,} batches of " if event["steps_per_epoch"] > 1 else ""
+            batched = unit == "epoch" and event["steps_per_epoch"] > 1
+            batches = f"{event['steps_per_epoch']:,} batches of " if batched else ""
             narrate(
                 f"run {event['run']}: {event['epochs']} {unit}{'' if event['epochs'] == 1 else 's'} of "
                 f"{batches}{event['batch_size']:,}{'' if batches else ' ratings'} on {event['device']}"
             )
             if event["event"] == "resume":
                 narrate(f"continuing after {'batch' if batches else unit} {event['step']:,} of {event['steps']:,}")
-            print(f"{unit}  train_loss  valid_loss    rmse   time", flush=True)
+            print(epoch_heading(unit, event.get("score", LOSS.key)), flush=True)
+        elif event["event"] == "trial":
+            ndcg = "nothing relevant to judge it by" if event["ndcg"] is None else f"NDCG@10 {event['ndcg']:.4f}"
+            narrate(f"lambda {event['l2']:g}: {ndcg} (within the training ratings)")
         elif event["event"] == "epoch":
             print(epoch_row(event), flush=True)
+            if left_out := event.get("left_out"):
+                narrate(
+                    f"{plural(left_out, 'item')} with the fewest ratings left out: they are never recommended; "
+                    "the recipe ials has room for all"
+                )
         elif event["event"] == "done" or event["event"] == "stopped":
             early = " early" if event.get("early") else ""
             kept = event.get("kept_epoch")
             which = f"; weights of epoch {kept}" if kept is not None and kept != event["epochs"] - 1 else ""
             narrate(f"run {event['run']} {event['event']}{early} after {event['seconds']:.1f} s of fitting{which}")
         elif event["event"] == "baselines":
-            losses = ", ".join(f"{LINES[name]} {loss:.4f}" for name, loss in event.items() if name in LINES)
-            narrate(f"baselines on this split (MSE): {losses}")
+            figures = ", ".join(f"{LINES[name]} {value:.4f}" for name, value in event.items() if name in LINES)
+            narrate(f"baselines on this split ({'NDCG@10' if 'popularity' in event else 'MSE'}): {figures}")
+
+
+def epoch_heading(unit: str, score: str) -> str:
+    """Return the heading of ``epoch_row`` for a run that is judged by this score."""
+    if score == NDCG.key:
+        return f"{unit:<5}  train_loss  {NDCG.label:>10}   time"
+    return f"{unit}  train_loss  valid_loss    rmse   time"
 
 
 def epoch_row(event: EpochEvent) -> str:
-    """Return a row of the chapter's epoch table, with the RMSE added."""
+    """Return a row of the chapter's epoch table with the RMSE added; with NDCG, if the model predicts no ratings."""
+
+    def cell(value: float | None) -> str:
+        return f"{'-':>12}" if value is None else f"{value:>12.6f}"
+
     minutes, seconds = divmod(event["seconds"], 60)
-    both = (event["train_loss"], event["valid_loss"])
-    losses = "".join(f"{loss:>12.6f}" if loss is not None else f"{'-':>12}" for loss in both)
+    time = f"{int(minutes):02d}:{seconds:04.1f}"
+    if "ndcg" in event:
+        return f"{event['epoch']:>5}{cell(event['train_loss'])}{cell(event['ndcg'])}  {time}"
     rmse = f"{event['rmse']:.3f}" if event["rmse"] is not None else "-"
-    return f"{event['epoch']:>5}{losses}  {rmse:>6}  {int(minutes):02d}:{seconds:04.1f}"
+    return f"{event['epoch']:>5}{cell(event['train_loss'])}{cell(event['valid_loss'])}  {rmse:>6}  {time}"
 
 
 # The names of the baselines.
-LINES = {"global_mean": "global mean", "bias_only": "bias only", "item_knn": "item kNN"}
+LINES = {
+    "global_mean": "global mean",
+    "bias_only": "bias only",
+    "popularity": "popularity",
+    "item_knn": "item kNN",
+}
 
 
 @click.command("lr-find", cls=Verb)

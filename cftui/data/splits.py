@@ -43,9 +43,7 @@ def split(ratings: Ratings, name: str = "random", seed: int = 0) -> Split:
         CftuiError: there is no such split, or the data set was not published with it.
     """
     if name.endswith(INNER):
-        outer = split(ratings, name.removesuffix(INNER), seed).train
-        parts = _random(len(outer), seed)
-        return Split(name, train=outer[parts.train], valid=outer[parts.valid])
+        return inner(split(ratings, name.removesuffix(INNER), seed), seed)
     if found := FOLD.fullmatch(name):
         which, k = map(int, found.groups())
         if which > k:
@@ -64,6 +62,12 @@ def split(ratings: Ratings, name: str = "random", seed: int = 0) -> Split:
         raise CftuiError(f"{ratings.name} has no official split {name}; use random or time")
     hint = f"choose from {', '.join(NAMES)}"
     raise CftuiError(f"no split {name!r}", hint=hint, option="split", kind="unknown")
+
+
+def inner(outer: Split, seed: int = 0) -> Split:
+    """The training rows of a split divided once more, for choosing settings: a random fifth of them validates."""
+    parts = _random(len(outer.train), seed)
+    return Split(f"{outer.name}{INNER}", train=outer.train[parts.train], valid=outer.train[parts.valid])
 
 
 def folds(ratings: Ratings, k: int, seed: int = 0) -> Iterator[Split]:

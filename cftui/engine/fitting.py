@@ -6,6 +6,7 @@ Run folders, event logs, checkpoints, sweeps and cross-validation know a fitter 
 from __future__ import annotations
 
 import abc
+import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -72,8 +73,8 @@ def fitter_class(method: Method) -> type[Fitter]:
 
 
 def validation(score: metrics.Score) -> Validation:
-    """The part of an epoch event that a score fills; None where there are no validation ratings."""
-    if not score.n:
+    """The part of an epoch event that a score's errors fill; None where there are none."""
+    if not score.n or math.isnan(score.mse):
         return Validation(valid_loss=None, rmse=None, mae=None)
     return Validation(valid_loss=score.mse, rmse=score.rmse, mae=score.mae)
 

@@ -18,11 +18,17 @@ CHUNK = 65_536
 
 @dataclass(frozen=True)
 class Score:
-    """The mean squared error over ``n`` ratings, its root and the mean absolute error, in rating units."""
+    """The mean squared error over ``n`` ratings, its root and the mean absolute error, in rating units.
+
+    Attributes:
+        ndcg: NDCG@10 of the lists, for a model that does not predict ratings; the errors are then NaN. None if no user
+            has anything relevant.
+    """
 
     n: int
-    mse: float
-    mae: float
+    mse: float = math.nan
+    mae: float = math.nan
+    ndcg: float | None = None
 
     @property
     def rmse(self) -> float:

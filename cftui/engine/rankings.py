@@ -38,6 +38,8 @@ PROTOCOL = (
 )
 # Scores held at a time: bounds the memory, not the result.
 CELLS = 4_000_000
+# While a model is fitted, its lists are judged for so many users, or as many as have this many scores together.
+QUICK_USERS, QUICK_CELLS = 500, 100_000_000
 
 Scorer = Callable[[np.ndarray], Tensor]
 """Maps user codes int64 ``[b]`` to scores float32 ``[b, items]``; higher is better, and column 0 is ignored."""
@@ -211,10 +213,21 @@ def popularity(ratings: Ratings, split: Split) -> Scorer:
 
 
 def predicted(model: Architecture) -> Scorer:
-    """Score items by the ratings that a trained model on the CPU predicts (``Architecture.scores``)."""
+    """Score items as a trained model does (``Architecture.scores``), by predicted ratings if it predicts them."""
+    tensors = [*model.parameters(), *model.buffers()]
+    device = tensors[0].device if tensors else torch.device("cpu")
 
     def scores(users: np.ndarray) -> Tensor:
         with torch.no_grad():
-            return model.scores(torch.from_numpy(users))
+            return model.scores(torch.from_numpy(users).to(device)).cpu()
 
     return scores
+
+
+def quick_ndcg(model: Architecture, ratings: Ratings, split: Split, k: int = 10) -> float | None:
+    """NDCG@k on the validation ratings, of a sample of the users on a large set; None without anything relevant."""
+    if not len(split.valid):
+        return None
+    sample = max(QUICK_USERS, QUICK_CELLS // len(ratings.items))
+    found = evaluate_rankings(ratings, split, {"model": predicted(model)}, k=k, sample=sample)
+    return found.rankings["model"].ndcg if found.users else None

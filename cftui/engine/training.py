@@ -18,6 +18,8 @@ from cftui.engine.baselines import baselines
 from cftui.engine.device import describe
 from cftui.engine.fitting import Diverged, Fitter, Hooks, Outcome, fitter_class
 from cftui.engine.interrupts import StopRequested, stop_requests
+from cftui.engine.list_baselines import list_baselines
+from cftui.engine.models.method import LOSS, Criterion
 from cftui.engine.models.options import Options
 from cftui.engine.models.recipes import Recipe
 from cftui.engine.runs import folder as runs
@@ -81,7 +83,7 @@ def train(
     with run.lock(), EventWriter(run.events_file) as log:
         session = _Session(run, fitter, log, emit, stop_requested)
         session.record(StartEvent(event="start", **session.facts()))
-        session.fit(lambda: known_baselines(home, ratings, parts, options))
+        session.fit(lambda: known_baselines(home, ratings, parts, options, recipe.fitting.score))
     return run
 
 
@@ -131,7 +133,7 @@ def resume(
             session.record(ResumeEvent(event="resume", step=fitter.step, **session.facts()))
             # They are older than the checkpoints to come and must not pass for the outcome after a kill.
             run.weights_file.unlink(missing_ok=True)
-            session.fit(lambda: known_baselines(home, ratings, parts, config.options))
+            session.fit(lambda: known_baselines(home, ratings, parts, config.options, config.method.score))
 
 
 def _check_resumable(run: RunFolder, more_epochs: int) -> None:
@@ -255,7 +257,7 @@ class _Session:
         fitter, stopped = self.fitter, outcome == "stopped"
         kept = fitter.epoch - 1 if stopped else fitter.kept_epoch
         scores = self._epochs.get(kept)
-        return EndEvent(
+        ending = EndEvent(
             event="stopped" if stopped else "done",
             run=self.run.name,
             step=fitter.step,
@@ -267,13 +269,20 @@ class _Session:
             mae=scores["mae"] if scores else None,
             seconds=fitter.elapsed,
         )
+        if scores and "ndcg" in scores:
+            ending["ndcg"] = scores["ndcg"]
+        return ending
 
 
-def known_baselines(home: Home, ratings: Ratings, parts: Split, options: Options) -> dict[str, float]:
-    """The baselines of a split, computed once and kept beside the runs; none without validation ratings."""
+def known_baselines(
+    home: Home, ratings: Ratings, parts: Split, options: Options, score: Criterion = LOSS
+) -> dict[str, float]:
+    """The baselines of a split by this score, computed once and kept beside the runs; none without validation rows."""
     if not len(parts.valid):
         return {}
     key = "/".join([ratings.name, ratings.fingerprint, ratings.item_key, options.split, str(options.seed)])
+    if score != LOSS:
+        key += f"/{score.key}"
     path = home.models / ".baselines.json"
     try:
         known = dict(json.loads(path.read_text(encoding="utf-8")))
@@ -281,7 +290,7 @@ def known_baselines(home: Home, ratings: Ratings, parts: Split, options: Options
             return known[key]
     except (OSError, ValueError, TypeError):
         known = {}  # missing or damaged: it is only a cache
-    known[key] = baselines(ratings, parts)
+    known[key] = baselines(ratings, parts) if score == LOSS else list_baselines(ratings, parts)
     with suppress(OSError):
         write_json(path, known)
     return known[key]

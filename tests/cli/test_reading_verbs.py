@@ -28,6 +28,7 @@ from cftui.data.ratings import Ratings
 from cftui.engine.models.recipes import RECIPES
 from cftui.engine.runs.folder import find
 from cftui.home import Home
+from tests.settings import RATING
 
 FARGO, LAMBS = "Fargo (1996)", "Silence of the Lambs, The (1991)"
 RUN = ("--run", "model4.run")
@@ -193,7 +194,7 @@ def test_anatomy_is_the_batch_taken_apart(name: str, home: Home, tiny_runs, tiny
     assert found == {**other.facts(), **json.loads(json.dumps(parts.as_json()))}
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", RATING)
 def test_predict_explains_in_terms_that_sum_to_it(name: str, home: Home, tiny_runs, tiny: Ratings, cli) -> None:
     other = TrainedModel.load(tiny_runs[1][name])
     who, item = people.person(other, tiny, home, 3), other.item_code(FARGO)

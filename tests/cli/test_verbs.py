@@ -13,6 +13,7 @@ from cftui.engine.models.recipes import RECIPES
 from cftui.engine.runs.folder import all_runs
 from cftui.home import Home
 from cftui.text import printable
+from tests.settings import RATING
 
 SILENCE = "Silence of the Lambs, The (1991)"
 
@@ -162,10 +163,11 @@ def test_pca_lists_the_corners_and_writes_csv(home: Home, tmp_path: Path, cli) -
 def test_train_summary_shows_every_architecture_and_trains_nothing(name: str, tiny_home: Home, cli) -> None:
     shown = cli(tiny_home, "train", name, "--summary", "--data", "tiny", "--json").json
     assert shown["parameters"] == sum(layer["parameters"] for layer in shown["layers"]) > 0
+
     assert not tiny_home.models.exists()
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", RATING)
 def test_train_json_is_the_runs_own_events(name: str, tiny_home: Home, cli) -> None:
     batch = () if RECIPES[name].method == "bayes" else ("--bs", 16)
     done = cli(tiny_home, "train", name, "--data", "tiny", "--epochs", 2, *batch, "--json")
@@ -226,6 +228,7 @@ def test_version_and_help_end_well(cli, capsys) -> None:
     assert all(name in explained for name in RECIPES)
 
 
+@pytest.mark.slow
 def test_the_tour_holds_the_whole_job(fresh_home: Home, cli) -> None:
     done = cli(fresh_home, "tour")
     assert done.status == 0

@@ -206,6 +206,7 @@ def test_the_trainer_shows_life(tiny) -> None:
 # Looking back
 
 
+@pytest.mark.slow
 def test_the_log_stays_small_however_long_the_run(tiny) -> None:
     counts = []
     for epochs in (50, 400):

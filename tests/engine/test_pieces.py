@@ -204,7 +204,11 @@ def test_summary_counts_every_parameter() -> None:
     for row in RECIPES.values():
         model = build(row, SHAPE)
         total = sum(line["parameters"] for line in summary.layers(model))
-        # Of what is sampled, every number of a draw.
-        drawn = (944 + 1665) * (SHAPE.factors + 2) if row.method == "bayes" else 0
-        assert total == drawn + sum(p.numel() for p in model.parameters())
+        # Of what is sampled, every number of a draw; of what is solved for, every number of the solution.
+        solved = {
+            "bayes": (944 + 1665) * (SHAPE.factors + 2),
+            "ials": (944 + 1665) * SHAPE.factors,
+            "ease": 1664 * 1664,
+        }
+        assert total == solved.get(row.method, 0) + sum(p.numel() for p in model.parameters())
     assert sum(line["parameters"] for line in summary.layers(build(recipe("model4"), SHAPE))) == (944 + 1665) * 51

@@ -161,7 +161,7 @@ def test_popularity_counts_training_ratings_only() -> None:
 def uncut(model: TrainedModel, user: int) -> np.ndarray:
     """What a user would give everything, what lies beyond the scale left there: it is ranked all the same."""
     if not isinstance(model.module, BayesianFactors):
-        return model.rate(model.user_rows[user])
+        return model.scores(model.user_row(user))
     row = torch.from_numpy(model.user_rows[user]).expand(len(model.items), -1)
     return model.module.rate_draws(row, torch.arange(len(model.items))).mean(dim=1).numpy()
 

@@ -9,7 +9,7 @@ from cftui.engine.models.recipes import RECIPES
 from cftui.engine.training import train
 from cftui.home import Home
 from cftui.tui.main import CftuiApp
-from tests.settings import options_for
+from tests.settings import CHOOSING, options_for
 from tests.toys import TOYS
 
 from ..conftest import write_tiny
@@ -49,3 +49,31 @@ async def test_all_screens_open_and_say_what_is_not_available(name: str, tmp_pat
             await pilot.press("escape")
         await pilot.press("a")
         await wait(pilot, lambda: "no anatomy for this model" in page(app))
+
+
+@pytest.mark.parametrize("name", CHOOSING)
+async def test_what_predicts_no_ratings_shows_places_and_reasons_instead(name: str, tmp_path, tiny_known) -> None:
+    home, row = Home(tmp_path / "home"), RECIPES[name]
+    write_tiny(home.data / tiny_known)
+    options = options_for(row, epochs=2, factors=4)
+    train(home, row, options, data=tiny_known, device=torch.device("cpu"), name=name)
+    app = CftuiApp(home)
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await wait(pilot, lambda: app.chosen)
+        for key in ("1", "2", "4", "3"):
+            await pilot.press(key)
+            await pilot.pause()
+        await wait(pilot, lambda: app.screen.item is not None)
+        await pilot.press("escape")
+        await wait(pilot, lambda: "would choose" in page(app))
+        assert "unseen movies" in page(app)
+        assert "would like" not in page(app)
+        assert "would give" not in page(app)
+        await pilot.press("w")
+        await wait(pilot, lambda: "why a score of" in page(app))
+        if name == "ease":
+            await pilot.press("4")
+            await wait(pilot, lambda: "no factors in this model" in page(app))
+            await pilot.press("3")
+        await pilot.press("m", "5", "1")
+        await wait(pilot, lambda: "you would choose" in page(app))

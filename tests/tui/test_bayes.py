@@ -236,6 +236,7 @@ async def follow(pilot: Pilot, history: History) -> Live:
     return followed
 
 
+@pytest.mark.slow
 async def test_a_live_run_is_told_in_sweeps(bare_app):
     async with on_train_screen(bare_app) as pilot:
         await follow(pilot, sampled_history(20))
@@ -261,6 +262,7 @@ async def test_a_live_run_is_told_in_sweeps(bare_app):
         assert str(table.get_row_at(249)[0]) == "249"
 
 
+@pytest.mark.slow
 async def test_where_there_is_room_the_noise_stands_there_as_well(bare_app):
     async with on_train_screen(bare_app, WIDE) as pilot:
         await follow(pilot, sampled_history(60))
@@ -271,6 +273,7 @@ async def test_where_there_is_room_the_noise_stands_there_as_well(bare_app):
         assert re.search(r"59 +0.600000 +0.800000 +0.894 +89.5 %", page(bare_app))
 
 
+@pytest.mark.slow
 async def test_a_long_chain_does_not_fill_the_table(bare_app):
     async with on_train_screen(bare_app) as pilot:
         followed = await follow(pilot, sampled_history(20))

@@ -780,6 +780,7 @@ def is_drawn(c: str) -> bool:
     return not c.isascii() and c not in "".join(ODD)
 
 
+@pytest.mark.slow
 def test_with_ascii_nothing_but_titles_leaves_ascii_on_any_screen(plain_walk):
     found: dict[str, set[str]] = {}
     for where, line in lines_of(plain_walk):

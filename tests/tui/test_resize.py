@@ -108,6 +108,7 @@ async def test_a_solver_is_watched_at_every_size(tiny_opened):
             assert "escape: cancel" in page(app)
 
 
+@pytest.mark.slow
 async def test_with_more_room_search_explains_and_the_map_shows_both_sides(quick):
     async with searching(quick) as pilot:
         assert not rows(quick, "#why")

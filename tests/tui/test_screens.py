@@ -73,6 +73,7 @@ async def test_the_map_shows_what_is_read_from_disk(app, until, trained):
         assert visible(app, "#highest")[0].startswith(f"{best['bias']:+.2f} {best['title'][:10]}")
 
 
+@pytest.mark.slow
 async def test_help_lists_the_keys_of_the_screen(app, until):
     async with app.run_test(size=SIZE) as pilot:
         await until(pilot, lambda: app.chosen)

@@ -149,6 +149,7 @@ def test_nothing_vanishes_where_there_are_few_colours(shot: Shots, screen: str, 
     assert not offenders, "\n".join(sorted(offenders))
 
 
+@pytest.mark.slow
 def test_a_screen_that_fails_costs_only_itself(furnished: MakeApp, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_: object) -> None:
         raise ZeroDivisionError("drawn by nothing")

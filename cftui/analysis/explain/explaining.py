@@ -7,7 +7,7 @@ ordered, grouped and checked against the prediction. Architectures without an ex
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Explanation:
-    """A prediction and the terms it is the sum of.
+    """A prediction, or a score, and the terms it is the sum of.
 
     Attributes:
         item: its code.
@@ -30,7 +30,8 @@ class Explanation:
         terms: the baseline, then the biases, then all others by ``|stars|``, largest first.
         raw: the score before the last step, the sum of the terms' ``raw``; None for a softmax.
         link: the last step in words; ``none`` if there is no such step.
-        prediction: the model's own prediction, in rating units.
+        prediction: the model's own prediction, in rating units; its score, if it predicts no ratings.
+        rates: whether the prediction is a rating.
     """
 
     item: int
@@ -39,6 +40,7 @@ class Explanation:
     raw: float | None
     link: str
     prediction: float
+    rates: bool = True
 
     @property
     def error(self) -> float:
@@ -84,7 +86,9 @@ class Explanation:
 
 def baseline(model: TrainedModel) -> Baseline | None:
     """What this model's explanations start from; None if it has no explanation."""
-    return model.module.baseline(model.user_rows, model.learned)
+    # Only ratings are explained beside those of an average user, and the rows of all users may not fit memory.
+    rows = model.user_rows if model.rates else np.zeros((0, 0), np.float32)
+    return model.module.baseline(rows, model.learned)
 
 
 def explain(
@@ -113,13 +117,23 @@ def explain(
             noun=model.noun,
             user=model.user_code(who.raw) if who is not None and who.trained else None,
             rated=who.items if who is not None and not who.trained else None,
+            given=who.given if who is not None and not who.trained else None,
         )
         answer = model.module.terms(question)
     if answer is None:
         raise CftuiError(f"no explanation for this model: the architecture of {model.recipe.name} gives no terms")
-    prediction = float(model.rate(row, np.array([item]))[0])
-    first = [term for term in answer.terms if term.index is None]
-    others = sorted((term for term in answer.terms if term.index is not None), key=lambda term: -abs(term.stars))
+    prediction = float(model.rate(row, np.array([item]))[0] if model.rates else model.scores(row)[item])
+    terms = [_named(model, term, who) for term in answer.terms]
+    first = [term for term in terms if term.index is None]
+    others = sorted((term for term in terms if term.index is not None), key=lambda term: -abs(term.stars))
     raw = [term.raw for term in answer.terms if term.raw is not None]
     score = math.fsum(raw) if len(raw) == len(answer.terms) else None
-    return Explanation(item, answer.method, (*first, *others), score, answer.link, prediction)
+    return Explanation(item, answer.method, (*first, *others), score, answer.link, prediction, model.rates)
+
+
+def _named(model: TrainedModel, term: Term, who: Person | None) -> Term:
+    """A term that is one of the user's ratings gets the item's title, and the rating."""
+    if term.kind != "rated" or term.index is None:
+        return term
+    given = None if who is None else who.rating(term.index)
+    return replace(term, name=model.titles[term.index] + ("" if given is None else f" {given:g}"))

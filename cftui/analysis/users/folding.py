@@ -52,13 +52,17 @@ class UserPrior:
     noise: float
 
 
-def prior(model: TrainedModel) -> UserPrior:
+def prior(model: TrainedModel) -> UserPrior | None:
     """The distribution of users: the model's own if it has one, else that of the trained users' rows.
+
+    None for a model that predicts no ratings: it makes a user's row itself.
 
     Raises:
         CftuiError: the model cannot fold in a user.
     """
     check_folds_in(model)
+    if not model.rates:
+        return None
     own = model.module.row_prior()
     if own is not None:
         covariance = own.covariance.double().numpy()
@@ -131,6 +135,8 @@ def fit(model: TrainedModel, items: np.ndarray, ratings: np.ndarray, known: User
     if own is not None:
         return Fitted(own.numpy(), NOTHING, NOTHING, NOTHING)
     known = known or prior(model)
+    if known is None:
+        raise CftuiError(f"{model.recipe.name} cannot fold in a user: its architecture makes no row from ratings")
     row, target = known.mean.copy(), np.asarray(ratings, dtype=np.float64)
 
     def cost(predicted: np.ndarray, row: np.ndarray) -> float:
@@ -197,6 +203,7 @@ def pulls(
     if own is not None:
         return own.numpy().astype(np.float64)
     known = known or prior(model)
+    assert known is not None  # a model that predicts no ratings finds its own
     fitted = fitted or fit(model, items, ratings, known)
     row = fitted.row.astype(np.float64)
     (here,), (slope,) = linearise(model, row, np.array([item]))
@@ -225,7 +232,8 @@ def questions(
 
     Among the best known items, these are the ones whose rating would reduce the summed predictive variance of all of
     them most, weighted by how likely the user knows the item at all (its share of ratings). Each is chosen as if the
-    ones before it had been answered, so that they do not ask the same thing twice.
+    ones before it had been answered, so that they do not ask the same thing twice. For a model that predicts no ratings
+    they are simply the best known items.
 
     Args:
         items, ratings: the answers so far ``[m]``.
@@ -233,9 +241,12 @@ def questions(
         row: ``fold_in`` of the answers, if computed already.
     """
     known = known or prior(model)
-    row = (fold_in(model, items, ratings, known) if row is None else row).astype(np.float64)
     well_known = np.argsort(-model.counts, kind="stable")
     pool = well_known[well_known != 0][:candidates]
+    if known is None:
+        asked = items if passed is None else np.concatenate((items, passed))
+        return pool[~np.isin(pool, asked)][:n]
+    row = (fold_in(model, items, ratings, known) if row is None else row).astype(np.float64)
     gradient = linearise(model, row, pool)[1]
     answered = linearise(model, row, items)[1] if len(items) else gradient[:0]
     covariance = covariance_after(known, answered)

@@ -56,7 +56,7 @@ def person(model: TrainedModel, ratings: Ratings, home: Home, name: str | int) -
     if code is not None:
         rows = ratings.by_user.rows(code)
         return Person(
-            model.users.classes[code], model.user_rows[code], ratings.item[rows], ratings.rating[rows], trained=True
+            model.users.classes[code], model.user_row(code), ratings.item[rows], ratings.rating[rows], trained=True
         )
     saved = profiles.names(home)
     if name not in saved:
@@ -79,6 +79,8 @@ def folded(
 def rated(model: TrainedModel, who: Person) -> pd.DataFrame:
     """What a user rated beside the predictions: ``code``, ``title``, ``ratings``, ``rating``, ``predicted``.
 
+    For a model that predicts no ratings the last column is missing.
+
     The highest ratings come first, and among equal ratings the best known items.
     """
     rows = model.item_table.iloc[who.items]
@@ -88,9 +90,10 @@ def rated(model: TrainedModel, who: Person) -> pd.DataFrame:
             "title": rows["title"].to_numpy(),
             "ratings": rows["ratings"].to_numpy(),
             "rating": who.given,
-            "predicted": model.rate(who.row, who.items),
         }
     )
+    if model.rates:
+        table["predicted"] = model.rate(who.row, who.items)
     return table.sort_values(["rating", "ratings"], ascending=False, kind="stable").reset_index(drop=True)
 
 

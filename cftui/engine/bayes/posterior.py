@@ -18,6 +18,7 @@ from cftui.engine.bayes.gibbs import draw_normal
 from cftui.engine.bayes.prior import Prior
 from cftui.engine.bayes.terms import draw_terms
 from cftui.engine.models.architectures import Architecture, Learned, RatingMoments, RowPrior, Shape
+from cftui.engine.models.loading import load_resized
 from cftui.engine.models.terms import Baseline, Question, Terms
 
 # Floats looked up at a time: bounds the memory, not the result.
@@ -47,6 +48,8 @@ class BayesianFactors(Architecture):
         scale: ``[2]``, the lowest and the highest rating.
     """
 
+    tables_are = "drawn"
+
     users: Tensor
     items: Tensor
     alpha: Tensor
@@ -65,22 +68,18 @@ class BayesianFactors(Architecture):
         self.item_prior = Prior(shape.items, shape.users, shape.factors + 1)
 
     @property
+    def tables(self) -> dict[str, tuple[int, int]]:
+        """What every sweep draws."""
+        return {name: (len(self.get_buffer(name)), self.factors + 2) for name in ("users", "items")}
+
+    @property
     def draws(self) -> int:
         """S."""
         return len(self.alpha)
 
     def load_state_dict(self, state_dict: Any, *args: Any, **kwargs: Any) -> Any:
         """Load as any module does, but take the numbers of draws and features from ``state_dict``."""
-        for name, buffer in self.named_buffers():
-            new = state_dict.get(name)
-            # Everything but the vocabularies and the number of factors may have another size.
-            if new is None or new.dim() != buffer.dim():
-                continue
-            fixed = [old == found for old, found in zip(buffer.shape, new.shape, strict=True) if old]
-            if all(fixed) and new.is_floating_point():
-                owner, _, own = name.rpartition(".")
-                setattr(self.get_submodule(owner), own, torch.empty_like(new, dtype=buffer.dtype))
-        return super().load_state_dict(state_dict, *args, **kwargs)
+        return load_resized(super().load_state_dict, self, state_dict, *args, **kwargs)
 
     def user_rows(self, user: Tensor) -> Tensor:
         return self.users.index_select(0, user.long()).flatten(1)

@@ -98,12 +98,17 @@ class Architecture(nn.Module):
     """The base of all: it predicts ratings, is trained on squared error, and says what else it can do.
 
     Attributes:
+        rates: whether it predicts ratings. If not, it only scores what a user will choose next: it has ``score_rows``
+            instead of ``rate``, and a score is never shown as a rating.
         uses_features: whether it is built with the side features of users and items.
         folds_in: whether a new user's row can be fitted to ratings; False where a row is just the user's identity.
+        tables_are: what its ``tables`` are, in a word.
     """
 
+    rates: ClassVar[bool] = True
     uses_features: ClassVar[bool] = False
     folds_in: ClassVar[bool] = True
+    tables_are: ClassVar[str] = "solved"
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -142,6 +147,11 @@ class Architecture(nn.Module):
         return {}
 
     @property
+    def tables(self) -> dict[str, tuple[int, int]]:
+        """The shapes of what is fitted, for a model without parameters."""
+        return {}
+
+    @property
     def is_dot(self) -> bool:
         """Whether the score is the dot product of the factors in ``Learned``, plus the biases there."""
         return bool(self.dot_parameters())
@@ -154,11 +164,18 @@ class Architecture(nn.Module):
             scored = learned.user_factors[users] @ learned.item_factors.T
             # A user's own bias moves all items alike.
             return scored if learned.item_bias is None else scored + learned.item_bias
-        items = torch.arange(self.items_known, device=users.device)
-        rows = self.user_rows(users)
+        return self.score_rows(self.user_rows(users))
+
+    def score_rows(self, rows: Tensor) -> Tensor:
+        """Scores of all items for users with these rows ``[b, d]``, ``[b, items]``; -inf for an item without one."""
+        items = torch.arange(self.items_known, device=rows.device)
         return torch.stack(
             [torch.cat([self.rate(row.expand(len(part), -1), part) for part in items.split(CHUNK)]) for row in rows]
         )
+
+    def similarity(self, item: int) -> Tensor | None:
+        """How similar each item is to this one, ``[items]``; None to compare their factors."""
+        return None
 
     def moments(self, rows: Tensor, item: Tensor) -> RatingMoments | None:
         """How sure it is of the ratings that users with these rows ``[b, d]`` would give the items ``[b]``."""

@@ -39,6 +39,7 @@ class Criterion:
 
 
 LOSS = Criterion()
+NDCG = Criterion("ndcg", "NDCG@10", higher_is_better=True)
 
 
 @dataclass(frozen=True)

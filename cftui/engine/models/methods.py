@@ -15,6 +15,8 @@ from cftui.errors import CftuiError, suggestion
 METHODS: dict[str, str] = {
     "gradient": "cftui.engine.gradient.method:METHOD",
     "bayes": "cftui.engine.bayes.method:METHOD",
+    "ease": "cftui.engine.linear.method:METHOD",
+    "ials": "cftui.engine.als.method:METHOD",
 }
 
 

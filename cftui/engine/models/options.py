@@ -124,6 +124,20 @@ class Options:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class ChoiceOptions(Options):
+    """What every model shares that learns what people choose."""
+
+    graded: bool = option(
+        True,
+        "graded input",
+        bool,
+        "Let a high rating say more than a low one; otherwise every rating counts the same.",
+        short="graded input",
+        sweepable=False,
+    )
+
+
 def described(kind: type[Options]) -> dict[str, Option]:
     """The options of a method by name, in the order of its form: its own first, then what all methods share."""
     shared = {one.name for one in fields(Options)}

@@ -128,6 +128,20 @@ RECIPES = _table(
         method="bayes",
         sigmoid=False,
     ),
+    Recipe(
+        "ease",
+        "what people choose: weights between items, in closed form",
+        "cftui.engine.linear.item_weights:ItemWeights",
+        method="ease",
+        sigmoid=False,
+    ),
+    Recipe(
+        "ials",
+        "what people choose: factors by alternating least squares",
+        "cftui.engine.als.choice_factors:ChoiceFactors",
+        method="ials",
+        sigmoid=False,
+    ),
 )
 
 

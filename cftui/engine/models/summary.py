@@ -15,11 +15,10 @@ def layers(model: Architecture) -> list[dict[str, Any]]:
         {"layer": name, "kind": "Parameter", "shape": _shape(parameter), "parameters": parameter.numel()}
         for name, parameter in model.named_parameters(recurse=False)
     ]
-    if not any(True for _ in model.parameters()):
-        # A sampled model has no parameters; list the tables that every sweep draws instead.
+    if model.tables:
         return [
-            {"layer": name, "kind": "drawn", "shape": f"{rows:,} x {width:,}", "parameters": rows * width}
-            for name, (rows, _, width) in ((name, model.get_buffer(name).shape) for name in ("users", "items"))
+            {"layer": name, "kind": model.tables_are, "shape": f"{rows:,} x {width:,}", "parameters": rows * width}
+            for name, (rows, width) in model.tables.items()
         ]
     for name, module in model.named_modules():
         if name and not list(module.children()):

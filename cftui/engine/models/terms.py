@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from torch import Tensor
 
-Kind = Literal["baseline", "user bias", "item bias", "implicit", "side", "factor", "user", "item", "more"]
+Kind = Literal["baseline", "user bias", "item bias", "implicit", "side", "factor", "user", "item", "rated", "more"]
 
 
 class Learned(NamedTuple):
@@ -28,11 +28,11 @@ class Term:
     Attributes:
         name: for people; an item is called what the data set calls it.
         kind: ``factor`` is one factor of both sides, ``user`` and ``item`` one of a network's inputs, ``implicit`` what
-            follows from who rated what, ``side`` from side information, ``more`` the sum of the terms that were left
-            out.
-        index: which factor, from 0; None for every other kind.
+            follows from who rated what, ``side`` from side information, ``rated`` from one rating of the user, ``more``
+            the sum of the terms that were left out.
+        index: which factor, from 0; the item's code for ``rated``; None for every other kind.
         raw: its part of the score before the last step; None where that is not one number.
-        stars: its part of the prediction, in rating units.
+        stars: its part of the prediction, in rating units; of the score, for a model that does not predict ratings.
     """
 
     name: str
@@ -67,7 +67,7 @@ class Question:
         scale: the lowest and the highest rating.
         noun: what the data set calls an item.
         user: the code of a trained user whose row it is, None for anybody else.
-        rated: codes ``[n]`` of what a folded-in user rated; None for nobody in particular.
+        rated, given: codes ``[n]`` and ratings ``[n]`` of a folded-in user; None for nobody in particular.
     """
 
     row: np.ndarray
@@ -78,6 +78,7 @@ class Question:
     noun: str
     user: int | None = None
     rated: np.ndarray | None = None
+    given: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, NotRequired, TypedDict, cast
 
-from cftui.engine.models.method import LOSS, Criterion
+from cftui.engine.models.method import LOSS, NDCG, Criterion
 
 
 class Process(TypedDict, total=False):
@@ -58,12 +58,17 @@ class ResumeEvent(Facts):
 
 
 class BaselinesEvent(TypedDict):
-    """Mean squared errors of simple predictors on the same split: what a loss is worth."""
+    """What simple predictors reach on the same split, by the figure that the run is judged by.
+
+    For a model that predicts ratings, the mean squared errors of ``global_mean``, ``bias_only`` and ``item_knn``; for
+    one that does not, the NDCG@10 of ``popularity`` and ``item_knn``.
+    """
 
     event: Literal["baselines"]
     global_mean: NotRequired[float]
     bias_only: NotRequired[float]
     item_knn: NotRequired[float]
+    popularity: NotRequired[float]
 
 
 class Memory(TypedDict, total=False):
@@ -99,7 +104,9 @@ class EpochEvent(Validation):
     """An epoch, sweep or step is done.
 
     A sampler adds ``noise``, a typical standard deviation of ratings; ``coverage``, the share of validation ratings
-    inside their 90 % intervals; and ``draws``, the number kept. Other methods may add figures of their own.
+    inside their 90 % intervals; and ``draws``, the number kept. A model that does not predict ratings adds ``ndcg``,
+    the NDCG@10 on the validation ratings; ``ease`` also lambda as ``l2``, and ``left_out``, the number of items that
+    have no weights. Other methods may add figures of their own.
     """
 
     event: Literal["epoch"]
@@ -112,6 +119,19 @@ class EpochEvent(Validation):
     noise: NotRequired[float]
     coverage: NotRequired[float]
     draws: NotRequired[int]
+    ndcg: NotRequired[float | None]
+    l2: NotRequired[float]
+    left_out: NotRequired[int]
+
+
+class TrialEvent(TypedDict):
+    """A setting was tried on the inner training rows: lambda, and the NDCG@10 it came to."""
+
+    event: Literal["trial"]
+    step: int
+    l2: float
+    ndcg: float | None
+    elapsed: float
 
 
 class EndEvent(TypedDict):
@@ -130,10 +150,11 @@ class EndEvent(TypedDict):
     valid_loss: NotRequired[float | None]
     rmse: NotRequired[float | None]
     mae: NotRequired[float | None]
+    ndcg: NotRequired[float | None]
     seconds: NotRequired[float]
 
 
-Event = StartEvent | ResumeEvent | BaselinesEvent | WindowEvent | EpochEvent | EndEvent
+Event = StartEvent | ResumeEvent | BaselinesEvent | WindowEvent | TrialEvent | EpochEvent | EndEvent
 ENDINGS = ("done", "stopped", "failed")
 
 
@@ -202,6 +223,7 @@ class History:
     start: Facts | None = None
     windows: list[WindowEvent] = field(default_factory=list)
     epochs: list[EpochEvent] = field(default_factory=list)
+    trials: list[TrialEvent] = field(default_factory=list)
     baselines: dict[str, float] = field(default_factory=dict)
     ending: EndEvent | None = None
 
@@ -215,10 +237,13 @@ class History:
                 self.windows.append(event)
             elif event["event"] == "epoch":
                 self.epochs.append(event)
+            elif event["event"] == "trial":
+                self.trials.append(event)
             elif event["event"] == "resume":
                 self.start = cast(Facts, {**(self.start or {}), **event})
                 self.windows = [w for w in self.windows if w["step"] <= event["step"]]
                 self.epochs = [e for e in self.epochs if e["step"] <= event["step"]]
+                self.trials = [t for t in self.trials if t["step"] <= event["step"]]
                 self.ending = None
             elif event["event"] in ENDINGS:
                 self.ending = event
@@ -233,7 +258,8 @@ class History:
         """The figure by which its epochs are compared."""
         start = self.start or {}
         key, higher = start.get("score", LOSS.key), bool(start.get("higher_is_better", LOSS.higher_is_better))
-        return LOSS if (key, higher) == (LOSS.key, LOSS.higher_is_better) else Criterion(key, key, higher)
+        known = (one for one in (LOSS, NDCG) if (one.key, one.higher_is_better) == (key, higher))
+        return next(known, Criterion(key, key, higher))
 
     @property
     def best(self) -> EpochEvent | None:
@@ -249,14 +275,18 @@ class History:
     def progress(self) -> float:
         """Share of the steps done, 0 to 1."""
         steps = (self.start or {}).get("steps") or 0
-        reached = max(self.windows[-1]["step"] if self.windows else 0, self.epochs[-1]["step"] if self.epochs else 0)
+        reached = max((events[-1]["step"] for events in self._counted if events), default=0)
         return min(1.0, reached / steps) if steps else 0.0
+
+    @property
+    def _counted(self) -> tuple[Sequence[WindowEvent | TrialEvent | EpochEvent], ...]:
+        """The events that say how far the run is."""
+        return self.windows, self.trials, self.epochs
 
     @property
     def elapsed(self) -> float:
         """Seconds of fitting so far."""
-        marks = [event["elapsed"] for event in (*self.windows[-1:], *self.epochs[-1:])]
-        return max(marks, default=0.0)
+        return max((events[-1]["elapsed"] for events in self._counted if events), default=0.0)
 
 
 def read_history(path: Path) -> History:

@@ -30,6 +30,7 @@ from typing import Any
 
 import psutil
 
+from cftui.engine.models.method import LOSS, NDCG
 from cftui.engine.runs.config import RunConfig, read_config
 from cftui.engine.runs.events import History, Process, read_history
 from cftui.errors import CftuiError, suggestion
@@ -282,6 +283,7 @@ class RunSummary:
     epochs: int = 0
     valid_loss: float | None = None
     rmse: float | None = None
+    ndcg: float | None = None
     seconds: float = 0.0
     created: str = ""
     problem: str = ""
@@ -302,6 +304,7 @@ def summarise(run: RunFolder) -> RunSummary:
             epochs=len(history.epochs),
             valid_loss=last.get("valid_loss"),
             rmse=last.get("rmse"),
+            ndcg=last.get("ndcg"),
             seconds=history.elapsed,
             created=config.created,
             problem=run.obituary(history) if status in ("failed", "dead") else "",
@@ -340,7 +343,9 @@ def differences(first: RunFolder, second: RunFolder) -> list[dict[str, Any]]:
         best: Mapping[str, Any] = history.best or {}
         last: Mapping[str, Any] = history.ending or history.last or {}
         data = config.as_json()["data"]
-        losses = {"valid_loss": last.get("valid_loss"), "best valid_loss": best.get("valid_loss")}
+        scores = {"valid_loss": LOSS.key, "NDCG@10": NDCG.key}
+        losses = {name: last.get(key) for name, key in scores.items()}
+        losses |= {f"best {name}": best.get(key) for name, key in scores.items()}
         return {
             "recipe": config.recipe.name,
             **config.settings(),

@@ -138,7 +138,8 @@ class MeScreen(ClosesOnce, Screen[str | None]):
 
     def _recommend(self, who: Person) -> None:
         best = ranking.recommend(self._opened.model, who, RECOMMENDED)
-        codes, score = best["code"].to_numpy(copy=True), best["predicted"].to_numpy()
+        rates = self._opened.model.rates
+        codes, score = best["code"].to_numpy(copy=True), best["predicted" if rates else "score"].to_numpy()
         titles, counts = best["title"].to_numpy(), best["ratings"].to_numpy()
         before = self._places
         self._places = {int(code): place for place, code in enumerate(codes)}
@@ -152,7 +153,8 @@ class MeScreen(ClosesOnce, Screen[str | None]):
             return "    " if was == place else f"{'▲' if was > place else '▼'}{abs(was - place):<3}"
 
         pane, model = self.query_one("#me-recommended", RowList), self._opened.model
-        pane.border_title = "you would like" if len(who.items) else "what the average user would like"
+        would = "like" if rates else "choose"
+        pane.border_title = f"you would {would}" if len(who.items) else f"what the average user would {would}"
         pane.border_subtitle = "unseen; moves with every rating"
         if self._opened.sure:
             # What is uncertain of the prediction, not how scattered one rates: that is what a rating takes away.

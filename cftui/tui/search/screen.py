@@ -214,7 +214,7 @@ class SearchScreen(ModelRoom):
                 model,
                 self.item,
                 NEIGHBOURS,
-                metric=self.metric,
+                metric=self.metric if model.has_factors else ranking.METRICS[0],
                 shrink=ranking.SHRINK if self.shrink else 0,
                 only=self._only or ranking.ANY,
             )
@@ -224,14 +224,17 @@ class SearchScreen(ModelRoom):
             pane.show_instead(str(error))
             return
         self._near = near
-        score, titles, counts = near[self.metric].to_numpy(), near["title"].to_numpy(), near["ratings"].to_numpy()
+        measure = str(near.columns[-1])
+        score, titles, counts = near[measure].to_numpy(), near["title"].to_numpy(), near["ratings"].to_numpy()
 
         def render(index: int, width: int) -> Text:
-            value = cosine(score[index]) if self.metric == "cosine" else f"{score[index]:.2f}"
+            # Weights are small: two digits would not tell them apart.
+            digits = 3 if measure == "weight" else 2
+            value = f"{score[index]:.2f}" if measure == "euclidean" else cosine(score[index], digits)
             return scored_row(f"{value:>4}", titles[index], counts[index], width)
 
         pane.show(len(near), render)
-        said = [f"{self.metric}, shrunk" if self.shrink else self.metric, str(self._only or "")]
+        said = [f"{measure}, shrunk" if self.shrink else measure, str(self._only or "")]
         if self.cftui.epoch is not None:
             said.append(f"after {opened.unit} {self.cftui.epoch}")
         pane.border_subtitle = Content("  ".join(filter(None, said)))
@@ -246,14 +249,17 @@ class SearchScreen(ModelRoom):
         if opened is None or self.item is None or who is None:
             pane.update("")
             return
-        model, item = opened.model, self.item
-        predicted, given = float(model.rate(who.row, np.array([item]))[0]), who.rating(item)
+        model, item, given = opened.model, self.item, who.rating(self.item)
         about = ranking.about(model, opened.ratings, item)
         width = pane.content_size.width
-        pane.border_title = Content(f"{_called(who)} would give")
-        if opened.sure:
+        pane.border_title = Content(f"{_called(who)} would {'give' if model.rates else 'choose'}")
+        if not model.rates:
+            first = self._place(opened, who)
+            pane.border_subtitle = Content(f"gave {given:g}" if given is not None else "unseen")
+        elif opened.sure:
             first = self._interval(opened, who, given, width)
         else:
+            predicted = float(model.rate(who.row, np.array([item]))[0])
             words, said = f"{predicted:.2f} ", f"  gave {given:g}" if given is not None else "  unseen"
             low, high = model.rating_range
             # The shortest gauge leaves one empty column before the frame.
@@ -261,6 +267,16 @@ class SearchScreen(ModelRoom):
             first = Text.assemble((words, "bold"), gauge(predicted, low, high, min(max(room, 5), 24)), said)
             pane.border_subtitle = ""
         self._about(about, first)
+
+    def _place(self, opened: OpenModel, who: Person) -> Text:
+        """Where the item stands among what the user has not rated; a score alone would mean nothing."""
+        from cftui.analysis import ranking
+
+        assert self.item is not None
+        place, of = ranking.place(opened.model, who, self.item)
+        if place is None:
+            return Text("no score: too few ratings", style="bold")
+        return Text.assemble((f"no. {place:,}", "bold"), f" of {of:,} unseen {opened.model.nouns}")
 
     def _interval(self, opened: OpenModel, who: Person, given: float | None, width: int) -> Text:
         """The 90 % interval of the prediction. The rating given is in the frame, since the line is full."""
@@ -316,7 +332,7 @@ class SearchScreen(ModelRoom):
             pane.show_instead(str(error))
             return
         rows = []
-        if opened.prior is not None:
+        if opened.folds_in and opened.model.rates:
             table = pulls(opened.model, who, self.item, opened.prior, opened.fitted(who)).head(PULLS)
             rows = list(zip(table["code"], table["title"], table["rating"], table["pull"], strict=True))
         # One more of a sampler: what follows from sets and side information is to be seen with the rest as one.
@@ -324,7 +340,8 @@ class SearchScreen(ModelRoom):
         room = len(found.terms) if self._all_terms else max(pane.content_size.height - BELOW_TERMS, fewest)
         self._why = WhyRows(found, rows, room)
         pane.show(len(self._why), self._why.render)
-        pane.border_title = Content(f"why {found.prediction:.2f} for {_called(who)}")
+        shown = f"{found.prediction:.2f}" if found.rates else f"a score of {found.prediction:.3f}"
+        pane.border_title = Content(f"why {shown} for {_called(who)}")
         pane.border_subtitle = Content(printable(opened.model.titles[self.item]))
 
     def _recommend(self) -> None:
@@ -336,8 +353,10 @@ class SearchScreen(ModelRoom):
         by = self.order if opened.sure else "mean"
         best = ranking.recommend(opened.model, who, RECOMMENDED, only=self._only or ranking.ANY, by=by)
         self._best = best
-        score, titles, counts = best["predicted"].to_numpy(), best["title"].to_numpy(), best["ratings"].to_numpy()
-        title = f"{_called(who)} would like"
+        rates = opened.model.rates
+        score = best["predicted" if rates else "score"].to_numpy()
+        titles, counts = best["title"].to_numpy(), best["ratings"].to_numpy()
+        title = f"{_called(who)} would {'like' if rates else 'choose'}"
         if opened.sure:
             from cftui.analysis.evaluation.intervals import NINETY, RANKINGS, intervals
 
@@ -455,7 +474,7 @@ class SearchScreen(ModelRoom):
     def action_me(self) -> None:
         from cftui.tui.search.me import MeScreen
 
-        if self.cftui.chosen is not None and self.cftui.chosen.prior is None:
+        if self.cftui.chosen is not None and not self.cftui.chosen.folds_in:
             self.notify("not available for this model: it cannot fold in a new user", severity="warning")
         elif self.cftui.chosen is not None:
             who = self._who if self._who is not None and not self._who.trained else None

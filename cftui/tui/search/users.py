@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
@@ -18,6 +20,9 @@ from cftui.tui.shell.dialog_list import ListField
 from cftui.tui.shell.keys import bindings
 from cftui.tui.shell.row_list import RowList
 from cftui.tui.shell.rows import person_line
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class UserPicker(Dialog[str | None]):
@@ -98,7 +103,7 @@ class ProfileScreen(Dialog[None]):
         box = self.query_one("#profile")
         box.border_title, box.border_subtitle = Content(f"user {who.name}"), "tab: other list   escape closes"
         rated, taste = people.rated(opened.model, who), people.taste(opened.model, who)
-        self._show_rated(rated["title"].to_list(), rated["rating"].to_list(), rated["predicted"].to_list())
+        self._show_rated(rated["title"].to_list(), rated["rating"].to_list(), rated.get("predicted"))
         spans = taste[["genre", "ratings", "mean", "beside"]].values.tolist()
         pane = self.query_one("#taste", RowList)
         pane.show(
@@ -110,10 +115,11 @@ class ProfileScreen(Dialog[None]):
         pane.border_title, pane.border_subtitle = "taste by genre", "mean, beside the user's"
         self.query_one("#rated").focus()
 
-    def _show_rated(self, titles: list[str], given: list[float], predicted: list[float]) -> None:
+    def _show_rated(self, titles: list[str], given: list[float], predicted: pd.Series | None) -> None:
+        def render(i: int, _: int) -> Text:
+            said = "" if predicted is None else f"{predicted[i]:.2f} "
+            return Text.assemble((f"{given[i]:g} ", "bold"), f"{said}{printable(titles[i])}")
+
         pane = self.query_one("#rated", RowList)
-        pane.show(
-            len(titles),
-            lambda i, _: Text.assemble((f"{given[i]:g} ", "bold"), f"{predicted[i]:.2f} {printable(titles[i])}"),
-        )
-        pane.border_title, pane.border_subtitle = "rated", "rating, prediction"
+        pane.show(len(titles), render)
+        pane.border_title, pane.border_subtitle = "rated", "rating" if predicted is None else "rating, prediction"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from textual.app import App
 from textual.reactive import reactive
 
+from cftui.engine.models.method import LOSS
 from cftui.errors import CftuiError
 from cftui.home import Home
 from cftui.tui.session.workspace import OpenData, OpenModel
@@ -159,8 +160,10 @@ class RunKeeper(App[None]):
         if followed.problem:
             self.notify(followed.problem, title=f"{followed.name} failed", severity="error", timeout=20)
         elif followed.history.last:
-            loss = followed.history.last["valid_loss"]
-            self.notify(f"{followed.name}: {'trained' if loss is None else f'valid loss {loss:.4f}'}")
+            history = followed.history
+            score = cast(dict[str, Any], history.last).get(history.score.key)
+            label = "valid loss" if history.score == LOSS else history.score.label
+            self.notify(f"{followed.name}: {'trained' if score is None else f'{label} {score:.4f}'}")
         if followed.history.last:
             self.open_model(followed.name)
         elif not followed.run.config_file.exists():

@@ -81,9 +81,14 @@ class OpenModel:
         """What its training is counted in: an epoch, or a sweep."""
         return self.model.recipe.fitting.unit
 
+    @property
+    def folds_in(self) -> bool:
+        """Whether a new user can be found from ratings."""
+        return self.model.module.folds_in
+
     @cached_property
     def prior(self) -> UserPrior | None:
-        """The distribution of users that new ones are folded in with; None if the model cannot fold in."""
+        """The distribution of users that new ones are folded in with; None if the model cannot fold in, or has none."""
         from cftui.analysis.users import folding
 
         return folding.prior(self.model) if self.model.module.folds_in else None

@@ -35,10 +35,10 @@ def scored_row(score: str, title: str, count: int | None, width: int, extra: str
     return Text.assemble(before, name, (tail, "dim"))
 
 
-def cosine(value: float) -> str:
-    """``.71``, `-.03`, `1.0`: four characters at the most."""
-    text = f"{value:.2f}".replace("0.", ".", 1)
-    return "1.0" if text == "1.00" else text
+def cosine(value: float, digits: int = 2) -> str:
+    """``.71``, ``-.03``, ``1.0``: with two digits, four characters at the most."""
+    text = f"{value:.{digits}f}".replace("0.", ".", 1)
+    return "1.0" if text == f"1.{'0' * digits}" else text
 
 
 def gauge(value: float, low: float, high: float, width: int = 20) -> str:
@@ -91,11 +91,12 @@ class WhyRows:
 
     def __init__(self, found: Explanation, pulls: Sequence[tuple[int, str, float, float]], terms: int) -> None:
         self._lines: list[tuple[str, float, str, int | None]] = []
+        self._digits = 2 if found.rates else 3
         self._largest = max((abs(term.stars) for term in found.terms if term.kind != "baseline"), default=0.0)
         self._pull = max((abs(pull) for _, _, _, pull in pulls), default=0.0)
         for term in found.grouped(terms):
             kind = "baseline" if term.kind == "baseline" else "term"
-            self._lines.append((_short(term), term.stars, kind, None))
+            self._lines.append((_short(term), term.stars, kind, term.index if term.kind == "rated" else None))
         self._lines.append(("sum", found.prediction, "baseline", None))
         if found.raw is not None:
             self._lines.append((f"{found.raw:+.3f} by {found.link}", 0.0, "note", None))
@@ -116,12 +117,12 @@ class WhyRows:
         if kind in ("note", "head"):
             return Text(printable(name), style="dim" if kind == "note" else "bold")
         if kind == "baseline":
-            return Text(f"{name:<15}{value:>6.2f}", style="bold")
+            return Text(f"{name:<15}{value:>6.{self._digits}f}", style="bold")
         half = max(min((width - 23) // 2, 12), 3)
         label = Text(printable(name))
-        label.truncate(max(width - 2 * half - 9, 6), overflow="ellipsis", pad=True)
+        label.truncate(max(width - 2 * half - 7 - self._digits, 6), overflow="ellipsis", pad=True)
         largest = self._largest if kind == "term" else self._pull
-        return Text.assemble(label, (f" {value:+.2f} ", "bold"), signed_bar(value, largest, half))
+        return Text.assemble(label, (f" {value:+.{self._digits}f} ", "bold"), signed_bar(value, largest, half))
 
 
 def _short(term: Term) -> str:

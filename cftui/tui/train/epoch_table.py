@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from rich.text import Text
 
-from cftui.engine.models.method import LOSS
+from cftui.engine.models.method import LOSS, NDCG
 from cftui.engine.runs.events import EpochEvent, History
 from cftui.tui.shell.table import Table
 
@@ -17,6 +17,8 @@ EPOCHS = {"epoch": 6, "train_loss": 11, "valid_loss": 11, "rmse": 7, "time": 8}
 # A sweep takes no time worth a column; what matters is how sure the model is, and how rightly.
 SWEEPS = {"sweep": 6, "train_loss": 11, "valid_loss": 11, "rmse": 6, "coverage": 9}
 SWEEPS_WIDE = {"sweep": 6, "train_loss": 11, "valid_loss": 11, "rmse": 7, "noise": 7, "coverage": 10}
+# A model that predicts no ratings is judged by its lists.
+LISTS = {"epoch": 6, "train_loss": 11, "NDCG@10": 9, "time": 8}
 
 
 class EpochTable(Table):
@@ -58,8 +60,9 @@ class EpochTable(Table):
     def _fitting(self, history: History | None) -> dict[str, int]:
         if history is None:
             return EPOCHS
-        if history.unit != "sweep":
-            return {history.unit if column == "epoch" else column: width for column, width in EPOCHS.items()}
+        if history.score == NDCG or history.unit != "sweep":
+            shown = LISTS if history.score == NDCG else EPOCHS
+            return {history.unit if column == "epoch" else column: width for column, width in shown.items()}
         return SWEEPS_WIDE if self.size.width > sum(SWEEPS_WIDE.values()) else SWEEPS
 
     def on_resize(self) -> None:
@@ -73,11 +76,11 @@ class EpochTable(Table):
             return
         one, best, last = history.unit, history.best, history.last
         self.border_title = f"{one}s"
-        if one == "sweep" and last:
+        if one == "sweep" and last and "draws" in last:
             draws = last.get("draws") or 0
             self.border_title = f"sweeps  {draws:,} draws kept" if draws else "sweeps  burning in"
         score = history.score.key
-        label = "" if score == LOSS.key else f"{score} "
+        label = "" if score == LOSS.key else f"{history.score.label} "
         self.border_subtitle = f"best: {one} {best['epoch']}, {label}{cast(Any, best)[score]:.6f}" if best else ""
 
 
@@ -92,6 +95,7 @@ def _cells(epoch: EpochEvent, columns: dict[str, int]) -> list[Text]:
         "train_loss": number("train_loss", 6),
         "valid_loss": number("valid_loss", 6),
         "rmse": number("rmse", 3),
+        "NDCG@10": number("ndcg", 4),
         "noise": number("noise", 3),
         "coverage": "-" if coverage is None else f"{coverage:.1%}".replace("%", " %"),
         "time": f"{int(minutes):02d}:{seconds:04.1f}",

@@ -11,8 +11,10 @@ from textual.app import RenderResult
 from textual.color import Color
 from textual_plotext import PlotextPlot
 
+from cftui.engine.models.method import NDCG
 from cftui.engine.runs.events import EpochEvent, Facts, History, WindowEvent
 from cftui.tui.shell.colours import RGB, Colours, colours
+from cftui.tui.train.score_drawing import draw_scores, scores
 
 # A line of raw points is slow to draw: no more per column than can be seen.
 POINTS_PER_COLUMN = 2
@@ -22,7 +24,7 @@ REDRAW_SECONDS = 1.0
 SETTLED = 0.08  # share of a run after which its losses set the scale
 OVERLAY_MARKS = "x+*^"
 BAND_MARK = "·"
-LINES = {"global_mean": "mean", "bias_only": "bias only", "item_knn": "item kNN"}
+LINES = {"global_mean": "mean", "bias_only": "bias only", "popularity": "popularity", "item_knn": "item kNN"}
 X_AXES = ("epoch", "step", "seconds")
 
 
@@ -81,7 +83,7 @@ class LossChart(PlotextPlot):
 
     def show(self, history: History | None, *, urgent: bool = False) -> None:
         """Draw ``history``; nothing is sent where nothing has changed, or too soon unless it is ``urgent``."""
-        now = (id(history), len(history.windows), len(history.epochs)) if history else (0, 0, 0)
+        now = (id(history), len(history.windows), len(history.epochs) + len(history.trials)) if history else (0, 0, 0)
         if (now == self._drawn or time.monotonic() - self._when < REDRAW_SECONDS) and not urgent:
             return
         self._drawn, self._when, self.history = now, time.monotonic(), history
@@ -91,14 +93,21 @@ class LossChart(PlotextPlot):
     def _say(self) -> None:
         """Draw the legend in the frame: inside, it would cover the steepest part of the curve."""
         known = self._colours
-        series = [(known.train, "⠒ train"), (known.valid, "o valid"), (known.best, "@ best")]
-        if self._banded and self.size.width > 60:
+        ranks = self.history is not None and self.history.score == NDCG
+        series = [(known.valid, f"o {NDCG.label}" if ranks else "o valid"), (known.best, "@ best")]
+        if not ranks:
+            series.insert(0, (known.train, "⠒ train"))
+        if self._banded and not ranks and self.size.width > 60:
             series.append((known.band, f"{BAND_MARK} batches"))
         series += [(curve.colour(known), f"{curve.mark} {curve.name}") for curve in self.others]
         named = "  ".join("[rgb({},{},{})]{}[/]".format(*colour, label) for colour, label in series)
         self.border_title = f"{self.run_name or 'loss'}  {named}" if self.history else "loss"
-        lines = self.history.baselines if self.history else {}
+        lines = dict(self.history.baselines) if self.history else {}
+        if self.history and ranks and (found := scores(self.history)):
+            lines["run"] = found[-1][1]
         said = [f"{LINES[name]} {loss:.3f}" for name, loss in lines.items() if name in LINES]
+        if "run" in lines:
+            said.append(f"this run {lines['run']:.3f}")
         # A figure that is cut reads as another: the first, which is off the scale as a rule, gives way as a whole.
         while said and len("  ".join(said)) > max(self.size.width - 6, 10):
             said.pop(0)
@@ -130,6 +139,12 @@ class LossChart(PlotextPlot):
         plt = self.plt
         plt.clear_figure()
         history = self.history
+        if history is not None and history.score == NDCG:
+            # Only runs judged by the same figure can be compared.
+            others = [c for c in self.others if c.history.score == NDCG]
+            drawn = [(c.mark, c.colour(self._colours), c.history) for c in others]
+            draw_scores(plt, history, drawn, self._colours, LINES)
+            return
         if history is None or not (history.windows or history.epochs):
             plt.title("no loss yet")
             return
@@ -156,7 +171,8 @@ class LossChart(PlotextPlot):
                     color=self._colours.band,
                 )
         for curve in self.others:
-            scored = _scored(curve.history)
+            if not (scored := _scored(curve.history)):
+                continue
             at = self._x(curve.history)
             plt.plot(
                 [at(epoch) for epoch, _ in scored],

@@ -29,7 +29,7 @@ class _OfRun(Message):
 
 
 class RunList(SteadyOptionList):
-    """A row per run: name, validation loss, status. Enter or a click picks one."""
+    """A row per run: name, validation loss or NDCG, status. Enter or a click picks one."""
 
     BINDINGS = bindings("runs")
 
@@ -94,11 +94,12 @@ class RunList(SteadyOptionList):
             what, value = self.kept_by
             rows = [row for row in rows if getattr(row, what) == value]
         if self.order == "best first":
-            rows = sorted(rows, key=lambda row: math.inf if row.valid_loss is None else row.valid_loss)
+            rows = sorted(rows, key=_by_score)
         self.clear_options()
         width = max(self.scrollable_content_region.width, 24)
         self.border_title = f"runs: {self.kept_by[1]}" if self.kept_by else "runs"
-        self.border_subtitle = self.order if rows else ""
+        lists = "N: NDCG@10" if any(row.ndcg is not None for row in rows) else ""
+        self.border_subtitle = "  ".join(filter(None, (self.order, lists))) if rows else ""
         if not rows:
             self.add_option(Option(Text("none yet", style="dim"), disabled=True))
             return
@@ -109,6 +110,8 @@ class RunList(SteadyOptionList):
     @staticmethod
     def _row(row: RunSummary, width: int) -> Text:
         loss = f"{row.valid_loss:.4f}" if row.valid_loss is not None else "-"
+        if row.ndcg is not None:
+            loss = f"N{row.ndcg:.4f}".replace("0.", ".", 1)
         name = Text(row.name)
         name.truncate(width - 12, overflow="ellipsis", pad=True)
         return Text.assemble(name, f" {loss:>6} ", (MARKS.get(row.status, "bad"), "dim"), no_wrap=True)
@@ -145,3 +148,10 @@ class RunList(SteadyOptionList):
     def action_compare(self) -> None:
         if self.current:
             self.post_message(self.Compare(self.current))
+
+
+def _by_score(row: RunSummary) -> tuple[int, float]:
+    """Losses first, the lowest before all; then NDCGs, which cannot be compared with them, the highest first."""
+    if row.valid_loss is not None:
+        return 0, row.valid_loss
+    return (1, -row.ndcg) if row.ndcg is not None else (2, math.inf)

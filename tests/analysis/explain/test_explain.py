@@ -20,6 +20,7 @@ from cftui.analysis.trained import TrainedModel
 from cftui.engine.models.architectures import Architecture, Hybrid, Learned, Shape
 from cftui.engine.models.recipes import RECIPES
 from cftui.errors import CftuiError
+from tests.settings import RATING
 
 from ..wildness import wild
 
@@ -54,7 +55,7 @@ def total(explanation: Explanation) -> float:
 EVERY = [
     f"{prefix}{name}"
     for prefix in ("", "wild ")
-    for name, row in RECIPES.items()
+    for name, row in ((name, RECIPES[name]) for name in RATING)
     if not (prefix and row.method == "bayes")
 ]
 
@@ -310,7 +311,7 @@ def test_methods_and_links_are_in_words(models) -> None:
     method, link = words("cross-entropy")
     assert "mean logits" in method
     assert link == "expectation over the softmax of 1..5"
-    for name in RECIPES:
+    for name in RATING:
         assert words(name)[0].endswith(".")
         assert words(name)[0].count(". ") == 0
 

@@ -61,7 +61,7 @@ def test_the_map_of_the_real_model_is_numpys_exact_decomposition(model: TrainedM
     np.testing.assert_allclose(table["2"], np.sqrt((u**2).sum(axis=1)), atol=1e-7)
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", [name for name in RECIPES if name != "ease"])
 def test_two_openings_agree(name: str, tiny_runs) -> None:
     opened = []
     for seed in (1, 2):
@@ -329,7 +329,7 @@ def test_numbers_are_coloured_by_fifths_of_the_items_shown(by: str, model: Train
     assert (first, last) == wanted
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", [name for name in RECIPES if name != "ease"])
 @pytest.mark.parametrize("by", maps.COLOURINGS)
 def test_every_map_can_be_coloured_or_says_why_not(name: str, by: str, tiny_runs) -> None:
     model = TrainedModel.load(tiny_runs[1][name])

@@ -1,4 +1,4 @@
-"""What every recipe of the zoo owes, whatever its architecture. A new row in the table is tested by being there."""
+"""What every recipe owes, whatever its architecture. A new row in the table is tested by being there."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cftui.engine import metrics
 from cftui.engine.gradient.trainer import Trainer
 from cftui.engine.models.recipes import RECIPES
 from cftui.engine.training import fitter_for
-from tests.settings import options_for
+from tests.settings import RATING, options_for
 
 from ..fitting import fit
 
@@ -55,8 +55,8 @@ def all_pairs(ratings: Ratings) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(users.ravel().copy()), torch.from_numpy(items.ravel().copy())
 
 
-@pytest.mark.parametrize("name", RECIPES)
-class TestEveryRecipe:
+@pytest.mark.parametrize("name", RATING)
+class TestEveryRecipeThatRates:
     def test_loss_falls(self, name: str, make: Make, tiny: Ratings) -> None:
         trainer = make(name, epochs=30)
         users, items = torch.tensor(tiny.user), torch.tensor(tiny.item)

@@ -375,6 +375,7 @@ async def test_the_keyboard_finds_a_file_by_a_few_letters(files, home):
         assert seen == [*("items-path", "import-name", "import-noun", "import-skip", "ratings-path", "ratings-columns")]
 
 
+@pytest.mark.slow
 async def test_titles_come_from_a_second_file_and_their_column_can_be_changed(files, home):
     app = CftuiApp(home)
     async with importing(app) as pilot:

@@ -20,14 +20,20 @@ from tests.toys import item_mean as toy
 from ...conftest import write_tiny
 from ..looking import page, settled, wait
 
+# The column of the score, where it is not the loss.
+SCORES = {"ease": "NDCG@10", "ials": "NDCG@10"}
+
 
 @pytest.mark.parametrize(
     ("name", "unit", "split"),
     [
-        ("model4", "epoch", "none"),
-        ("bayes", "sweep", "none"),
-        ("item-mean", "step", "none"),
+        pytest.param("model4", "epoch", "none", marks=pytest.mark.slow),
+        pytest.param("bayes", "sweep", "none", marks=pytest.mark.slow),
+        pytest.param("item-mean", "step", "none", marks=pytest.mark.slow),
         ("item-mean", "step", "random"),
+        ("ease", "fit", "random"),
+        ("ials", "sweep", "random"),
+        pytest.param("ials", "sweep", "none", marks=pytest.mark.slow),
     ],
 )
 async def test_every_kind_of_run_is_shown(name: str, unit: str, split: str, tmp_path, tiny_known, monkeypatch) -> None:
@@ -47,8 +53,11 @@ async def test_every_kind_of_run_is_shown(name: str, unit: str, split: str, tmp_
         assert str(table.ordered_columns[0].label) == unit
         row_of = dict(zip((str(c.label) for c in table.ordered_columns), table.get_row_at(0), strict=True))
         assert str(row_of[unit]) == "0"
-        assert (str(row_of["valid_loss"]) == "-") == (split == "none")
+        assert (str(row_of[SCORES.get(name, "valid_loss")]) == "-") == (split == "none")
         assert table.border_subtitle.startswith(f"best: {unit} ") == (split == "random")
+        if name in SCORES and split == "random":
+            assert "popularity" in page(app)
+            assert "by lambda" in page(app) or name != "ease"
         if name == "item-mean" and split == "none":
             assert "no validation ratings" in page(app)
         # Every way to draw it.

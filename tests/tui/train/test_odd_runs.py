@@ -22,6 +22,7 @@ from ..looking import SIZE, visible
 CPU = torch.device("cpu")
 
 
+@pytest.mark.slow
 async def test_a_recipe_without_biases_shows_on_every_screen(fresh_home, until):
     train(fresh_home, recipe("collab-nn"), recipe("collab-nn").options(epochs=1, bs=4096), device=CPU, name="network")
     app = CftuiApp(fresh_home)
@@ -75,6 +76,7 @@ async def test_a_start_that_fails_leaves_nothing_behind(fresh_home, until):
         assert not (Home(fresh_home.root).models / name).exists()
 
 
+@pytest.mark.slow
 async def test_runs_of_other_terminals_appear_in_the_list(fresh_home, until, monkeypatch):
     from cftui.tui.train import screen
     from cftui.tui.train.run_list import RunList

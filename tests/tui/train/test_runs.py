@@ -143,6 +143,7 @@ async def test_two_runs_are_compared_by_what_differs(two_runs, until):
         assert "bs" not in rows
 
 
+@pytest.mark.slow
 async def test_results_show_validation_ratings_beside_predictions(two_runs, until):
     async with two_runs.run_test(size=SIZE) as pilot:
         await on_train_screen(two_runs, pilot, until)
@@ -153,6 +154,7 @@ async def test_results_show_validation_ratings_beside_predictions(two_runs, unti
         assert 0 < float(str(table.get_row_at(0)[3])) < 5.5
 
 
+@pytest.mark.slow
 async def test_removing_asks_first(two_runs, until, fresh_home):
     async with two_runs.run_test(size=SIZE) as pilot:
         await on_train_screen(two_runs, pilot, until)

@@ -95,6 +95,7 @@ async def test_the_train_screen_charts_a_run_and_fills_the_epoch_table(untrained
         assert history.start["batch_size"] == 512
 
 
+@pytest.mark.slow
 async def test_stop_keeps_what_was_learned(untrained, until):
     app = untrained
     async with app.run_test(size=SIZE) as pilot:

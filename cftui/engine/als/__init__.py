@@ -1,0 +1,1 @@
+"""Matrix factorisation of implicit feedback by alternating least squares."""

@@ -1,0 +1,196 @@
+"""iALS (Hu, Koren and Volinsky 2008), with the regularisation of Rendle, Krichene, Zhang and Koren (2022).
+
+With user factors u, item factors v and the input value y of each rating, it minimises the sum of (y - u'v)^2 over the
+observed pairs, plus a0 times the sum of (u'v)^2 over all pairs, plus reg times the sum of (n_u + a0 items) |u|^2 over
+users and of (n_i + a0 users) |v|^2 over items. A sweep solves for all items, then for all users: at its end each user's
+factors are the solution for the items as they are, which is also how a new user is folded in.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import cast
+
+import torch
+
+from cftui.data.ratings import Ratings
+from cftui.data.splits import Split
+from cftui.engine import metrics, rankings
+from cftui.engine.als.choice_factors import ChoiceFactors
+from cftui.engine.als.method import AlsOptions
+from cftui.engine.als.side import Side
+from cftui.engine.clock import Clock
+from cftui.engine.device import memory, reproducible
+from cftui.engine.fitting import Diverged, Fitter, Hooks, Outcome, validation
+from cftui.engine.inputs import Histories
+from cftui.engine.models.build import Weights, shape_of
+from cftui.engine.models.recipes import Recipe
+from cftui.engine.runs.events import EpochEvent, Memory, WindowEvent
+from cftui.engine.runs.weights import SNAPSHOTS
+from cftui.errors import CftuiError
+
+# The first factors are normal with this variance times 1 / k.
+INITIAL_VARIANCE = 0.01
+
+
+class Ials(Fitter):
+    """Sweeps over items and users. A step is a sweep.
+
+    Attributes:
+        cycle: the sweeps at which the current stretch begins and ends; ``extend`` moves the end.
+    """
+
+    options: AlsOptions
+    model: ChoiceFactors
+    step: int
+    train_size: int
+
+    def __init__(
+        self, recipe: Recipe, options: AlsOptions, ratings: Ratings, split: Split, device: torch.device
+    ) -> None:
+        # Batched Cholesky factors are missing on MPS.
+        device = torch.device("cpu") if device.type == "mps" else device
+        super().__init__(recipe, options, ratings, split, device)
+        self.cycle, self.step, self.train_size = (0, options.sweeps), 0, len(split.train)
+        self._ratings, self._split = ratings, split
+        self.model = ChoiceFactors(shape_of(recipe, ratings, options.factors)).to(device)
+        model, known = self.model, Histories.of(ratings, split.train, options.graded, device)
+        model.histories = known
+        model.strengths = torch.tensor([options.unobserved, options.reg], dtype=torch.float64, device=device)
+        users, items = len(ratings.users), len(ratings.items)
+        generator = torch.Generator().manual_seed(options.seed)
+        drawn = torch.randn(users, options.factors, generator=generator) * math.sqrt(INITIAL_VARIANCE / options.factors)
+        drawn[0] = 0
+        model.users = drawn.to(device)
+        counts = known.starts.diff()
+        user = torch.repeat_interleave(torch.arange(users, device=device), counts)
+        self._users = Side(user, known.items, known.values, users, items)
+        self._items = Side(known.items.long(), user, known.values, items, users)
+        self._squares = known.values.double().square().sum().item()
+
+    @property
+    def steps(self) -> int:
+        return self.cycle[1]
+
+    def extend(self, units: int) -> None:
+        """Go on for this many more sweeps."""
+        self.cycle = (self.step, self.step + units)
+
+    def fit(self, hooks: Hooks | None = None) -> Outcome:
+        """Sweep until the end of the cycle, or until the hooks say stop.
+
+        Raises:
+            Diverged: a solution is not a number.
+        """
+        with torch.no_grad(), reproducible(self.device):
+            return self._fit(hooks or Hooks())
+
+    def _fit(self, hooks: Hooks) -> Outcome:
+        clock = Clock(self.elapsed)
+        looked, facts = -math.inf, Memory()
+        snapshot_every = max(1, self.steps // SNAPSHOTS)
+
+        def stop() -> bool:
+            if clock.beat_due():
+                hooks.heartbeat()
+            return hooks.should_stop()
+
+        while self.step < self.steps:
+            clock.start_epoch()
+            loss = None if stop() else self._sweep(stop)
+            if loss is None:
+                self.elapsed = clock.elapsed()
+                return "stopped"
+            if not math.isfinite(loss):
+                raise Diverged(f"sweep {self.step} gave something that is not a number; use a larger --reg")
+            swept = clock.epoch()
+            self.step += 1
+            score = self.validate()
+            if score.ndcg is not None and (self.best is None or score.ndcg > self.best[0]):
+                self.best = score.ndcg, self.step - 1
+            self.elapsed = clock.elapsed()
+            if time.monotonic() - looked > 1:
+                looked, facts = time.monotonic(), cast(Memory, memory(self.device))
+            hooks.emit(
+                WindowEvent(
+                    event="window",
+                    step=self.step,
+                    epoch=self.step - 1,
+                    loss=loss,
+                    mean=loss,
+                    min=loss,
+                    max=loss,
+                    lr=None,
+                    elapsed=self.elapsed,
+                    **facts,
+                )
+            )
+            hooks.emit(
+                EpochEvent(
+                    event="epoch",
+                    epoch=self.step - 1,
+                    step=self.step,
+                    train_loss=loss,
+                    **validation(score),
+                    ndcg=score.ndcg,
+                    seconds=clock.epoch(),
+                    elapsed=self.elapsed,
+                    ratings_per_second=self.train_size / max(swept, 1e-9),
+                )
+            )
+            if self.step % snapshot_every == 0 or self.step in (1, self.steps):
+                hooks.after_epoch()
+            if clock.checkpoint_due() or self.step == self.steps:
+                hooks.checkpoint()
+                clock.checkpointed()
+        return "finished"
+
+    def _sweep(self, stop: Callable[[], bool]) -> float | None:
+        """Solve for the items, then for the users; the objective per rating after it, or None if it was stopped."""
+        model, options = self.model, self.options
+        unobserved, reg = options.unobserved, options.reg
+        users, items = len(model.users) - 1, len(model.items) - 1
+        ridge = reg * (self._items.counts + unobserved * users)
+        try:
+            of_items = self._items.solve(model.users, unobserved * (model.users.T @ model.users), ridge, stop)
+            if of_items is None:
+                return None
+            found, _ = of_items
+            own_ridge = reg * (self._users.counts + unobserved * items)
+            of_users = self._users.solve(found, unobserved * (found.T @ found), own_ridge, stop)
+        except torch.linalg.LinAlgError:
+            return math.nan
+        if of_users is None:
+            return None
+        model.items, (model.users, gained) = found, of_users
+        # At its minimum, a quadratic form is what it was at 0 less half of its slope there.
+        penalty = (ridge.double() * found.double().square().sum(dim=1)).sum().item()
+        return (self._squares - gained + penalty) / len(model.histories.values)
+
+    def validate(self) -> metrics.Score:
+        """NDCG@10 on the validation ratings."""
+        return metrics.Score(len(self._split.valid), ndcg=rankings.quick_ndcg(self.model, self._ratings, self._split))
+
+    def state(self) -> Weights:
+        """Everything that resuming needs, as named tensors on the CPU."""
+        best, best_epoch = self.best or (math.nan, -1)
+        numbers = [*self.cycle, self.step, self.elapsed, best, best_epoch]
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        tensors["numbers"] = torch.tensor(numbers, dtype=torch.float64)
+        return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+
+    def load_state(self, tensors: Weights) -> None:
+        try:
+            start, end, step, self.elapsed, best, epoch = tensors["numbers"].tolist()
+            weights = {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}
+            self.model.load_state_dict(weights)
+            self.model.to(self.device)
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise CftuiError(f"checkpoint does not fit this run: {str(error).splitlines()[0]}") from None
+        self.cycle, self.step = (int(start), int(end)), int(step)
+        self.best = None if math.isnan(best) else (best, int(epoch))
+
+    def out_of_memory_advice(self) -> str:
+        return f"with {self.options.factors} factors; try fewer --factors or --device cpu"

@@ -1,0 +1,101 @@
+"""What a rating is worth to a model that learns what people choose: its input value, from 0 to 1."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from cftui.data.ratings import Ratings
+from cftui.engine.fitting import rows_on
+
+
+def input_values(rating: Tensor, scale: tuple[float, float], graded: bool = True) -> Tensor:
+    """The input values of ratings ``[n]``, float32 ``[n]``.
+
+    Without grades every rating is worth 1: all that counts is that the item was chosen. Graded values go along the
+    curve 6t^5 - 15t^4 + 10t^3, where t is the place on the rating scale from 0 to 1: ratings of 1 to 5 become 0, .10,
+    .5, .90 and 1. The curve is flat at both ends, because whether somebody gave a 4 or a 5 says little about what they
+    will choose next. The values 0, .1, .5, .9, 1, found by search on the inner training rows of MovieLens 100K, lie
+    within 0.004 of it.
+
+    Args:
+        scale: the lowest and the highest rating. If they are equal, every value is 1.
+    """
+    low, high = scale
+    if not graded or high <= low:
+        return torch.ones_like(rating, dtype=torch.float32)
+    t = ((rating.double() - low) / (high - low)).clamp(0, 1)
+    return (t**3 * (t * (6 * t - 15) + 10)).float()
+
+
+class Histories(nn.Module):
+    """What each user chose, with input values: a sparse matrix ``[users, items]`` in compressed rows.
+
+    Attributes:
+        starts: where each user's entries begin, int64 ``[users + 1]``.
+        items: item codes, int32 ``[n]``, ascending for each user.
+        values: input values, float32 ``[n]``.
+        scale: the lowest and the highest rating, ``[2]``.
+        graded: whether input values are graded, bool ``[1]``.
+    """
+
+    starts: Tensor
+    items: Tensor
+    values: Tensor
+    scale: Tensor
+    graded: Tensor
+
+    def __init__(self, users: int, items: int) -> None:
+        super().__init__()
+        self.users_known, self.items_known = users, items
+        self.register_buffer("starts", torch.zeros(users + 1, dtype=torch.int64))
+        self.register_buffer("items", torch.zeros(0, dtype=torch.int32))
+        self.register_buffer("values", torch.zeros(0))
+        self.register_buffer("scale", torch.zeros(2))
+        self.register_buffer("graded", torch.zeros(1, dtype=torch.bool))
+
+    @classmethod
+    def of(cls, ratings: Ratings, rows: np.ndarray, graded: bool, device: torch.device) -> Histories:
+        """The histories that the ratings in ``rows`` are, on the device."""
+        user, item, rating = rows_on(device, ratings, rows)
+        self = cls(len(ratings.users), len(ratings.items)).to(device)
+        self.scale = torch.tensor(ratings.rating_range, dtype=torch.float32, device=device)
+        self.graded = torch.tensor([graded], device=device)
+        key = user * self.items_known + item
+        key, order = key.sort()
+        values = self.value(rating[order])
+        # Somebody may have rated two ids of one title: the higher rating counts.
+        key, groups = key.unique_consecutive(return_inverse=True)
+        self.values = values.new_zeros(len(key)).scatter_reduce_(0, groups, values, "amax")
+        self.items = (key % self.items_known).int()
+        counts = torch.bincount(key // self.items_known, minlength=self.users_known)
+        self.starts = torch.cat((counts.new_zeros(1), counts.cumsum(0)))
+        return self
+
+    def value(self, rating: Tensor) -> Tensor:
+        """The input values of ratings ``[n]``."""
+        low, high = self.scale.tolist()
+        return input_values(rating, (low, high), bool(self.graded))
+
+    def of_user(self, user: int) -> tuple[Tensor, Tensor]:
+        """One user's item codes int64 ``[n]`` and input values ``[n]``."""
+        start, stop = self.starts[user], self.starts[user + 1]
+        return self.items[start:stop].long(), self.values[start:stop]
+
+    def dense(self, users: Tensor) -> Tensor:
+        """The rows of users ``[b]``, ``[b, items]``."""
+        users = users.long()
+        starts = self.starts[users]
+        counts = self.starts[users + 1] - starts
+        row = torch.repeat_interleave(torch.arange(len(users), device=users.device), counts)
+        first = counts.cumsum(0) - counts
+        at = torch.arange(len(row), device=users.device) - first[row] + starts[row]
+        found = self.values.new_zeros(len(users), self.items_known)
+        found[row, self.items[at].long()] = self.values[at]
+        return found
+
+    def row(self, items: Tensor, rating: Tensor) -> Tensor:
+        """The row of a new user who gave ``items [n]`` these ratings ``[n]``: ``[items]``."""
+        found = self.values.new_zeros(self.items_known)
+        return found.scatter_reduce_(0, items.long(), self.value(rating), "amax", include_self=True)

@@ -1,0 +1,212 @@
+"""EASE (Steck 2019): the linear item-item model that reconstructs what people chose, in closed form.
+
+With the input values X ``[users, items]`` and P = (X'X + lambda I)^-1, the weights are W = I - P diag(1 / diag P): the
+least squares solution of X W = X whose diagonal is 0, so that no item speaks for itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import psutil
+import torch
+from torch import Tensor
+
+from cftui.data.ratings import Ratings
+from cftui.data.splits import Split, inner
+from cftui.engine import metrics, rankings
+from cftui.engine.clock import Clock
+from cftui.engine.device import reproducible
+from cftui.engine.fitting import Diverged, Fitter, Hooks, Outcome, validation
+from cftui.engine.inputs import Histories
+from cftui.engine.linear.inverse import invert
+from cftui.engine.linear.item_weights import ItemWeights
+from cftui.engine.linear.method import EaseOptions
+from cftui.engine.models.build import Weights, shape_of
+from cftui.engine.models.recipes import Recipe
+from cftui.engine.runs.events import EpochEvent, TrialEvent
+from cftui.errors import CftuiError
+
+# What the search tries for lambda: steps of two, around what sets from 0.1 M to 20 M ratings need.
+LAMBDAS = (25.0, 50.0, 100.0, 200.0, 400.0, 800.0, 1600.0)
+# Share of the free memory that the Gram matrix, its inverse and the weights may take together, and how many matrices
+# of that size there are at once.
+SHARE, MATRICES = 0.6, 3
+# Floats of dense rows at a time: bounds the memory, not the result.
+CELLS = 20_000_000
+
+
+class Ease(Fitter):
+    """Fits at once, after a search for lambda unless it is given. A step is one factorisation."""
+
+    options: EaseOptions
+    model: ItemWeights
+    step: int
+    steps: int
+    train_size: int
+
+    def __init__(
+        self, recipe: Recipe, options: EaseOptions, ratings: Ratings, split: Split, device: torch.device
+    ) -> None:
+        # Some of the factorisations are missing on MPS.
+        device = torch.device("cpu") if device.type == "mps" else device
+        super().__init__(recipe, options, ratings, split, device)
+        self._ratings, self._split = ratings, split
+        self.step, self.train_size = 0, len(split.train)
+        self._search = LAMBDAS if options.l2 is None else ()
+        self.steps = self.steps_per_epoch = len(self._search) + 1
+        # lambda to the NDCG of the inner validation ratings
+        self._tried: dict[float, float] = {}
+        self.model = ItemWeights(shape_of(recipe, ratings, 0)).to(device)
+
+    def fit(self, hooks: Hooks | None = None) -> Outcome:
+        """Search for lambda, then fit on all training ratings.
+
+        Raises:
+            Diverged: the Gram matrix could not be inverted.
+        """
+        with torch.no_grad(), reproducible(self.device):
+            return self._fit(hooks or Hooks())
+
+    def _fit(self, hooks: Hooks) -> Outcome:
+        clock = Clock(self.elapsed)
+
+        def stop() -> bool:
+            self.elapsed = clock.elapsed()
+            if clock.beat_due():
+                hooks.heartbeat()
+            return hooks.should_stop()
+
+        clock.start_epoch()
+        left = [l2 for l2 in self._search if l2 not in self._tried]
+        if left:
+            parts = inner(self._split, self.options.seed)
+            model = self._untrained(parts.train)
+            gram = self._gram(model)
+            for l2 in left:
+                if not self._weigh(model, gram.clone(), l2, stop):
+                    return "stopped"
+                found = rankings.quick_ndcg(model, self._ratings, parts)
+                self._tried[l2] = math.nan if found is None else found
+                self.step += 1
+                hooks.emit(TrialEvent(event="trial", step=self.step, l2=l2, ndcg=found, elapsed=clock.elapsed()))
+                hooks.checkpoint()
+                if stop():
+                    return "stopped"
+            del gram, model
+        if stop():
+            return "stopped"
+        l2 = self.chosen
+        model = self._untrained(self._split.train)
+        if not self._weigh(model, self._gram(model), l2, stop):
+            return "stopped"
+        self.model, self.step = model, self.steps
+        score = self.validate()
+        if score.ndcg is not None:
+            self.best = score.ndcg, 0
+        self.elapsed = clock.elapsed()
+        hooks.emit(
+            EpochEvent(
+                event="epoch",
+                epoch=0,
+                step=self.step,
+                train_loss=None,
+                **validation(score),
+                ndcg=score.ndcg,
+                l2=l2,
+                left_out=int((self._counts(self._split.train) > 0).sum()) - len(model.kept),
+                seconds=clock.epoch(),
+                elapsed=self.elapsed,
+                ratings_per_second=self.train_size / max(clock.epoch(), 1e-9),
+            )
+        )
+        hooks.after_epoch()
+        hooks.checkpoint()
+        return "finished"
+
+    @property
+    def chosen(self) -> float:
+        """Lambda: as given, or the best so far of the search; the middle of the search if nothing could be scored."""
+        if self.options.l2 is not None:
+            return self.options.l2
+        scored = {l2: ndcg for l2, ndcg in self._tried.items() if math.isfinite(ndcg)}
+        return max(scored, key=lambda l2: scored[l2]) if scored else LAMBDAS[len(LAMBDAS) // 2]
+
+    def _counts(self, rows: np.ndarray) -> Tensor:
+        """Ratings per item among these rows, the unknown's 0."""
+        counts = np.bincount(self._ratings.item[rows], minlength=len(self._ratings.items))
+        counts[0] = 0
+        return torch.from_numpy(counts)
+
+    def _untrained(self, rows: np.ndarray) -> ItemWeights:
+        """A model that knows whom it is fitted on, and which items will have weights."""
+        model = ItemWeights(shape_of(self.recipe, self._ratings, 0)).to(self.device)
+        model.histories = Histories.of(self._ratings, rows, self.options.graded, self.device)
+        counts = self._counts(rows)
+        most = min(self.options.items or self._most_items(), int((counts > 0).sum()))
+        model.kept = counts.argsort(descending=True, stable=True)[:most].sort().values.to(self.device)
+        return model
+
+    def _most_items(self) -> int:
+        """How many items the memory has room for."""
+        if self.device.type == "cuda":
+            free = torch.cuda.mem_get_info(self.device)[0]
+        else:
+            free = psutil.virtual_memory().available
+        return int(math.sqrt(SHARE * free / MATRICES / 4))
+
+    def _gram(self, model: ItemWeights) -> Tensor:
+        """X'X of the kept items, float32 ``[n, n]``."""
+        known, kept = model.histories, model.kept
+        if self.device.type == "cpu":
+            return torch.from_numpy(_sparse_gram(known, kept))
+        found = torch.zeros(len(kept), len(kept), device=self.device)
+        users = torch.arange(len(self._ratings.users), device=self.device)
+        for part in users.split(max(1, CELLS // len(self._ratings.items))):
+            rows = known.dense(part)[:, kept]
+            found.addmm_(rows.T, rows)
+        return found
+
+    def _weigh(self, model: ItemWeights, gram: Tensor, l2: float, stop: Callable[[], bool]) -> bool:
+        """Turn the Gram matrix into the weights of the model; false if it was stopped."""
+        gram.diagonal().add_(l2)
+        try:
+            done = invert(gram, stop)
+        except torch.linalg.LinAlgError:
+            raise Diverged(f"lambda {l2:g} is too small for these ratings; use a larger one") from None
+        if done:
+            model.weights = gram.div_(-gram.diagonal().clone())
+            model.weights.fill_diagonal_(0)
+        return done
+
+    def validate(self) -> metrics.Score:
+        """NDCG@10 on the validation ratings."""
+        return metrics.Score(len(self._split.valid), ndcg=rankings.quick_ndcg(self.model, self._ratings, self._split))
+
+    def state(self) -> Weights:
+        """What the search has found; a stopped factorisation begins again."""
+        tried = torch.tensor([[l2, ndcg] for l2, ndcg in self._tried.items()], dtype=torch.float64).reshape(-1, 2)
+        return {"tried": tried, "elapsed": torch.tensor([self.elapsed], dtype=torch.float64)}
+
+    def load_state(self, tensors: Weights) -> None:
+        try:
+            tried, (self.elapsed,) = tensors["tried"].tolist(), tensors["elapsed"].tolist()
+            self._tried = dict(tried)
+        except (KeyError, ValueError) as error:
+            raise CftuiError(f"checkpoint does not fit this run: {error}") from None
+        self.step = len(self._tried)
+
+    def out_of_memory_advice(self) -> str:
+        return "with the matrix of item weights; try fewer --items, or the recipe ials"
+
+
+def _sparse_gram(known: Histories, kept: Tensor) -> np.ndarray:
+    """X'X on the CPU, by sparse products: a user with n ratings costs n^2, not the square of all items."""
+    from scipy import sparse
+
+    shape = known.users_known, known.items_known
+    entries = known.values.numpy(), known.items.numpy(), known.starts.numpy()
+    rows = sparse.csr_matrix(entries, shape=shape)[:, kept.numpy()]
+    return np.ascontiguousarray((rows.T @ rows).todense(), dtype=np.float32)
