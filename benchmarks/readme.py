@@ -14,7 +14,7 @@ from markdown import README, put, rows_of, table
 SHOWN = {
     "`model4`, the chapter's": "`model4`, the chapter's model",
     "`hybrid`": "`hybrid`, model4 plus genres, ages and the like",
-    "**`bayes`**": "**`bayes`**, with intervals that hold",
+    "**`bayes`**": "**`bayes`**, with calibrated 90 % intervals",
     "Surprise 1.1.5 `SVD()`": "Surprise 1.1.5 `SVD()`",
     "Surprise `SVDpp()`": "Surprise 1.1.5 `SVDpp()`",
     "myFM 0.4.0, implicit sets and side information": "myFM 0.4.0, with side information",

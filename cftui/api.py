@@ -31,6 +31,7 @@ from cftui.data.splits import split as split_ratings
 from cftui.engine import device as devices
 from cftui.engine import rankings, training
 from cftui.engine.fitting import Hooks
+from cftui.engine.list_baselines import beside_baselines
 from cftui.engine.models.recipes import Recipe, all_recipes
 from cftui.engine.models.recipes import recipe as recipe_named
 from cftui.engine.runs import folder as run_folders
@@ -333,8 +334,9 @@ class Report:
     Attributes:
         errors: indexed by part (``train``, ``valid``): number of ``ratings``, ``mse``, ``rmse`` and ``mae`` in rating
             units (squared for ``mse``); empty for a model that predicts no ratings.
-        ranking: indexed by what ranks (``model``, ``popularity``): ``precision``, ``recall``, ``ndcg`` and ``map`` at
-            k; empty if no validation rating is high enough to be relevant.
+        ranking: indexed by what ranks (``model``, ``popularity``, ``item_knn`` where it is quick enough, ``chance``):
+            ``precision``, ``recall``, ``ndcg``, ``map``, ``mrr``, ``hit_rate`` and ``rbp`` at k; empty if no validation
+            rating is high enough to be relevant.
         protocol: how the lists were judged, in words.
         calibration: for a model with intervals the share of validation ratings inside the 90 % intervals
             (``coverage``), the mean predicted ``sd`` and the ``rmse``, by fifth of predicted sd and for ``all``; else
@@ -609,8 +611,8 @@ class Model:
         parts = model.split(ratings)
         if relevant is not None:
             rankings.check_threshold(ratings, parts.valid, relevant)
-        scorers = {"model": rankings.predicted(model.module), "popularity": rankings.popularity(ratings, parts)}
-        judged = rankings.evaluate_rankings(ratings, parts, scorers, k=k, relevant=relevant, sample=users)
+        scorers = {"model": rankings.predicted(model.module)}
+        judged = beside_baselines(ratings, parts, scorers, k=k, relevant=relevant, sample=users)
         lists = {name: one.as_json() for name, one in judged.rankings.items()} if judged.users else {}
         sure = ranking.calibration(model, ratings) if len(parts.valid) else None
         fifths = None

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cftui.cli.folds import Folds, evaluate_folds, print_rankings
-from cftui.cli.output import print_json, print_table
+from cftui.cli.folds import HEADINGS, Folds, evaluate_folds, print_rankings
+from cftui.cli.output import narrate, print_json, print_table
 from cftui.cli.reading import load
 from cftui.cli.train import options_of, training_options
 from cftui.cli.verb import Session, Verb, pass_session
@@ -21,7 +21,30 @@ from cftui.errors import CftuiError
 
 if TYPE_CHECKING:
     from cftui.analysis.evaluation.calibration import Calibration
+    from cftui.data.ratings import Ratings
+    from cftui.data.splits import Split
+    from cftui.engine.rankings import Evaluation
 
+
+class Lengths(click.ParamType):
+    """The type of ``-k``: one or more lengths of a list."""
+
+    name = "lengths"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            found = tuple(sorted({int(part) for part in str(value).split(",")}))
+        except ValueError:
+            found = (0,)
+        if not all(1 <= one <= MOST for one in found):
+            self.fail(f"{value!r}: must be a whole number from 1 to {MOST:,}, or several with commas", param, ctx)
+        return found
+
+
+# The longest list that is judged.
+MOST = 10_000
 OF_RANKING = ("k", "relevant", "users")
 
 
@@ -31,7 +54,12 @@ OF_RANKING = ("k", "relevant", "users")
     "--run", "run_name", metavar="RUN", help="The run to score: a name, a unique prefix, or latest [default: latest]."
 )
 @click.option(
-    "-k", type=click.IntRange(1, 10_000), metavar="N", default=10, show_default=True, help="Length of a list."
+    "-k",
+    type=Lengths(),
+    metavar="N[,N...]",
+    default="10",
+    show_default=True,
+    help="Length of a list; several lengths, such as 5,10,20, are judged at once.",
 )
 @click.option(
     "--relevant",
@@ -57,7 +85,7 @@ def evaluate(
     name: str | None,
     run_name: str | None,
     folds: int | str | None,
-    k: int,
+    k: tuple[int, ...],
     relevant: float | None,
     users: int | None,
     **training: Any,
@@ -95,7 +123,7 @@ def evaluate(
     chosen, data, device, fast = recipe(name), training.pop("data_name"), training.pop("device"), training.pop("fast")
     options = options_of(chosen, fast, training)
     ranked = any(param.name in OF_RANKING for param in given)
-    ranking = {"k": k, "relevant": relevant, "sample": users} if ranked else None
+    ranking = {"k": max(k), "relevant": relevant, "sample": users} if ranked else None
     with stop_requests() as stop_requested:
         evaluate_folds(session, chosen, options, folds, data, device, ranking, stop_requested)
 
@@ -111,9 +139,13 @@ def _refuse(given: list[click.Parameter], names: Any, why: str) -> None:
             raise click.UsageError(f"{max(param.opts, key=len)} {why}")
 
 
-def _evaluate_run(session: Session, run_name: str, k: int, relevant: float | None, users: int | None) -> None:
+def _evaluate_run(
+    session: Session, run_name: str, lengths: tuple[int, ...], relevant: float | None, users: int | None
+) -> None:
     from cftui.analysis import ranking
+    from cftui.analysis.evaluation import lists
     from cftui.engine import rankings as evaluation
+    from cftui.engine.list_baselines import beside_baselines
     from cftui.engine.runs.folder import all_runs
 
     if run_name in RECIPES and not any(run.name.startswith(run_name) for run in all_runs(session.home)):
@@ -126,7 +158,6 @@ def _evaluate_run(session: Session, run_name: str, k: int, relevant: float | Non
     if relevant is not None:
         evaluation.check_threshold(ratings, split.valid, relevant)
     sure = ranking.calibration(model, ratings)
-    scorers = {"model": evaluation.predicted(model.module), "popularity": evaluation.popularity(ratings, split)}
     if not session.json and parts:
         # Print the errors now, because ranking a large data set takes long.
         rows = [{"part": part, **row} for part, row in parts.items()]
@@ -135,14 +166,32 @@ def _evaluate_run(session: Session, run_name: str, k: int, relevant: float | Non
             _print_calibration(sure)
         print(flush=True)
     with _progress(session.json) as progress:
-        found = evaluation.evaluate_rankings(
-            ratings, split, scorers, k=k, relevant=relevant, sample=users, progress=progress
+        found = beside_baselines(
+            ratings,
+            split,
+            {"model": evaluation.predicted(model.module)},
+            k=max(lengths),
+            relevant=relevant,
+            sample=users,
+            progress=progress,
         )
-    by_scorer = {name: one.as_json() for name, one in found.rankings.items()}
+    by_length = {k: {name: one.as_json() for name, one in found.at(k).items()} for k in lengths}
     if session.json:
         about = {"k": found.k, "relevant": found.relevant, "users": found.users, "protocol": found.protocol}
         calibrated = {} if sure is None else {"calibration": sure.as_json()}
-        ranked = {"ranking": {**about, **by_scorer}}
+        ranked: dict[str, Any] = {"ranking": {**about, **by_length[found.k]}}
+        if len(by_length) > 1:
+            ranked["ranking"]["by_length"] = {str(k): one for k, one in by_length.items()}
+        if found.users:
+            ranked["lists"] = {
+                name: {
+                    "ndcg_interval": asdict(interval),
+                    **lists.beyond(ratings, split, found, name).as_json(),
+                    "ndcg_by_activity": lists.by_activity(ratings, split, found, name),
+                    "recall_by_popularity": lists.by_popularity(ratings, split, found, name),
+                }
+                for name, interval in lists.doubt(found).items()
+            }
         print_json({**model.facts(), "split": model.options.split, **parts, **calibrated, **ranked})
         return
     if not found.users:
@@ -151,8 +200,49 @@ def _evaluate_run(session: Session, run_name: str, k: int, relevant: float | Non
         else:
             print(f"no ranking: no validation rating is {found.relevant:g} or more; give a lower --relevant")
         return
-    print_rankings(by_scorer, k)
-    print(f"\n{found.users:,} users; {found.protocol}")
+    for k in sorted(lengths):
+        print_rankings(by_length[k], k)
+        print()
+    _print_lists(found, ratings, split)
+    print(f"{found.users:,} users; {found.protocol}")
+    versus = lists.difference(found, "model", "popularity")
+    if versus.is_chance or versus.of.mean < 0:
+        print(f"\n{versus.in_words('this run', 'popularity')}")
+        narrate("for better lists on these ratings: cftui train ease")
+
+
+def _print_lists(found: Evaluation, ratings: Ratings, split: Split) -> None:
+    """Print how far the NDCG can be trusted, what the lists are like, and for whom they are good."""
+    from cftui.analysis.evaluation import lists
+
+    rows, terciles = [], []
+    for name, interval in lists.doubt(found).items():
+        what = lists.beyond(ratings, split, found, name)
+        heading = f"lists of {found.k}"
+        rows.append(
+            {
+                heading: HEADINGS.get(name, name),
+                "NDCG, 95 %": f"{interval.low:.3f} to {interval.high:.3f}",
+                "coverage": f"{what.coverage:.1%}",
+                "Gini": what.gini,
+                "novelty": what.novelty,
+                "ratings": what.popularity,
+                "diversity": what.diversity,
+            }
+        )
+        activity = lists.by_activity(ratings, split, found, name)
+        of_items = lists.by_popularity(ratings, split, found, name)
+        terciles.append(
+            {
+                heading: HEADINGS.get(name, name),
+                **{f"users: {part}": value for part, value in zip(("few", "some", "many"), activity, strict=True)},
+                **{f"items: {part}": value for part, value in zip(("few", "some", "many"), of_items, strict=True)},
+            }
+        )
+    print_table(rows, {"Gini": ".3f", "novelty": ".2f", "ratings": ".0f", "diversity": ".3f"})
+    print("\nby tercile of the number of ratings: NDCG by user, share of the relevant found by item\n")
+    print_table(terciles, dict.fromkeys(list(terciles[0])[1:], ".3f"))
+    print()
 
 
 def _print_calibration(found: Calibration) -> None:

@@ -68,6 +68,7 @@ def evaluate_folds(
     from cftui.engine import device as devices
     from cftui.engine import rankings as evaluation
     from cftui.engine.crossval import cross_validate
+    from cftui.engine.list_baselines import beside_baselines
     from cftui.engine.training import open_ratings
 
     where = devices.choose(device)
@@ -94,8 +95,7 @@ def evaluate_folds(
         headed = True
 
     def rank(fold: Split, model: Architecture) -> Evaluation:
-        scorers = {"model": evaluation.predicted(model), "popularity": evaluation.popularity(ratings, fold)}
-        return evaluation.evaluate_rankings(ratings, fold, scorers, **(ranking or {}))
+        return beside_baselines(ratings, fold, {"model": evaluation.predicted(model)}, **(ranking or {}))
 
     found = []
     judge = rank if ranking is not None else None
@@ -170,10 +170,14 @@ def _in_words(mean: dict[str, float], sd: dict[str, float]) -> str:
     return f": mean MSE {mean['mse']:.4f}{spread}, RMSE {mean['rmse']:.4f}, MAE {mean['mae']:.4f}"
 
 
+# The headings of the metrics, short enough for all of them to fit into eighty columns.
+HEADINGS = {"ndcg": "NDCG", "map": "MAP", "mrr": "MRR", "hit_rate": "hit rate", "rbp": "RBP", "item_knn": "item kNN"}
+
+
 def print_rankings(by_scorer: dict[str, dict[str, float]], k: int) -> None:
     """Print the metrics of the ranked lists, a row for each scorer."""
     table = [
-        {"ranked by": name, **{f"{metric}@{k}": value for metric, value in one.items()}}
+        {f"lists of {k}": HEADINGS.get(name, name), **{HEADINGS.get(at, at): value for at, value in one.items()}}
         for name, one in by_scorer.items()
     ]
-    print_table(table, {f"{metric}@{k}": ".4f" for metric in by_scorer["model"]})
+    print_table(table, dict.fromkeys((HEADINGS.get(at, at) for at in by_scorer["model"]), ".4f"))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import torch
 
 from cftui.data.ratings import Ratings
 from cftui.data.splits import Split
 from cftui.engine.inputs import Histories
-from cftui.engine.rankings import Scorer, evaluate_rankings, popularity, threshold
+from cftui.engine.rankings import Evaluation, Scorer, evaluate_rankings, popularity, threshold
 
 # Item kNN keeps so many neighbours of each item, and shrinks similarities that rest on few common users.
 NEIGHBOURS, SHRINKAGE = 100, 20.0
@@ -67,13 +71,22 @@ def list_scorers(ratings: Ratings, split: Split) -> dict[str, Scorer]:
     return {**found, "chance": chance(ratings)}
 
 
+def beside_baselines(ratings: Ratings, split: Split, scorers: Mapping[str, Scorer], **how: Any) -> Evaluation:
+    """Judge scorers beside ``popularity`` (the better of its two counts), ``item_knn`` and ``chance``.
+
+    Args:
+        how: the keyword arguments of ``evaluate_rankings``.
+    """
+    found = evaluate_rankings(ratings, split, {**scorers, **list_scorers(ratings, split)}, **how)
+    liked = found.lists.pop("liked")
+    if found.users and found.rankings["popularity"].ndcg < found.rankings_of(liked).ndcg:
+        found.lists["popularity"] = liked
+    return replace(found)  # without the rankings that were computed to choose
+
+
 def list_baselines(ratings: Ratings, split: Split, k: int = 10) -> dict[str, float]:
-    """NDCG@k of ``popularity``, the better of its two counts, and of ``item_knn``; nothing without relevant ratings."""
-    scorers = list_scorers(ratings, split)
-    del scorers["chance"]
-    found = evaluate_rankings(ratings, split, scorers, k=k)
-    if not found.users:
-        return {}
-    ndcg = {name: one.ndcg for name, one in found.rankings.items()}
-    ndcg["popularity"] = max(ndcg["popularity"], ndcg.pop("liked"))
-    return ndcg
+    """NDCG@k of ``popularity`` and of ``item_knn``; nothing without relevant ratings."""
+    found = beside_baselines(ratings, split, {}, k=k)
+    return {
+        name: found.rankings[name].ndcg for name in ("popularity", "item_knn") if name in found.lists and found.users
+    }

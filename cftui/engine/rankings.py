@@ -14,13 +14,17 @@ Relevance is binary. Let h_j be 1 if place j holds a relevant item, and r the nu
 
 - precision@k = sum_j h_j / k, recall@k = sum_j h_j / r;
 - NDCG@k = sum_j h_j / log2(j + 1), divided by the same sum of min(k, r) ones (Jarvelin and Kekalainen 2002);
-- MAP@k = the mean of sum_j h_j precision@j / min(k, r).
+- MAP@k = the mean of sum_j h_j precision@j / min(k, r);
+- MRR@k = the mean of 1 / j for the first j with h_j = 1, 0 without one; the hit rate is the share of users with one;
+- RBP@k = (1 - p) sum_j h_j p^(j - 1) with p = 0.85: what somebody finds who looks at the next place with probability p
+  (Moffat and Zobel 2008).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -38,6 +42,8 @@ PROTOCOL = (
 )
 # Scores held at a time: bounds the memory, not the result.
 CELLS = 4_000_000
+# The probability of looking at the next place of a list, for RBP.
+PERSISTENCE = 0.85
 # While a model is fitted, its lists are judged for so many users, or as many as have this many scores together.
 QUICK_USERS, QUICK_CELLS = 500, 100_000_000
 
@@ -53,30 +59,75 @@ class Ranking:
     recall: float
     ndcg: float
     map: float
+    mrr: float
+    hit_rate: float
+    rbp: float
 
     def as_json(self) -> dict[str, float]:
         return asdict(self)
 
 
-@dataclass(frozen=True)
+METRICS = tuple(one.name for one in fields(Ranking))
+
+
+@dataclass(frozen=True, eq=False)
+class Lists:
+    """The lists of one scorer.
+
+    Attributes:
+        items: codes, the best first, int32 ``[users, k]``; -1 fills the places of a list that is too short.
+        hits: which of them are relevant, bool ``[users, k]``.
+    """
+
+    items: np.ndarray
+    hits: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class Evaluation:
     """The result of judging lists.
 
     Attributes:
         k: length of the lists.
         relevant: the relevance threshold, a rating.
-        users: number of users with relevant items, over whom the metrics are averaged.
-        rankings: the metrics by name of the scorer.
+        codes: the users with relevant items, over whom the metrics are averaged, int64 ``[users]``.
+        wanted: how many relevant items each of them has, int64 ``[users]``.
+        lists: the lists by name of the scorer.
     """
 
     k: int
     relevant: float
-    users: int
-    rankings: dict[str, Ranking]
+    codes: np.ndarray
+    wanted: np.ndarray
+    lists: dict[str, Lists]
+
+    @property
+    def users(self) -> int:
+        """How many users were judged."""
+        return len(self.codes)
 
     @property
     def protocol(self) -> str:
         return PROTOCOL.format(relevant=self.relevant)
+
+    def per_user(self, lists: Lists, k: int | None = None) -> np.ndarray:
+        """The metrics of each user's first ``k`` places, in the order of ``METRICS``: float64 ``[users, 7]``."""
+        hits = torch.from_numpy(lists.hits[:, : k or self.k])
+        return measure(hits, torch.from_numpy(self.wanted)).numpy()
+
+    def rankings_of(self, lists: Lists, k: int | None = None) -> Ranking:
+        """The metrics of the first ``k`` places."""
+        means = self.per_user(lists, k).mean(axis=0) if self.users else [np.nan] * len(METRICS)
+        return Ranking(*map(float, means))
+
+    def at(self, k: int) -> dict[str, Ranking]:
+        """The metrics at a shorter length of the lists, by name of the scorer."""
+        return {name: self.rankings_of(lists, k) for name, lists in self.lists.items()}
+
+    @cached_property
+    def rankings(self) -> dict[str, Ranking]:
+        """The metrics at ``k``, by name of the scorer."""
+        return self.at(self.k)
 
 
 def threshold(ratings: Ratings) -> float:
@@ -125,7 +176,7 @@ def top(scores: Tensor, allowed: Tensor, k: int) -> Tensor:
 
 
 def measure(hits: Tensor, relevant: Tensor) -> Tensor:
-    """Precision, recall, NDCG and average precision of each user: bool ``[b, k]``, int ``[b]`` -> float64 ``[b, 4]``.
+    """The metrics of each user in the order of ``METRICS``: bool ``[b, k]``, int ``[b]`` -> float64 ``[b, 7]``.
 
     Args:
         hits: whether each place of the list holds a relevant item.
@@ -138,7 +189,21 @@ def measure(hits: Tensor, relevant: Tensor) -> Tensor:
     most = relevant.clamp(max=k)
     ideal = discount.cumsum(0)[most - 1]
     average = (hit * hit.cumsum(1) / place).sum(1) / most
-    return torch.stack((found / k, found / relevant, (hit * discount).sum(1) / ideal, average), dim=1)
+    any_hit = hits.any(1)
+    first = 1 / (1 + hit.argmax(1).double())
+    looked = (1 - PERSISTENCE) * PERSISTENCE ** (place - 1)
+    return torch.stack(
+        (
+            found / k,
+            found / relevant,
+            (hit * discount).sum(1) / ideal,
+            average,
+            first * any_hit,
+            any_hit.double(),
+            (hit * looked).sum(1),
+        ),
+        dim=1,
+    )
 
 
 def evaluate_rankings(
@@ -169,8 +234,8 @@ def evaluate_rankings(
     users = np.unique(ratings.user[liked])
     if sample is not None and sample < len(users):
         users = np.sort(np.random.default_rng(0).choice(users, sample, replace=False))
-    sums = {name: torch.zeros(4, dtype=torch.float64) for name in scorers}
-    counted = done = 0
+    parts: dict[str, list[Lists]] = {name: [] for name in scorers}
+    codes, counts, done = [], [], 0
     for chunk in _chunks(users, max(1, CELLS // max(len(ratings.items), k))):
         done += len(chunk)
         seen, wanted = _marks(ratings, chunk, kind)
@@ -182,11 +247,17 @@ def evaluate_rankings(
             best = top(scorer(chunk), trained & ~seen, k)
             # Empty places count as the unknown item, which is never relevant.
             hits = wanted.gather(1, best.clamp(min=0))
-            sums[name] += measure(hits, wanted.sum(1)).sum(0)
-        counted += len(chunk)
+            parts[name].append(Lists(best.int().numpy(), hits.numpy()))
+        codes.append(chunk)
+        counts.append(wanted.sum(1).numpy())
         progress(done, len(users))
-    means = {name: (total / counted if counted else total * torch.nan).tolist() for name, total in sums.items()}
-    return Evaluation(k, relevant, counted, {name: Ranking(*values) for name, values in means.items()})
+    none = Lists(np.zeros((0, k), np.int32), np.zeros((0, k), bool))
+    lists = {
+        name: Lists(np.concatenate([p.items for p in (none, *found)]), np.concatenate([p.hits for p in (none, *found)]))
+        for name, found in parts.items()
+    }
+    nobody = np.zeros(0, np.int64)
+    return Evaluation(k, relevant, np.concatenate([nobody, *codes]), np.concatenate([nobody, *counts]), lists)
 
 
 def _chunks(codes: np.ndarray, size: int) -> Iterator[np.ndarray]:

@@ -19,7 +19,7 @@ from cftui.home import Home
 
 from ..waiting import until
 
-READ = ("model1", "model4", "collab-nn", "cross-entropy")
+READ = ("ease", "model1", "model4", "collab-nn", "cross-entropy")
 
 PROGRAM = [sys.executable, "-m", "cftui"]
 

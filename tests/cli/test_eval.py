@@ -16,6 +16,7 @@ from cftui.data.ratings import Ratings
 from cftui.data.splits import split
 from cftui.engine import rankings as evaluation
 from cftui.engine.gradient.trainer import Trainer
+from cftui.engine.list_baselines import beside_baselines
 from cftui.engine.models.options import Options
 from cftui.engine.models.recipes import recipe
 from cftui.home import Home
@@ -23,7 +24,8 @@ from cftui.home import Home
 from ..settings import gradient_options
 from .conftest import only_line, program
 
-METRICS = ("precision", "recall", "ndcg", "map")
+METRICS = ("precision", "recall", "ndcg", "map", "mrr", "hit_rate", "rbp")
+HEADING = ["precision", "recall", "NDCG", "MAP", "MRR", "hit", "rate", "RBP"]
 SCORES = ("mse", "rmse", "mae", "seconds")
 SMALL = ("--data", "tiny", "--bs", 16, "--factors", 8, "--epochs", 2, "--device", "cpu")
 
@@ -46,16 +48,15 @@ def rows_of(text: str) -> dict[str, list[str]]:
 
 def test_a_run_is_scored_by_error_and_by_ranking(home: Home, tiny: Ratings, cli) -> None:
     found = cli(home, "eval", "model4.run", "--json").json
-    assert list(found) == ["run", "recipe", "data", "split", "train", "valid", "ranking"]
+    assert list(found) == ["run", "recipe", "data", "split", "train", "valid", "ranking", "lists"]
     model = TrainedModel.load(home_run(home, "model4.run"))
     for part, score in ranking.evaluate(model, tiny).items():
         wanted = {"ratings": score.n, "mse": score.mse, "rmse": score.rmse, "mae": score.mae}
         assert found[part] == pytest.approx(wanted)
     parts = model.split(tiny)
-    scorers = {"model": evaluation.predicted(model.module), "popularity": evaluation.popularity(tiny, parts)}
-    ranked = evaluation.evaluate_rankings(tiny, parts, scorers)
+    ranked = beside_baselines(tiny, parts, {"model": evaluation.predicted(model.module)})
     about = ("k", "relevant", "users", "protocol")
-    assert list(found["ranking"]) == [*about, "model", "popularity"]
+    assert list(found["ranking"]) == [*about, "model", "popularity", "item_knn", "chance"]
     assert {name: found["ranking"][name] for name in about} == {name: getattr(ranked, name) for name in about}
     for name, one in ranked.rankings.items():
         assert tuple(found["ranking"][name]) == METRICS
@@ -75,10 +76,12 @@ def test_the_text_says_what_the_json_says(home: Home, cli) -> None:
     rows = rows_of(text)
     for part in ("train", "valid"):
         assert rows[part] == [f"{found[part]['ratings']:,}", *(f"{found[part][name]:.6f}" for name in SCORES[:3])]
-    assert rows["ranked"] == ["by", *(f"{metric}@4" for metric in METRICS)]
+    tables = text.split("\n\n")
+    ranked = next(table for table in tables if "NDCG     MAP" in table)
+    assert ranked.splitlines()[0].split() == ["lists", "of", "4", *HEADING]
     for name in ("model", "popularity"):
-        assert rows[name] == [f"{found['ranking'][name][metric]:.4f}" for metric in METRICS]
-    assert text.splitlines()[-1] == f"{found['ranking']['users']} users; {found['ranking']['protocol']}"
+        assert rows_of(ranked)[name] == [f"{found['ranking'][name][metric]:.4f}" for metric in METRICS]
+    assert f"{found['ranking']['users']} users; {found['ranking']['protocol']}" in text.splitlines()
     assert "ratings of 3.5 or more" in text
 
 
@@ -160,7 +163,7 @@ WRONG = {
     "a run without a name": (("",), 1, "no run ''"),
     "nothing liked so much": (("model4.run", "--relevant", "6"), 1, "no validation rating of 6 or more"),
     "not a number": (("model4.run", "--relevant", "nan"), 1, "no validation rating of nan or more"),
-    "no place": (("model4.run", "-k", "0"), 2, "0 is not in the range"),
+    "no place": (("model4.run", "-k", "0"), 2, "must be a whole number from 1 to 10,000"),
     "exploding": (("model1", "--folds", "3", *SMALL, "--lr", "900", "--json"), 1, "fold1of3: loss became"),
 }
 
@@ -283,7 +286,7 @@ def test_the_lists_of_a_fold_are_those_of_a_run_on_it(name: str, home: Home, cli
     assert end["ranking"]["protocol"] == lists[0]["protocol"]
     text = cli(home, *arguments).out
     table = rows_of(text)
-    assert table["ranked"] == ["by", *(f"{metric}@3" for metric in METRICS)]
+    assert table["lists"] == ["of", "3", *HEADING]
     for scorer in ("model", "popularity"):
         means = [statistics.fmean(one[scorer][metric] for one in lists) for metric in METRICS]
         assert list(end["ranking"][scorer].values()) == pytest.approx(means)
@@ -346,3 +349,30 @@ def test_stopped_before_the_first_fold_ends_there_is_nothing_to_say(home: Home, 
     assert as_json.json["event"] == "stopped"
     assert as_json.json["finished"] == 0
     assert as_json.json["mean"]["mse"] is None
+
+
+def test_several_lengths_are_judged_at_once(home: Home, cli) -> None:
+    found = cli(home, "eval", "model4.run", "-k", "2,5", "--json").json["ranking"]
+    assert found["k"] == 5
+    assert found["by_length"]["5"]["model"] == found["model"]
+    assert (
+        found["by_length"]["2"]["model"] == cli(home, "eval", "model4.run", "-k", 2, "--json").json["ranking"]["model"]
+    )
+    wrong = cli(home, "eval", "model4.run", "-k", "2,x")
+    assert wrong.status == 2
+    assert "must be a whole number from 1 to 10,000, or several with commas" in wrong.err
+
+
+def test_a_run_that_is_no_better_than_popularity_says_so(home: Home, cli) -> None:
+    said = cli(home, "eval", "model1.run")
+    assert "popularity" in said.out.splitlines()[-1]
+    assert "cftui train ease" in said.err
+
+
+def test_a_model_that_predicts_no_ratings_has_lists_and_no_errors(home: Home, cli) -> None:
+    found = cli(home, "eval", "ease.run", "--json").json
+    assert "valid" not in found
+    assert set(found["lists"]["model"]) >= {"ndcg_interval", "coverage", "gini", "novelty", "popularity", "diversity"}
+    text = cli(home, "eval", "ease.run").out
+    assert "mse" not in text
+    assert text.startswith("lists of 10")

@@ -56,22 +56,25 @@ def loop(ratings: Ratings, split: Split, score, k: int, relevant: float) -> tupl
     for row in split.valid:
         if ratings.rating[row] >= relevant:
             liked[ratings.user[row]].add(ratings.item[row])
-    totals, users = [0.0] * 4, 0
+    totals, users = [0.0] * 7, 0
     for user in sorted(liked):
         wanted = liked[user] - seen[user]
         if not wanted:
             continue
         users += 1
         ranked = sorted(known - seen[user], key=lambda item: (-score(user, item), item))[:k]
-        hits, gain, precisions = 0, 0.0, 0.0
+        hits, gain, precisions, first, looked = 0, 0.0, 0.0, 0.0, 0.0
         for place, item in enumerate(ranked, 1):
             if item in wanted:
                 hits += 1
                 gain += 1 / math.log2(place + 1)
                 precisions += hits / place
+                first = first or 1 / place
+                looked += 0.15 * 0.85 ** (place - 1)
         most = min(k, len(wanted))
         ideal = sum(1 / math.log2(place + 1) for place in range(1, most + 1))
-        for at, value in enumerate((hits / k, hits / len(wanted), gain / ideal, precisions / most)):
+        values = hits / k, hits / len(wanted), gain / ideal, precisions / most, first, float(hits > 0), looked
+        for at, value in enumerate(values):
             totals[at] += value
     return users, Ranking(*(total / users if users else math.nan for total in totals))
 
@@ -91,12 +94,12 @@ def test_measures_worked_by_hand() -> None:
     third = 1 / math.log2(3)
     wanted = [
         # Places 1 and 3 of two: AP = (1/1 + 2/3) / 2.
-        [2 / 3, 1, (1 + 1 / 2) / (1 + third), (1 + 2 / 3) / 2],
+        [2 / 3, 1, (1 + 1 / 2) / (1 + third), (1 + 2 / 3) / 2, 1, 1, 0.15 * (1 + 0.85**2)],
         # Place 2, the only one there is.
-        [1 / 3, 1, third, 1 / 2],
-        [0, 0, 0, 0],
+        [1 / 3, 1, third, 1 / 2, 1 / 2, 1, 0.15 * 0.85],
+        [0, 0, 0, 0, 0, 0, 0],
         # A full list of hits is perfect but for its recall: seven do not fit into three places.
-        [1, 3 / 7, 1, 1],
+        [1, 3 / 7, 1, 1, 1, 1, 0.15 * (1 + 0.85 + 0.85**2)],
     ]
     torch.testing.assert_close(found, torch.tensor(wanted, dtype=torch.float64))
 
@@ -141,8 +144,8 @@ def test_an_evaluation_worked_by_hand() -> None:
     found = evaluate_rankings(ratings, split, {"made": table_scorer(scores)}, k=2, relevant=4)
     assert (found.k, found.relevant, found.users) == (2, 4, 2)
     third = 1 / math.log2(3)
-    one = [1 / 2, 1 / 2, third / (1 + third), (1 / 2) / 2]
-    two = [1 / 2, 1, 1, 1]
+    one = [1 / 2, 1 / 2, third / (1 + third), (1 / 2) / 2, 1 / 2, 1, 0.15 * 0.85]
+    two = [1 / 2, 1, 1, 1, 1, 1, 0.15]
     same(found.rankings["made"], Ranking(*np.mean([one, two], axis=0)))
 
 
@@ -227,9 +230,20 @@ def test_a_sample_is_the_same_users_every_time(tiny_runs) -> None:
     scorers, split = {"model": evaluation.predicted(model.module)}, model.split(ratings)
     whole = evaluate_rankings(ratings, split, scorers)
     some = [evaluate_rankings(ratings, split, scorers, sample=9) for _ in range(2)]
-    assert some[0] == some[1] != whole
+    assert some[0].codes.tolist() == some[1].codes.tolist() != whole.codes.tolist()
+    assert some[0].rankings == some[1].rankings != whole.rankings
     assert 0 < some[0].users <= 9
-    assert evaluate_rankings(ratings, split, scorers, sample=10_000) == whole
+    assert evaluate_rankings(ratings, split, scorers, sample=10_000).rankings == whole.rankings
+
+
+def test_a_shorter_list_is_the_beginning_of_a_longer_one(tiny_runs) -> None:
+    home, runs = tiny_runs
+    model = TrainedModel.load(runs["model4"])
+    ratings = model.ratings(home)
+    scorers, split = {"model": evaluation.predicted(model.module)}, model.split(ratings)
+    long, short = (evaluate_rankings(ratings, split, scorers, k=k) for k in (8, 3))
+    assert long.at(3) == short.rankings
+    assert long.lists["model"].items[:, :3].tolist() == short.lists["model"].items.tolist()
 
 
 def test_knowing_the_answers_is_perfect_but_for_what_training_does_not_know(trained, ratings: Ratings) -> None:
