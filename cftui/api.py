@@ -21,6 +21,7 @@ from cftui.analysis.evaluation.intervals import By, intervals
 from cftui.analysis.explain.explaining import explain
 from cftui.analysis.exports import export
 from cftui.analysis.maps import mapping
+from cftui.analysis.pair import Both, Order, Pair
 from cftui.analysis.ranking import Filter
 from cftui.analysis.trained import TrainedModel
 from cftui.analysis.users import people
@@ -456,7 +457,15 @@ class Model:
         return float(found.low[0]), float(found.high[0])
 
     def recommend(
-        self, user: Id | NewUser, n: int = 10, *, min_ratings: int = 0, genre: str = "", by: By = "mean"
+        self,
+        user: Id | NewUser,
+        n: int = 10,
+        *,
+        min_ratings: int = 0,
+        genre: str = "",
+        by: By = "mean",
+        rated_by: Model | None = None,
+        order: Order = "choice",
     ) -> pd.DataFrame:
         """The items with the highest predicted ratings among those that the user has not rated.
 
@@ -466,6 +475,10 @@ class Model:
             min_ratings: leave out items with fewer ratings.
             genre: only items of this genre or tag.
             by: rank by the ``mean``, or by the ``lower`` or ``upper`` end of the mean's 90 % interval (``bayes``).
+            rated_by: a second model of the same data, split and seed, which says what the user would rate each item.
+                It adds ``place`` (which choice the item is, from 1), ``predicted``, its interval, and ``liked``, the
+                probability of a rating that counts as liked.
+            order: with ``rated_by``, rank by the ``choice``, by the ``rating``, or by ``both``.
 
         Returns:
             ``item``, ``title``, ``ratings`` and ``predicted``, the highest first; for models with intervals also
@@ -473,14 +486,19 @@ class Model:
             ``predicted``; it orders the items and has no unit.
 
         Raises:
-            CftuiError: the user is not known, or the model gives no intervals to rank by.
+            CftuiError: the user is not known, the model gives no intervals to rank by, or the second model was trained
+                on other ratings.
 
         Examples:
             >>> len(model.recommend("ann", 3))
             3
         """
         only = self._filter(min_ratings, genre)
-        return _with_items(self._trained, ranking.recommend(self._trained, self._person(user), n, only=only, by=by))
+        if rated_by is None:
+            return _with_items(self._trained, ranking.recommend(self._trained, self._person(user), n, only=only, by=by))
+        both = Pair.of(self._trained, rated_by._trained, self.data._ratings)
+        who = Both(self._person(user), rated_by._same(user))
+        return _with_items(self._trained, both.recommend(who, n, only=only, order=order))
 
     def similar(
         self,
@@ -718,6 +736,13 @@ class Model:
 
     def _filter(self, min_ratings: int, genre: str) -> Filter:
         return Filter(min_ratings, Filter.parse(genre, self._trained).genre if genre else "")
+
+    def _same(self, user: Any) -> Person:
+        """A user of this model, or a new user of another model folded in to this one."""
+        if isinstance(user, NewUser) and user._model is not self._trained:
+            known = user._person
+            return people.folded(self._trained, known.name, known.items, known.given)
+        return self._person(user)
 
     def _person(self, user: Any) -> Person:
         if isinstance(user, NewUser):

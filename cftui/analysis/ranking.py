@@ -25,7 +25,7 @@ SHRINK = 50
 NEAR_TAG = 70
 
 
-def _items(model: TrainedModel, codes: np.ndarray) -> pd.DataFrame:
+def item_rows(model: TrainedModel, codes: np.ndarray) -> pd.DataFrame:
     rows = model.item_table.iloc[codes]
     return pd.DataFrame({"code": codes, "title": rows["title"].to_numpy(), "ratings": rows["ratings"].to_numpy()})
 
@@ -43,7 +43,7 @@ def biases(model: TrainedModel, ratings: Ratings | None = None) -> pd.DataFrame:
         CftuiError: the architecture has no biases.
     """
     codes = 1 + np.argsort(model.item_bias[1:], kind="stable")
-    table = _items(model, codes).assign(bias=model.item_bias[codes])
+    table = item_rows(model, codes).assign(bias=model.item_bias[codes])
     return table if ratings is None else table.assign(mean=ratings.item_means[codes])
 
 
@@ -142,8 +142,8 @@ def similar(
         score = -found
     allowed = only.allows(model)
     allowed[item] = False
-    codes = _best(score, allowed, n)
-    return _items(model, codes).assign(**{metric: found[codes]})
+    codes = best_of(score, allowed, n)
+    return item_rows(model, codes).assign(**{metric: found[codes]})
 
 
 def recommend(model: TrainedModel, who: Person, n: int = 10, *, only: Filter = ANY, by: By = "mean") -> pd.DataFrame:
@@ -164,16 +164,16 @@ def recommend(model: TrainedModel, who: Person, n: int = 10, *, only: Filter = A
         check_intervals(model)
     if not model.rates:
         scores = model.scores(who.row)
-        codes = _best(scores, allowed & np.isfinite(scores), n)
-        return _items(model, codes).assign(score=scores[codes])
+        codes = best_of(scores, allowed & np.isfinite(scores), n)
+        return item_rows(model, codes).assign(score=scores[codes])
     if has_intervals(model):
         found = intervals(model, who.row)
-        codes = _best(found.score(by), allowed, n)
+        codes = best_of(found.score(by), allowed, n)
         columns = {"predicted": found.mean, "low": found.low, "high": found.high, "uncertainty": found.uncertainty}
-        return _items(model, codes).assign(**{name: values[codes] for name, values in columns.items()})
+        return item_rows(model, codes).assign(**{name: values[codes] for name, values in columns.items()})
     predicted = model.rate(who.row)
-    codes = _best(predicted, allowed, n)
-    return _items(model, codes).assign(predicted=predicted[codes])
+    codes = best_of(predicted, allowed, n)
+    return item_rows(model, codes).assign(predicted=predicted[codes])
 
 
 def place(model: TrainedModel, who: Person, item: int) -> tuple[int | None, int]:
@@ -191,7 +191,7 @@ def place(model: TrainedModel, who: Person, item: int) -> tuple[int | None, int]
     return 1 + int((scores[allowed] > scores[item]).sum()), of
 
 
-def _best(scores: np.ndarray, allowed: np.ndarray, n: int) -> np.ndarray:
+def best_of(scores: np.ndarray, allowed: np.ndarray, n: int) -> np.ndarray:
     """Codes of the ``n`` highest scores among those allowed, highest first; ties go to the lower code."""
     codes = np.flatnonzero(allowed)
     if 0 < n < len(codes):

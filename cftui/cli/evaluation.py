@@ -71,6 +71,13 @@ OF_RANKING = ("k", "relevant", "users")
     "--users", type=click.IntRange(1), metavar="N", help="Rank for a random sample of N users [default: all users]."
 )
 @click.option(
+    "--rated-by",
+    "rater_name",
+    metavar="RUN",
+    help="Also judge lists ordered by both runs: the score of this one times a root of the chance, by RUN, that the "
+    "item would be liked.",
+)
+@click.option(
     "--folds",
     type=Folds(),
     metavar="N|official",
@@ -84,6 +91,7 @@ def evaluate(
     session: Session,
     name: str | None,
     run_name: str | None,
+    rater_name: str | None,
     folds: int | str | None,
     k: tuple[int, ...],
     relevant: float | None,
@@ -95,15 +103,17 @@ def evaluate(
     \b
     cftui eval                          score the latest run
     cftui eval --run NAME               score another run
+    cftui eval --run A --rated-by B     judge the lists of two runs as one recommender
     cftui eval model4 --folds 5         train and score a recipe on each of five folds; no run is kept
     cftui eval model4 --folds 5 -k 10   score its ranked lists too
 
-    The scores of a run are the errors of its predictions on its own training and validation ratings, and precision,
-    recall, NDCG and MAP at k of its ranked lists, beside those of a list of the most rated items. Validation ratings
-    of --relevant or more are relevant. A user's list ranks all items that have a training rating and that the user has
-    not rated in training; ties are ordered by item code. A relevant item without a training rating counts as missed.
-    The metrics are means over the users who have relevant items. For a bayes run, the calibration says how many
-    validation ratings lie within their 90 % intervals, in all and by fifth of the predicted standard deviation.
+    The scores of a run are the errors of its predictions on its own training and validation ratings, and the metrics
+    at k of its ranked lists beside popularity, item kNN and chance: how far to trust them, what the lists are like, and
+    for whom they are good. Validation ratings of --relevant or more are relevant. A user's list ranks all items that
+    have a training rating and that the user has not rated in training; ties are ordered by item code. A relevant item
+    without a training rating counts as missed. The metrics are means over the users who have relevant items. For a
+    bayes run, the calibration says how many validation ratings lie within their 90 % intervals, in all and by fifth of
+    the predicted standard deviation.
 
     With --folds, all options of `cftui train` from --data on apply. Each fold prints a row when it ends; the mean and
     the standard deviation (n - 1) follow. The ranked lists are scored only if -k, --relevant or --users is given.
@@ -115,9 +125,9 @@ def evaluate(
         if name is not None and run_name is not None:
             raise click.UsageError("the run is given twice, as RUN and with --run; give it once")
         chosen_run = run_name if name is None else name
-        _evaluate_run(session, "latest" if chosen_run is None else chosen_run, k, relevant, users)
+        _evaluate_run(session, "latest" if chosen_run is None else chosen_run, rater_name, k, relevant, users)
         return
-    _refuse(given, ["run_name"], "scores a run, and --folds trains a recipe; give one of them")
+    _refuse(given, ["run_name", "rater_name"], "scores a run, and --folds trains a recipe; give one of them")
     if name is None:
         raise click.UsageError("--folds needs a recipe, such as: cftui eval model4 --folds 5")
     chosen, data, device, fast = recipe(name), training.pop("data_name"), training.pop("device"), training.pop("fast")
@@ -140,7 +150,12 @@ def _refuse(given: list[click.Parameter], names: Any, why: str) -> None:
 
 
 def _evaluate_run(
-    session: Session, run_name: str, lengths: tuple[int, ...], relevant: float | None, users: int | None
+    session: Session,
+    run_name: str,
+    rater_name: str | None,
+    lengths: tuple[int, ...],
+    relevant: float | None,
+    users: int | None,
 ) -> None:
     from cftui.analysis import ranking
     from cftui.analysis.evaluation import lists
@@ -165,11 +180,17 @@ def _evaluate_run(
         if sure is not None:
             _print_calibration(sure)
         print(flush=True)
+    scorers = {"model": evaluation.predicted(model.module)}
+    if rater_name is not None:
+        from cftui.analysis.pair import Pair
+
+        both = Pair.of(model, load(session, rater_name), ratings)
+        scorers |= {"both": both.scorer(), "rater": evaluation.predicted(both.rater.module)}
     with _progress(session.json) as progress:
         found = beside_baselines(
             ratings,
             split,
-            {"model": evaluation.predicted(model.module)},
+            scorers,
             k=max(lengths),
             relevant=relevant,
             sample=users,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cftui.analysis.explain.explaining import Explanation
+    from cftui.analysis.pair import Reason
     from cftui.analysis.trained import TrainedModel
     from cftui.analysis.users.people import Person
 
@@ -28,8 +29,30 @@ BY = click.option(
     help="For a bayes run: rank by the mean of the prediction, or by the lower (cautious) or upper (adventurous) end "
     "of its 90 % interval.",
 )
+RATED_BY = click.option(
+    "--rated-by",
+    "rater_name",
+    metavar="RUN",
+    help="Also show what USER would rate each item, by this run. It must be of the same data set, split and seed.",
+)
+ORDER = click.option(
+    "--order",
+    type=click.Choice(["choice", "rating", "both"]),
+    default="choice",
+    show_default=True,
+    help="With --rated-by: the likeliest choices first, the highest ratings first, or likely choices that would be "
+    "liked.",
+)
 # The format of each numeric column of recommendations.
-FORMATS = {"score": ".3f", "predicted": ".2f", "low": ".2f", "high": ".2f", "uncertainty": ".2f"}
+FORMATS = {
+    "place": ",",
+    "score": ".3f",
+    "predicted": ".2f",
+    "low": ".2f",
+    "high": ".2f",
+    "uncertainty": ".2f",
+    "liked": ".0%",
+}
 
 
 @click.command(cls=Verb)
@@ -113,6 +136,8 @@ def _print_why(model: TrainedModel, who: Person, explanation: Explanation, rows:
 @rows_option(10)
 @filter_options
 @BY
+@RATED_BY
+@ORDER
 @CSV
 @pass_session
 def recommend(
@@ -123,26 +148,52 @@ def recommend(
     min_ratings: int,
     genre: str,
     by: Any,
+    rater_name: str | None,
+    order: Any,
     csv_file: Path | None,
 ) -> None:
     """Recommend items to a user.
 
     These are the items with the highest predictions among those that the user has not rated. A bayes run adds 90 %
     intervals. The recipes ease and ials rank by what the user is likeliest to choose; their scores are not ratings.
+    With --rated-by another run adds what the user would rate each item.
     """
-    from cftui.analysis import ranking
+    from cftui.analysis import pair, ranking
 
-    model, _, who = load_for(session, run_name, user)
+    model, ratings, who = load_for(session, run_name, user)
     n = len(model.items) if csv_file is not None else rows
-    table = _shown(ranking.recommend(model, who, n, only=only(model, min_ratings, genre), by=by))
+    which = only(model, min_ratings, genre)
+    facts: dict[str, Any] = {"user": who.raw}
+    if rater_name is None:
+        if order != "choice":
+            raise click.UsageError("--order needs a second run: give --rated-by RUN")
+        table = ranking.recommend(model, who, n, only=which, by=by)
+    else:
+        if by != "mean":
+            raise click.UsageError("--by ranks by one run; with --rated-by give --order")
+        both = pair.Pair.of(model, load(session, rater_name), ratings)
+        table = both.recommend(both.person(ratings, session.home, user), n, only=which, order=order)
+        facts |= {"rated_by": both.rater.name, "order": order, "liked_from": both.liked}
+    if not model.rates and csv_file is None:
+        found = pair.reasons(model, who, table["code"].to_numpy(copy=True))
+        table["because"] = [_because(one, session.json) for one in found]
+    table = _shown(table)
     if csv_file is not None:
         write_csv(csv_file, table, model.nouns)
-    else:
-        show(session, model, table, FORMATS, user=who.raw)
+        return
+    show(session, model, table, FORMATS, **facts)
+    if rater_name is not None:
+        narrate(f"{pair.ORDERED_BY[order]}; place: which choice it is; liked: the chance of {both.liked:g} or more")
+
+
+def _because(found: list[Reason], as_json: bool) -> Any:
+    if as_json:
+        return [{"title": one.title, "rating": one.rating, "part": one.part} for one in found]
+    return str(found[0]) if found else ""
 
 
 def _shown(table: pd.DataFrame) -> pd.DataFrame:
-    return table[[name for name in (*FORMATS, "ratings", "title", "code") if name in table]]
+    return table[[name for name in (*FORMATS, "ratings", "title", "because", "code") if name in table]]
 
 
 @click.command(cls=Verb)

@@ -15,6 +15,8 @@ from cftui.errors import CftuiError
 
 RUN = click.argument("run_name", metavar="RUN")
 FOLLOW_SECONDS = 0.25
+# Users whose lists are judged when two runs are compared; on a larger set a sample.
+COMPARED = 5000
 
 
 @click.group(cls=Verbs, invoke_without_command=True, params=[home_option()])
@@ -193,8 +195,46 @@ def rename(session: Session, run_name: str, new_name: str) -> None:
 @click.argument("second", metavar="RUN")
 @pass_session
 def compare(session: Session, first: str, second: str) -> None:
-    """Compare the settings and the results of two runs."""
+    """Compare the settings, the results and the lists of two runs.
+
+    If both were trained on the same ratings, their recommendations are judged for the same users, and one sentence says
+    whether the difference is more than chance.
+    """
+    from cftui.analysis.evaluation import lists
+    from cftui.analysis.trained import TrainedModel
+    from cftui.engine import rankings
     from cftui.engine.runs.folder import differences, find
 
-    rows = differences(find(session.home, first), find(session.home, second))
-    print_json(rows) if session.json else print_table(rows)
+    runs = [find(session.home, name) for name in (first, second)]
+    rows = differences(*runs)
+    if not session.json:
+        print_table(rows)
+    one, other = runs
+    a, b = one.config(), other.config()
+    judged_alike = (a.data.fingerprint, a.options.split, a.options.seed, a.options.item_key) == (
+        b.data.fingerprint,
+        b.options.split,
+        b.options.seed,
+        b.options.item_key,
+    )
+    if one.name == other.name or not judged_alike or not a.data.valid:
+        if session.json:
+            print_json(rows)
+        elif one.name != other.name:
+            narrate("the lists are not compared: that needs two runs on the same data set, split and seed")
+        return
+    models = {run.name: TrainedModel.load(run) for run in runs}
+    ratings = models[one.name].ratings(session.home)
+    scorers = {name: rankings.predicted(model.module) for name, model in models.items()}
+    found = rankings.evaluate_rankings(ratings, models[one.name].split(ratings), scorers, sample=COMPARED)
+    if not found.users:
+        print_json(rows) if session.json else narrate("the lists are not compared: nothing held back is relevant")
+        return
+    difference = lists.difference(found, one.name, other.name)
+    if session.json:
+        row = {"what": "lists: NDCG@10", one.name: difference.first, other.name: difference.second}
+        of = difference.of
+        print_json([*rows, {**row, "low": of.low, "high": of.high, "may_be_chance": difference.is_chance}])
+        return
+    print(f"\n{difference.in_words(one.name, other.name)}")
+    print(f"{one.name} is better for {difference.better:.0%} of them, {other.name} for {difference.worse:.0%}")

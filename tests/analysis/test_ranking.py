@@ -207,7 +207,7 @@ scores = st.lists(st.sampled_from([-1.5, 0.0, 0.25, 0.25000001, 3.0]), min_size=
 def test_the_best_are_the_highest_of_those_allowed(values: list[float], data: st.DataObject, n: int) -> None:
     allowed = data.draw(st.lists(st.booleans(), min_size=len(values), max_size=len(values)))
     wanted = sorted((code for code, ok in enumerate(allowed) if ok), key=lambda code: -values[code])[:n]
-    assert ranking._best(np.array(values), np.array(allowed), n).tolist() == wanted
+    assert ranking.best_of(np.array(values), np.array(allowed), n).tolist() == wanted
 
 
 def test_predictions_are_the_formula(model: TrainedModel, ratings: Ratings) -> None:

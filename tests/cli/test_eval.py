@@ -376,3 +376,32 @@ def test_a_model_that_predicts_no_ratings_has_lists_and_no_errors(home: Home, cl
     text = cli(home, "eval", "ease.run").out
     assert "mse" not in text
     assert text.startswith("lists of 10")
+
+
+def test_two_runs_are_judged_and_compared_as_one_recommender(home: Home, cli) -> None:
+    found = cli(home, "eval", "ease.run", "--rated-by", "model4.run", "--json").json
+    assert list(found["ranking"])[4:7] == ["model", "both", "rater"]
+    alone = cli(home, "eval", "model4.run", "--json").json["ranking"]["model"]
+    assert found["ranking"]["rater"] == pytest.approx(alone)
+    said = cli(home, "runs", "compare", "ease.run", "model4.run")
+    assert "on the same" in said.out
+    row = cli(home, "runs", "compare", "ease.run", "model4.run", "--json").json[-1]
+    assert row["ease.run"] == pytest.approx(found["ranking"]["model"]["ndcg"])
+    assert row["model4.run"] == pytest.approx(alone["ndcg"])
+    assert row["low"] < row["ease.run"] - row["model4.run"] < row["high"]
+
+
+def test_recommendations_have_both_numbers_and_a_reason(home: Home, cli) -> None:
+    arguments = ("recommend", "--run", "ease.run", "--user", 7, "--rated-by", "model4.run")
+    found = cli(home, *arguments, "--json").json
+    assert (found["rated_by"], found["order"]) == ("model4.run", "choice")
+    for row in found["rows"]:
+        assert {"place", "score", "predicted", "liked", "because"} <= set(row)
+    assert any(row["because"] for row in found["rows"])
+    assert "the likeliest choices first" in cli(home, *arguments).err
+    other = cli(home, *arguments, "--order", "rating", "--json").json["rows"]
+    assert [row["predicted"] for row in other] == sorted((row["predicted"] for row in other), reverse=True)
+    refused = cli(home, "recommend", "--run", "model4.run", "--user", 7, "--rated-by", "ease.run")
+    assert refused.status == 1
+    assert "ease.run predicts no ratings" in refused.err
+    assert cli(home, "recommend", "--run", "ease.run", "--user", 7, "--order", "both").status == 2

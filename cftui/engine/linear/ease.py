@@ -128,11 +128,21 @@ class Ease(Fitter):
 
     @property
     def chosen(self) -> float:
-        """Lambda: as given, or the best so far of the search; the middle of the search if nothing could be scored."""
+        """Lambda: as given, or what the search so far says; the middle of the search if nothing could be scored."""
         if self.options.l2 is not None:
             return self.options.l2
-        scored = {l2: ndcg for l2, ndcg in self._tried.items() if math.isfinite(ndcg)}
-        return max(scored, key=lambda l2: scored[l2]) if scored else LAMBDAS[len(LAMBDAS) // 2]
+        scored = sorted((l2, ndcg) for l2, ndcg in self._tried.items() if math.isfinite(ndcg))
+        if not scored:
+            return LAMBDAS[len(LAMBDAS) // 2]
+        at = max(range(len(scored)), key=lambda place: scored[place][1])
+        if not 0 < at < len(scored) - 1:
+            return scored[at][0]
+        # The top of the parabola through the best and its neighbours, over log lambda: the NDCGs of single values are
+        # noisy, and their steps are wide.
+        (_, before), (best, top), (_, after) = scored[at - 1 : at + 2]
+        bend = before - 2 * top + after
+        place = 0.5 * (before - after) / bend if bend else 0.0
+        return float(f"{best * (LAMBDAS[1] / LAMBDAS[0]) ** place:.3g}")
 
     def _counts(self, rows: np.ndarray) -> Tensor:
         """Ratings per item among these rows, the unknown's 0."""
