@@ -12,13 +12,17 @@ import torch
 from torch import Tensor
 
 from cftui.analysis.evaluation.intervals import has_intervals, intervals
+from cftui.analysis.evaluation.lists import difference
 from cftui.analysis.explain.explaining import explain
-from cftui.analysis.ranking import ANY, Filter, best_of, item_rows
+from cftui.analysis.ranking import ANY, Filter, best_of, choice_order, item_rows
 from cftui.analysis.trained import TrainedModel
 from cftui.analysis.users import people
 from cftui.analysis.users.people import Person
 from cftui.data.ratings import Ratings
-from cftui.engine.rankings import threshold
+from cftui.engine.list_baselines import liked
+from cftui.engine.models.build import architecture
+from cftui.engine.rankings import evaluate_rankings, popularity, predicted, threshold
+from cftui.engine.runs.folder import RunFolder, all_runs
 from cftui.errors import CftuiError
 from cftui.home import Home
 
@@ -35,6 +39,8 @@ ORDERED_BY: dict[Order, str] = {
 POWER = 0.25
 # Scores are clipped here before they are multiplied: below it, a dislike would raise the product.
 LEAST_SCORE = 1e-6
+# Users whose lists are compared with popularity's.
+SAMPLE = 300
 # Squared error assumed for a rater that has none on record.
 NOISE = 1.0
 
@@ -123,10 +129,11 @@ class Pair:
         scores, predicted = self.chooser.scores(who.chooser.row), self.rater.rate(who.rater.row)
         allowed &= np.isfinite(scores)
         likings = self.likings(who.rater.row)
-        ranked_by = {"choice": scores, "rating": predicted, "both": self.both(scores, likings)}[order]
+        by_choice = choice_order(self.chooser, scores)
+        ranked_by = {"choice": by_choice, "rating": predicted, "both": self.both(scores, likings)}[order]
         codes = best_of(ranked_by, allowed, n)
         place = np.empty(len(scores), np.int64)
-        place[best_of(scores, allowed, len(scores))] = 1 + np.arange(int(allowed.sum()))
+        place[best_of(by_choice, allowed, len(scores))] = 1 + np.arange(int(allowed.sum()))
         table = item_rows(self.chooser, codes).assign(
             place=place[codes], score=scores[codes], predicted=predicted[codes]
         )
@@ -177,3 +184,42 @@ def reasons(model: TrainedModel, who: Person, codes: np.ndarray, n: int = 2) -> 
             [Reason(model.titles[term.index], who.rating(term.index), term.stars) for term in own[:n] if term.index]
         )
     return found
+
+
+def find_pair(model: TrainedModel, ratings: Ratings, home: Home) -> Pair | None:
+    """Pair a model with the best run of the other kind on the same data set, split and seed; None if there is none."""
+    best: tuple[float, RunFolder] | None = None
+    for run in all_runs(home):
+        try:
+            config = run.config()
+            alike = (config.data.fingerprint, config.options.split, config.options.seed, config.options.item_key)
+            own = model.options
+            if alike != (model.fingerprint, own.split, own.seed, own.item_key):
+                continue
+            if not run.weights_file.exists() or architecture(config.recipe).rates == model.rates:
+                continue
+            score, ending = config.method.score, dict(run.history().ending or {})
+        except (CftuiError, OSError):
+            continue  # a damaged run is none to pair with
+        value = ending.get(score.key)
+        if isinstance(value, float) and score.better(value, best and best[0]):
+            best = value, run
+    if best is None:
+        return None
+    try:
+        other = TrainedModel.load(best[1])
+        return Pair.of(other, model, ratings) if model.rates else Pair.of(model, other, ratings)
+    except CftuiError:
+        return None
+
+
+def loses_to_popularity(model: TrainedModel, ratings: Ratings) -> bool:
+    """Whether its lists are no better than popularity's, for all that can be told from a sample of the users."""
+    parts = model.split(ratings)
+    scorers = {"model": predicted(model.module), "count": popularity(ratings, parts), "liked": liked(ratings, parts)}
+    found = evaluate_rankings(ratings, parts, scorers, sample=SAMPLE)
+    if not found.users:
+        return False
+    better = max(("count", "liked"), key=lambda name: found.rankings[name].ndcg)
+    versus = difference(found, "model", better)
+    return versus.is_chance or versus.of.mean < 0

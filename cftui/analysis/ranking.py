@@ -164,7 +164,7 @@ def recommend(model: TrainedModel, who: Person, n: int = 10, *, only: Filter = A
         check_intervals(model)
     if not model.rates:
         scores = model.scores(who.row)
-        codes = best_of(scores, allowed & np.isfinite(scores), n)
+        codes = best_of(choice_order(model, scores), allowed & np.isfinite(scores), n)
         return item_rows(model, codes).assign(score=scores[codes])
     if has_intervals(model):
         found = intervals(model, who.row)
@@ -174,6 +174,11 @@ def recommend(model: TrainedModel, who: Person, n: int = 10, *, only: Filter = A
     predicted = model.rate(who.row)
     codes = best_of(predicted, allowed, n)
     return item_rows(model, codes).assign(predicted=predicted[codes])
+
+
+def choice_order(model: TrainedModel, scores: np.ndarray) -> np.ndarray:
+    """What to order choices by: the scores, or popularity for a user of whom nothing is known, whose scores are 0."""
+    return scores if scores[np.isfinite(scores)].any() else model.counts.astype(np.float64)
 
 
 def place(model: TrainedModel, who: Person, item: int) -> tuple[int | None, int]:

@@ -77,3 +77,53 @@ async def test_what_predicts_no_ratings_shows_places_and_reasons_instead(name: s
             await pilot.press("3")
         await pilot.press("m", "5", "1")
         await wait(pilot, lambda: "you would choose" in page(app))
+
+
+async def test_two_runs_recommend_together_and_one_alone_offers_to_train_the_other(tmp_path, tiny_known) -> None:
+    home = Home(tmp_path / "home")
+    write_tiny(home.data / tiny_known)
+    for name in ("ease", "bayes"):
+        row = RECIPES[name]
+        options = options_for(row, epochs=8, factors=2)
+        train(home, row, options, data=tiny_known, device=torch.device("cpu"), name=name)
+    app = CftuiApp(home)
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await wait(pilot, lambda: app.chosen)
+        assert app.chosen.name == "bayes"
+        await pilot.press("3", "escape")
+        await wait(pilot, lambda: "would choose" in page(app))
+        assert "with ease" in page(app)
+        orders = []
+        for _ in range(6):
+            orders.append(str(app.screen.query_one("#recommended").border_title))
+            await pilot.press("o")
+        assert [order.split("would ")[-1] for order in orders[:3]] == ["choose", "choose and like", "rate highest"]
+        assert orders[3].startswith("safe")
+        assert orders[4].startswith("adventurous")
+        assert orders[5] == orders[0]
+        while "would choose" not in str(app.screen.query_one("#recommended").border_title):
+            await pilot.press("o")
+        await pilot.press("r", "down")
+        await wait(pilot, lambda: "because" in str(app.screen.query_one("#recommended").border_subtitle))
+        assert not app.screen.check_action("better", ())
+        await pilot.press("m")
+        await wait(pilot, lambda: "average user would choose" in page(app))
+        await pilot.press("5")
+        await wait(pilot, lambda: "you would choose" in page(app))
+
+
+async def test_a_run_whose_lists_are_poor_says_so_and_trains_a_better_one(tmp_path, tiny_known, monkeypatch) -> None:
+    home, row = Home(tmp_path / "home"), RECIPES["model1"]
+    write_tiny(home.data / tiny_known)
+    options = options_for(row, epochs=1, bs=16, factors=2, seed=3)
+    train(home, row, options, data=tiny_known, device=torch.device("cpu"), name="poor")
+    app = CftuiApp(home)
+    started: list[tuple[str, list[str]]] = []
+    monkeypatch.setattr(app, "start_training", lambda recipe, options=(): started.append((recipe, list(options))))
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await wait(pilot, lambda: app.chosen)
+        await pilot.press("3", "escape")
+        await wait(pilot, lambda: "no better than popularity (e)" in page(app))
+        await pilot.press("e")
+        asked = ["--data", "tiny", "--split", "random", "--seed", "3", "--item-key", "title"]
+        assert started == [("ease", asked)]

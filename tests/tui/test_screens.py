@@ -90,7 +90,7 @@ async def test_help_names_every_key_once(quick, until, keys):
     async with mapping(quick) as pilot:
         await pilot.press(*keys)
         await pilot.pause()
-        not_offered = {"Get data", "Train", "Order of the best: most liked, safe, adventurous"}
+        not_offered = {"Get data", "Train", "Order of the best: choice, both, rating, safe, adventurous"}
         described = {binding.tooltip for binding in type(quick.screen).BINDINGS} - not_offered
         await pilot.press("question_mark")
         await until(pilot, lambda: isinstance(quick.screen, HelpScreen))

@@ -13,6 +13,7 @@ from textual.widgets import Static
 
 from cftui.analysis import ranking
 from cftui.analysis.evaluation.intervals import NINETY, intervals
+from cftui.analysis.pair import Both
 from cftui.analysis.users import folding, people, profiles
 from cftui.errors import CftuiError
 from cftui.text import printable
@@ -28,6 +29,8 @@ from cftui.tui.shell.titles import Choice, TitlePicker
 from cftui.tui.shell.top import TopLine
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from cftui.analysis.users.people import Person
 
 ASKED = 10
@@ -136,10 +139,19 @@ class MeScreen(ClosesOnce, Screen[str | None]):
         pane.show(len(answers), render)
         pane.border_title = "your ratings"
 
-    def _recommend(self, who: Person) -> None:
-        best = ranking.recommend(self._opened.model, who, RECOMMENDED)
+    def _best_for(self, who: Person) -> pd.DataFrame:
+        """What to recommend: by choice, if any run on these ratings can say what that would be."""
+        pair = self._opened.pair
+        if pair is None:
+            return ranking.recommend(self._opened.model, who, RECOMMENDED)
         rates = self._opened.model.rates
-        codes, score = best["code"].to_numpy(copy=True), best["predicted" if rates else "score"].to_numpy()
+        other = people.folded(pair.chooser if rates else pair.rater, who.name, who.items, who.given)
+        return pair.recommend(Both(other, who) if rates else Both(who, other), RECOMMENDED)
+
+    def _recommend(self, who: Person) -> None:
+        best = self._best_for(who)
+        codes = best["code"].to_numpy(copy=True)
+        score = best["predicted" if "predicted" in best else "score"].to_numpy()
         titles, counts = best["title"].to_numpy(), best["ratings"].to_numpy()
         before = self._places
         self._places = {int(code): place for place, code in enumerate(codes)}
@@ -153,7 +165,7 @@ class MeScreen(ClosesOnce, Screen[str | None]):
             return "    " if was == place else f"{'▲' if was > place else '▼'}{abs(was - place):<3}"
 
         pane, model = self.query_one("#me-recommended", RowList), self._opened.model
-        would = "like" if rates else "choose"
+        would = "choose" if "score" in best else "like"
         pane.border_title = f"you would {would}" if len(who.items) else f"what the average user would {would}"
         pane.border_subtitle = "unseen; moves with every rating"
         if self._opened.sure:

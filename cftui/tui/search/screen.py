@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cftui.analysis.evaluation.intervals import By
+    from cftui.analysis.pair import Both, Order
     from cftui.analysis.ranking import About, Filter
     from cftui.analysis.users.people import Person
 
@@ -35,6 +36,8 @@ TRACK_MOST = 40
 TRACK_IN_LIST = 13
 LIST_WITH_BARS = 46
 RECOMMENDED = 100
+# The recipe that is offered where no run recommends well.
+RECOMMENDER = "ease"
 PULLS = 10
 # What is said of an item; its tags have a line of their own only where there is room for one more.
 LINES_ABOUT = 6
@@ -45,6 +48,8 @@ BELOW_TERMS = 9
 
 # What the best are sorted by: the prediction, or that and what is uncertain of it, as it stands beside it.
 ORDERS: dict[By, str] = {"mean": "", "lower": ": less ±", "upper": ": plus ±"}
+# With two runs: what the list is of, in words, and what it is ordered by.
+OF_TWO: dict[Order, str] = {"choice": "would choose", "both": "would choose and like", "rating": "would rate highest"}
 
 
 class SearchField(Input):
@@ -77,7 +82,9 @@ class SearchScreen(ModelRoom):
     metric = "cosine"
     shrink = False
     order: By = "mean"
+    order_of_two: Order | None = "choice"
     _who: Person | None = None
+    _both: Both | None = None
     _only: Filter | None = None
     _why: WhyRows | None = None
     _all_terms = False
@@ -113,6 +120,7 @@ class SearchScreen(ModelRoom):
         from cftui.analysis.ranking import Filter
 
         self.item = None
+        self.order_of_two = "choice"
         self._who = self._person(opened)
         self.set_class("tags" in opened.model.item_table, "-tagged")
         # A genre the new data set may not have would leave nothing to show.
@@ -123,7 +131,9 @@ class SearchScreen(ModelRoom):
             self.query_one("#query").focus()
 
     def _person(self, opened: OpenModel) -> Person | None:
+        self._both = None
         try:
+            self._both = opened.both(self.cftui.user)
             return opened.person(self.cftui.user)
         except CftuiError as error:
             self.cftui.complain(error)
@@ -175,6 +185,22 @@ class SearchScreen(ModelRoom):
     @on(RowList.Selected, "#recommended")
     def _walk_to_recommended(self, event: RowList.Selected) -> None:
         self._show(int(self._best["code"].iloc[event.index]))
+
+    @on(RowList.Highlighted, "#recommended")
+    def _say_reason(self, event: RowList.Highlighted) -> None:
+        """In the frame, the rating of the user that speaks most for the item under the cursor."""
+        opened, pane, who = self.cftui.chosen, event.row_list, self._who
+        if opened is None or who is None or not pane.has_focus:
+            return
+        from cftui.analysis.pair import reasons
+
+        model = opened.model
+        if opened.pair is not None and self._both is not None and self.order_of_two is not None:
+            model, who = opened.pair.chooser, self._both.chooser
+        code = self._best["code"].to_numpy(copy=True)[event.index : event.index + 1]
+        for found in reasons(model, who, code, n=1):
+            if found:
+                pane.border_subtitle = Content(printable(f"because {found[0]}"))
 
     @on(RowList.Selected, "#why")
     def _walk_to_pull(self, event: RowList.Selected) -> None:
@@ -350,6 +376,9 @@ class SearchScreen(ModelRoom):
         opened, who, pane = self.cftui.chosen, self._who, self.query_one("#recommended", RowList)
         if opened is None or who is None:
             return
+        if self._both is not None and self.order_of_two is not None:
+            self._recommend_by_two(opened, self._both, self.order_of_two)
+            return
         by = self.order if opened.sure else "mean"
         best = ranking.recommend(opened.model, who, RECOMMENDED, only=self._only or ranking.ANY, by=by)
         self._best = best
@@ -375,8 +404,36 @@ class SearchScreen(ModelRoom):
 
         pane.show(len(best), render)
         pane.border_title = Content(title)
-        how_sure = "±: how sure" if opened.sure else ""
-        pane.border_subtitle = Content("  ".join(filter(None, ("unseen", how_sure, str(self._only or "")))))
+        # Where no other run chooses better, it is said what this list is worth.
+        worth = "no better than popularity (e)" if opened.pair is None and opened.loses_to_popularity else ""
+        said = worth or ("unseen  ±: how sure" if opened.sure else "unseen")
+        pane.border_subtitle = Content("  ".join(filter(None, (said, str(self._only or "")))))
+
+    def _recommend_by_two(self, opened: OpenModel, who: Both, order: Order) -> None:
+        """Both numbers of each: which choice it is, and what it would be rated."""
+        from cftui.analysis import ranking
+
+        assert opened.pair is not None
+        best = opened.pair.recommend(who, RECOMMENDED, only=self._only or ranking.ANY, order=order)
+        self._best = best
+        place, predicted = best["place"].to_numpy(), best["predicted"].to_numpy()
+        titles, counts = best["title"].to_numpy(), best["ratings"].to_numpy()
+        low, high = (best[end].to_numpy() if end in best else None for end in ("low", "high"))
+        scale = opened.model.rating_range
+        digits = max(3, len(str(place.max(initial=0))))
+
+        def render(i: int, width: int) -> Text:
+            bar = None
+            if low is not None and high is not None and width >= LIST_WITH_BARS:
+                bar = interval_bar(predicted[i], low[i], high[i], scale, TRACK_IN_LIST, framed=False)
+            return scored_row(f"{place[i]:>{digits}} {predicted[i]:.1f}", titles[i], counts[i], width, bar=bar)
+
+        pane = self.query_one("#recommended", RowList)
+        pane.show(len(best), render)
+        pane.border_title = Content(f"{_called(who.chooser)} {OF_TWO[order]}")
+        other = opened.pair.chooser if opened.model is opened.pair.rater else opened.pair.rater
+        said = ("choice, rating", f"with {other.name}", str(self._only or ""))
+        pane.border_subtitle = Content("  ".join(filter(None, said)))
 
     def _user_changed(self) -> None:
         if self.cftui.chosen is None:
@@ -401,7 +458,10 @@ class SearchScreen(ModelRoom):
         """In the field a slash is a letter like any other."""
         if action == "search" and isinstance(self.focused, SearchField):
             return False
-        if action == "order" and (self.cftui.chosen is None or not self.cftui.chosen.sure):
+        opened = self.cftui.chosen
+        if action == "order" and (opened is None or not (opened.sure or opened.pair)):
+            return False
+        if action == "better" and (opened is None or opened.pair is not None or not opened.model.rates):
             return False
         return super().check_action(action, parameters)
 
@@ -428,10 +488,27 @@ class SearchScreen(ModelRoom):
         self.query_one("#recommended").focus()
 
     def action_order(self) -> None:
-        """Rank by the mean, the lower end, or the upper end of the interval."""
-        orders = [*ORDERS]
-        self.order = orders[(orders.index(self.order) + 1) % len(orders)]
+        """Rank by choice, by both or by rating if two runs know the user, then by the ends of the interval."""
+        opened = self.cftui.chosen
+        if opened is None:
+            return
+        ways: list[tuple[Order | None, By]] = []
+        if opened.pair is not None:
+            ways = [(order, "mean") for order in OF_TWO]
+        if opened.sure:
+            # With two runs, the order by rating has been there already.
+            ways += [(None, by) for by in ORDERS if by != "mean" or not ways]
+        now = (self.order_of_two if opened.pair is not None else None, self.order)
+        self.order_of_two, self.order = ways[(ways.index(now) + 1) % len(ways) if now in ways else 0]
         self._recommend()
+
+    def action_better(self) -> None:
+        """Train a recipe that recommends, on the same ratings as the run on show: then both work together."""
+        opened = self.cftui.chosen
+        if opened is not None:
+            options = opened.model.options
+            words = ["--split", options.split, "--seed", str(options.seed), "--item-key", options.item_key]
+            self.cftui.start_training(RECOMMENDER, ["--data", opened.model.data_name, *words])
 
     def action_why(self) -> None:
         """The explanation in the place of prediction and recommendations, and back; on a wide screen, to it."""

@@ -12,6 +12,7 @@ from cftui.errors import CftuiError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from cftui.analysis.pair import Both, Pair
     from cftui.analysis.search import TitleIndex
     from cftui.analysis.trained import TrainedModel
     from cftui.analysis.users.folding import Fitted, UserPrior
@@ -75,6 +76,24 @@ class OpenModel:
         from cftui.analysis.evaluation.intervals import has_intervals
 
         return has_intervals(self.model)
+
+    @cached_property
+    def pair(self) -> Pair | None:
+        """This model with the best run of the other kind on the same ratings, if there is one."""
+        from cftui.analysis.pair import find_pair
+
+        return find_pair(self.model, self.ratings, self.home)
+
+    @cached_property
+    def loses_to_popularity(self) -> bool:
+        """Whether a list of the most popular items would be as good as its recommendations."""
+        from cftui.analysis.pair import loses_to_popularity
+
+        return loses_to_popularity(self.model, self.ratings)
+
+    def both(self, name: str) -> Both | None:
+        """A user as both models of the pair know him; None without a pair."""
+        return None if self.pair is None else self.pair.person(self.ratings, self.home, name)
 
     @property
     def unit(self) -> str:
@@ -143,7 +162,9 @@ class OpenModel:
     def prepare(self) -> None:
         """Find what the first key press would otherwise have to wait for; for a thread."""
         _ = self.ratings.by_item, self.ratings.by_user, self.ratings.levels, self.biases
-        _ = self.model.kinds, self.model.index, self.prior, self.baseline, self.epochs
+        _ = self.model.kinds, self.model.index, self.prior, self.baseline, self.epochs, self.pair
+        if self.pair is None:
+            _ = self.loses_to_popularity
         if self.model.has_factors:
             _ = self.model.unit_factors
 

@@ -143,6 +143,12 @@ class TestEveryRecipeThatChooses:
         assert ranking.place(model, who, int(best["code"][1]))[0] == 2
         assert "predicted" not in people.rated(model, who)
 
+    def test_for_somebody_unknown_the_most_popular_come_first(self, name: str, tiny_runs) -> None:
+        model = TrainedModel.load(tiny_runs[1][name])
+        nobody = people.folded(model, "nobody", np.zeros(0, np.int64), np.zeros(0, np.float32))
+        best = ranking.recommend(model, nobody, 5)
+        assert best["ratings"].tolist() == sorted(model.counts[1:].tolist(), reverse=True)[:5]
+
     def test_what_needs_ratings_says_that_there_are_none(self, name: str, tiny_runs, tiny: Ratings) -> None:
         model = TrainedModel.load(tiny_runs[1][name])
         refused: list[Callable[[], object]] = [

@@ -17,7 +17,6 @@ from cftui.analysis import ranking
 from cftui.analysis.explain.anatomy import anatomy, describe
 from cftui.analysis.explain.explaining import explain
 from cftui.analysis.users import people
-from cftui.engine.models.recipes import RECIPES
 from cftui.tui.search.anatomy import AnatomyScreen
 from cftui.tui.search.me import MeScreen
 from cftui.tui.search.screen import SearchScreen
@@ -26,6 +25,7 @@ from cftui.tui.shell import rows as rows_module
 from cftui.tui.shell.biases import BiasScreen
 from cftui.tui.shell.prompt import Prompt
 from cftui.tui.shell.row_list import RowList
+from tests.settings import RATING
 
 from ..looking import (
     SIZE,
@@ -184,7 +184,7 @@ async def test_the_filter_keeps_a_genre_and_a_least_number_of_ratings(quick, ope
         assert all("Comedy" in model.item_table["genres"].iloc[code] for code in best["code"])
         assert best["ratings"].min() >= 100
         assert subtitle(quick, "#neighbours") == "cosine  Comedy 100+ ratings"
-        assert subtitle(quick, "#recommended") == "unseen  Comedy 100+ ratings"
+        assert subtitle(quick, "#recommended") == "no better than popularity (e)  Comedy 100+ ratings"
         # It stands in the field again, to be changed; emptied, everything is back.
         await pilot.press("f")
         await wait(pilot, lambda: isinstance(quick.screen, Prompt))
@@ -740,7 +740,7 @@ async def test_every_recipe_answers_everything(tiny_opened):
     app = app_with(tiny_opened("model1"))
     async with searching(app, (110, 24)) as pilot:
         app.screen.query_one("#query", Input).value = "silence"
-        for recipe in RECIPES:
+        for recipe in RATING:
             opened = tiny_opened(recipe)
             app._choose(opened)
             await wait(pilot, lambda: app.screen.item and rows(app, "#why"))
@@ -765,7 +765,7 @@ async def test_every_recipe_answers_everything(tiny_opened):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("recipe", ["collab-nn", "cross-entropy"])
+@pytest.mark.parametrize("recipe", ["collab-nn", "cross-entropy", "ease", "ials"])
 async def test_every_dialog_opens_on_a_recipe_of_its_own_kind(tiny_opened, recipe):
     app = app_with(tiny_opened(recipe))
     async with searching(app) as pilot:
