@@ -131,7 +131,29 @@ def _print_why(model: TrainedModel, who: Person, explanation: Explanation, rows:
 
 
 @click.command(cls=Verb)
-@USER
+@click.option("--user", help="User id, or the name of a saved profile.")
+@click.option(
+    "--users",
+    metavar="all|FILE",
+    help="Recommend to all users, or to those whose ids FILE lists, one a line; needs --to.",
+)
+@click.option(
+    "--to",
+    "target",
+    type=click.Path(path_type=Path),
+    help="With --users: write the lists to this .csv, .parquet or .jsonl file. A stopped run goes on if repeated.",
+)
+@click.option(
+    "--among",
+    type=click.Path(path_type=Path),
+    help="With --users: recommend only the items that this file lists, one id or title a line.",
+)
+@click.option(
+    "--without",
+    type=click.Path(path_type=Path),
+    help="With --users: leave out the items that this file lists, one id or title a line.",
+)
+@click.option("--seen", is_flag=True, help="With --users: recommend also what a user has rated already.")
 @run_option
 @rows_option(10)
 @filter_options
@@ -142,7 +164,12 @@ def _print_why(model: TrainedModel, who: Person, explanation: Explanation, rows:
 @pass_session
 def recommend(
     session: Session,
-    user: str,
+    user: str | None,
+    users: str | None,
+    target: Path | None,
+    among: Path | None,
+    without: Path | None,
+    seen: bool,
     run_name: str,
     rows: int,
     min_ratings: int,
@@ -157,9 +184,32 @@ def recommend(
     These are the items with the highest predictions among those that the user has not rated. A bayes run adds 90 %
     intervals. The recipes ease and ials rank by what the user is likeliest to choose; their scores are not ratings.
     With --rated-by another run adds what the user would rate each item.
+
+    \b
+    cftui recommend --user 196
+    cftui recommend --user 196 --run EASE --rated-by BAYES
+    cftui recommend --users all -n 100 --to lists.parquet
     """
     from cftui.analysis import pair, ranking
 
+    if (user is None) == (users is None):
+        raise click.UsageError("give --user ID for one list, or --users all with --to FILE for many")
+    if users is not None:
+        if target is None:
+            raise click.UsageError("--users writes to a file: give --to FILE.csv, .parquet or .jsonl")
+        if rater_name is not None or by != "mean" or order != "choice" or csv_file is not None:
+            raise click.UsageError("--users ranks by one run: leave out --rated-by, --order, --by and --csv")
+        from cftui.cli.everybody import recommend_to_file
+
+        model = load(session, run_name)
+        allowed = only(model, min_ratings, genre).allows(model)
+        ratings = model.ratings(session.home)
+        choice: dict[str, Any] = {"among": among, "without": without, "seen": seen, "target": target}
+        recommend_to_file(session, model, ratings, users, rows, allowed, **choice)
+        return
+    if target is not None or among is not None or without is not None or seen:
+        raise click.UsageError("--to, --among, --without and --seen are for --users")
+    assert user is not None
     model, ratings, who = load_for(session, run_name, user)
     n = len(model.items) if csv_file is not None else rows
     which = only(model, min_ratings, genre)

@@ -258,3 +258,33 @@ def test_pca_by_id_writes_the_ids(tiny_home: Home, tmp_path: Path, cli) -> None:
     assert sorted(table["item"]) == list(range(1, 21))
     assert len(set(table.loc[table["title"] == "Chasing Amy (1997)", "item"])) == 2
     assert cli(tiny_home, "pca", "ids", "--from", file).status == 0
+
+
+def test_everybodys_lists_go_to_a_file(own_home: Home, tmp_path: Path, cli) -> None:
+    target, ids, few = tmp_path / "lists.csv", tmp_path / "ids.txt", tmp_path / "few.txt"
+    done = cli(own_home, "recommend", "--run", "ease.run", "--users", "all", "-n", 3, "--to", target)
+    assert done.status == 0
+    assert f"wrote the lists of 30 users to {target}" in done.err
+    assert len(target.read_text().splitlines()) > 60
+    ids.write_text("7\n3\n\n7\n")
+    few.write_text("Fargo (1996)\nSeven (Se7en) (1995)\n")
+    chosen = ("recommend", "--run", "ease.run", "--users", ids, "--to", target)
+    found = cli(own_home, *chosen, "--among", few, "--seen", "--json").json
+    assert found["users"] == 2
+    rows = target.read_text().splitlines()[1:]
+    assert [row.split(",")[0] for row in rows] == ["7", "7", "3", "3"]
+    assert cli(own_home, *chosen, "--among", few, "--without", few).err.startswith(
+        "cftui: nothing is left to recommend"
+    )
+    few.write_text("Fargo (1996)\nno such film\n")
+    assert "line 2: no movie 'no such film' in tiny" in cli(own_home, *chosen, "--among", few).err
+    ids.write_text("7\nnobody\n")
+    assert "line 2: no user nobody in tiny" in cli(own_home, *chosen).err
+    for wrong in (
+        ("recommend",),
+        ("recommend", "--users", "all"),
+        ("recommend", "--user", 7, "--users", "all"),
+        ("recommend", "--user", 7, "--to", target),
+        ("recommend", "--users", "all", "--to", target, "--order", "both"),
+    ):
+        assert cli(own_home, *wrong).status == 2
