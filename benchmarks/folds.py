@@ -19,6 +19,7 @@ from markdown import put, table
 from cftui.data.splits import official_folds
 from cftui.engine import device
 from cftui.engine.crossval import FoldScore, cross_validate
+from cftui.engine.models.build import architecture
 from cftui.engine.models.recipes import RECIPES
 from cftui.engine.training import open_ratings
 from cftui.home import Home
@@ -33,10 +34,15 @@ PUBLISHED = (
     ("Surprise `SVDpp()`", "", "0.920", "Surprise's README, defaults"),
 )
 
+# The recipes that predict ratings and so have a loss.
+RATING = [name for name, row in RECIPES.items() if architecture(row).rates]
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--recipes", nargs="*", default=list(RECIPES))
+    parser.add_argument(
+        "--recipes", nargs="*", default=[name for name, row in RECIPES.items() if architecture(row).rates]
+    )
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/benchmarks.md")
     arguments = parser.parse_args()

@@ -78,6 +78,12 @@ OF_RANKING = ("k", "relevant", "users")
     "item would be liked.",
 )
 @click.option(
+    "--protocol",
+    metavar="NAME",
+    help="Train and judge the lists of RECIPE as others do: cftui, recommenders, codex, last-out, global-time, "
+    "unseen-users or sampled.",
+)
+@click.option(
     "--folds",
     type=Folds(),
     metavar="N|official",
@@ -92,6 +98,7 @@ def evaluate(
     name: str | None,
     run_name: str | None,
     rater_name: str | None,
+    protocol: str | None,
     folds: int | str | None,
     k: tuple[int, ...],
     relevant: float | None,
@@ -104,6 +111,7 @@ def evaluate(
     cftui eval                          score the latest run
     cftui eval --run NAME               score another run
     cftui eval --run A --rated-by B     judge the lists of two runs as one recommender
+    cftui eval ease --protocol recommenders      train a recipe and judge its lists as others judge theirs
     cftui eval model4 --folds 5         train and score a recipe on each of five folds; no run is kept
     cftui eval model4 --folds 5 -k 10   score its ranked lists too
 
@@ -120,6 +128,15 @@ def evaluate(
     --patience and --keep-best choose the epoch by the ratings that are scored, so the scores are then optimistic.
     """
     given = [p for p in context.command.params if _was_given(context, p)]
+    if protocol is not None:
+        if folds is not None:
+            raise click.UsageError("--protocol brings its own splits; leave out --folds")
+        _refuse(given, ["run_name", "rater_name"], "scores a run, and --protocol trains a recipe; give one of them")
+        _refuse(given, ["relevant", "users"], "is set by the protocol")
+        if name is None:
+            raise click.UsageError("--protocol needs a recipe, such as: cftui eval ease --protocol recommenders")
+        _judge(session, given, name, protocol, max(k), training)
+        return
     if folds is None:
         _refuse(given, list(training), "has no effect on a run; to train a recipe on folds, add --folds N")
         if name is not None and run_name is not None:
@@ -136,6 +153,24 @@ def evaluate(
     ranking = {"k": max(k), "relevant": relevant, "sample": users} if ranked else None
     with stop_requests() as stop_requested:
         evaluate_folds(session, chosen, options, folds, data, device, ranking, stop_requested)
+
+
+def _judge(
+    session: Session, given: list[click.Parameter], name: str, protocol: str, k: int, training: dict[str, Any]
+) -> None:
+    from cftui.analysis.evaluation import protocols
+    from cftui.cli.protocols import evaluate_protocol
+
+    named = {param.name for param in given}
+    if "seed" not in named:
+        training["seed"] = protocols.protocol(protocol).seed
+    chosen, data, device, fast = recipe(name), training.pop("data_name"), training.pop("device"), training.pop("fast")
+    options = options_of(chosen, fast, training)
+    length = k if "k" in named else None
+    with stop_requests() as stop_requested:
+        evaluate_protocol(
+            session, chosen, options, protocol, data, device, length, training.get("graded"), stop_requested
+        )
 
 
 def _was_given(context: click.Context, param: click.Parameter) -> bool:

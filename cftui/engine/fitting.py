@@ -98,6 +98,7 @@ class Fitter(abc.ABC):
         elapsed: seconds of fitting so far, validation included.
         best: best score and its epoch so far, None before the first.
         train_size: number of training ratings.
+        relevant: the lowest rating that is relevant where a method judges lists; None for ``rankings.threshold``.
     """
 
     recipe: Recipe
@@ -106,6 +107,7 @@ class Fitter(abc.ABC):
     elapsed: float = 0.0
     best: tuple[float, int] | None = None
     steps_per_epoch: int = 1
+    relevant: float | None = None
 
     def __init__(self, recipe: Recipe, options: Options, ratings: Ratings, split: Split, device: torch.device) -> None:
         self.recipe, self.options, self.device = recipe, options, device

@@ -77,7 +77,11 @@ def beside_baselines(ratings: Ratings, split: Split, scorers: Mapping[str, Score
     Args:
         how: the keyword arguments of ``evaluate_rankings``.
     """
-    found = evaluate_rankings(ratings, split, {**scorers, **list_scorers(ratings, split)}, **how)
+    return better_popularity(evaluate_rankings(ratings, split, {**scorers, **list_scorers(ratings, split)}, **how))
+
+
+def better_popularity(found: Evaluation) -> Evaluation:
+    """Keep of the two counts of popularity the one with the better NDCG, as ``popularity``."""
     liked = found.lists.pop("liked")
     if found.users and found.rankings["popularity"].ndcg < found.rankings_of(liked).ndcg:
         found.lists["popularity"] = liked

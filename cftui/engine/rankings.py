@@ -295,10 +295,12 @@ def predicted(model: Architecture) -> Scorer:
     return scores
 
 
-def quick_ndcg(model: Architecture, ratings: Ratings, split: Split, k: int = 10) -> float | None:
+def quick_ndcg(
+    model: Architecture, ratings: Ratings, split: Split, k: int = 10, relevant: float | None = None
+) -> float | None:
     """NDCG@k on the validation ratings, of a sample of the users on a large set; None without anything relevant."""
     if not len(split.valid):
         return None
     sample = max(QUICK_USERS, QUICK_CELLS // len(ratings.items))
-    found = evaluate_rankings(ratings, split, {"model": predicted(model)}, k=k, sample=sample)
+    found = evaluate_rankings(ratings, split, {"model": predicted(model)}, k=k, relevant=relevant, sample=sample)
     return found.rankings["model"].ndcg if found.users else None

@@ -405,3 +405,17 @@ def test_recommendations_have_both_numbers_and_a_reason(home: Home, cli) -> None
     assert refused.status == 1
     assert "ease.run predicts no ratings" in refused.err
     assert cli(home, "recommend", "--run", "ease.run", "--user", 7, "--order", "both").status == 2
+
+
+def test_a_recipe_is_judged_by_a_protocol(home: Home, cli) -> None:
+    arguments = ("eval", "ease", "--protocol", "recommenders", "--data", "tiny", "--lambda", 20)
+    found = cli(home, *arguments, "--json").json
+    assert (found["protocol"], found["seed"], found["k"]) == ("recommenders", 42, 10)
+    assert list(found["lists"]["model"]) == ["map_r", "ndcg", "precision", "recall"]
+    text = cli(home, *arguments, "-k", 3).out
+    assert "lists of 3" in text
+    assert "every rating held back is relevant" in text
+    for more in (["--folds", 2], ["--run", "ease.run"], ["--relevant", 3]):
+        assert cli(home, *arguments, *more).status == 2
+    assert cli(home, "eval", "--protocol", "codex").status == 2
+    assert "no protocol 'codexx'; did you mean codex" in cli(home, "eval", "ease", "--protocol", "codexx").err

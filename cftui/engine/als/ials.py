@@ -171,7 +171,10 @@ class Ials(Fitter):
 
     def validate(self) -> metrics.Score:
         """NDCG@10 on the validation ratings."""
-        return metrics.Score(len(self._split.valid), ndcg=rankings.quick_ndcg(self.model, self._ratings, self._split))
+        return metrics.Score(
+            len(self._split.valid),
+            ndcg=rankings.quick_ndcg(self.model, self._ratings, self._split, relevant=self.relevant),
+        )
 
     def state(self) -> Weights:
         """Everything that resuming needs, as named tensors on the CPU."""

@@ -88,7 +88,7 @@ class Ease(Fitter):
             for l2 in left:
                 if not self._weigh(model, gram.clone(), l2, stop):
                     return "stopped"
-                found = rankings.quick_ndcg(model, self._ratings, parts)
+                found = rankings.quick_ndcg(model, self._ratings, parts, relevant=self.relevant)
                 self._tried[l2] = math.nan if found is None else found
                 self.step += 1
                 hooks.emit(TrialEvent(event="trial", step=self.step, l2=l2, ndcg=found, elapsed=clock.elapsed()))
@@ -193,7 +193,10 @@ class Ease(Fitter):
 
     def validate(self) -> metrics.Score:
         """NDCG@10 on the validation ratings."""
-        return metrics.Score(len(self._split.valid), ndcg=rankings.quick_ndcg(self.model, self._ratings, self._split))
+        return metrics.Score(
+            len(self._split.valid),
+            ndcg=rankings.quick_ndcg(self.model, self._ratings, self._split, relevant=self.relevant),
+        )
 
     def state(self) -> Weights:
         """What the search has found; a stopped factorisation begins again."""
