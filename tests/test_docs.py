@@ -92,8 +92,9 @@ def test_every_recipe_is_described() -> None:
 def verbs(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
     yield path, command
     if isinstance(command, click.Group):
-        for name, one in command.commands.items():
-            yield from verbs(one, f"{path} {name}")
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            yield from verbs(command.get_command(context, name), f"{path} {name}")
 
 
 def test_the_command_reference_has_every_verb_with_every_option(hooks: ModuleType) -> None:

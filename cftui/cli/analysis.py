@@ -170,6 +170,3 @@ def anatomy(session: Session, run_name: str, rows: int, seed: int) -> None:
         print_json({**model.facts(), **parts.as_json()})
     else:
         print(describe(parts))
-
-
-VERBS = (results, bias, similar, about, anatomy)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 
 import click
 
-from cftui.cli import analysis, data, evaluation, locate, maps, people, runs, sweep, tour, train
 from cftui.cli.output import INTERRUPTED_STATUS, USAGE_STATUS, print_error
 from cftui.cli.verb import Session, Verbs, home_option
 from cftui.errors import CftuiError
@@ -17,12 +17,50 @@ from cftui.version import __version__
 
 OpenApp = Callable[[Home, bool], int]
 
+# Every verb with its module, imported when the verb is run: `cftui` and `cftui --version` need none of them.
+VERBS = {
+    "data": "data:data",
+    "train": "train:train",
+    "lr-find": "train:lr_find",
+    "sweep": "sweep:sweep",
+    "runs": "runs:runs",
+    "eval": "evaluation:evaluate",
+    "results": "analysis:results",
+    "bias": "analysis:bias",
+    "similar": "analysis:similar",
+    "about": "analysis:about",
+    "anatomy": "analysis:anatomy",
+    "predict": "people:predict",
+    "recommend": "people:recommend",
+    "users": "people:users",
+    "user": "people:user",
+    "foldin": "people:foldin",
+    "pca": "maps:pca",
+    "export": "maps:export",
+    "tour": "tour:tour",
+    "locate": "locate:locate",
+}
+
+
+class Program(Verbs):
+    """The verbs of ``VERBS``, each imported when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        module, _, name = VERBS[cmd_name].partition(":")
+        found: click.Command = getattr(import_module(f"cftui.cli.{module}"), name)
+        return found
+
 
 def build(open_app: OpenApp) -> click.Group:
     """Build the command line; ``open_app`` runs if no verb is given."""
 
     @click.group(
-        cls=Verbs,
+        cls=Program,
         invoke_without_command=True,
         params=[home_option()],
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -39,18 +77,6 @@ def build(open_app: OpenApp) -> click.Group:
         if context.invoked_subcommand is None:
             context.exit(open_app(context.ensure_object(Session).home, ascii_only) or 0)
 
-    reading = (evaluation.evaluate, *analysis.VERBS, *people.VERBS, *maps.VERBS)
-    for group_or_verb in (
-        data.data,
-        train.train,
-        train.lr_find,
-        sweep.sweep,
-        runs.runs,
-        tour.tour,
-        locate.locate,
-        *reading,
-    ):
-        cli.add_command(group_or_verb)
     return cli
 
 
@@ -80,6 +106,10 @@ def main(open_app: OpenApp, arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of stdout has ended, as head does: not an error
         _silence_stdout()
         return 0
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == "cftui":
+            raise
+        return print_error(f"a library is missing: {error}; install cftui again", "error", as_json=as_json)
     except OSError as error:
         what, where = error.strerror or str(error), str(error.filename or "")
         line = f"{where}: {what}" if where else what

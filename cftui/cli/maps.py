@@ -231,6 +231,3 @@ def export(session: Session, run_name: str, form: str, target: Path | None) -> N
     else:
         for path in written:
             print(path)
-
-
-VERBS = (pca, export)

@@ -349,6 +349,3 @@ def foldin(
         narrate(f"saved as {profiles.save(session.home, name, model, rated.items, rated.given)}")
     facts = {"user": who.name, "rated": len(rated.items), "passed_over": list(rated.unknown)}
     show(session, model, _shown(table), FORMATS, **facts)
-
-
-VERBS = (predict, recommend, users, user, foldin)

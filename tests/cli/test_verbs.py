@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -288,3 +291,17 @@ def test_everybodys_lists_go_to_a_file(own_home: Home, tmp_path: Path, cli) -> N
         ("recommend", "--users", "all", "--to", target, "--order", "both"),
     ):
         assert cli(own_home, *wrong).status == 2
+
+
+def test_every_verb_is_found_under_its_own_name_and_only_when_it_is_run() -> None:
+    import click
+
+    from cftui.cli.main import VERBS, build
+
+    program = build(lambda home, ascii_only: 0)
+    context = click.Context(program)
+    for name in VERBS:
+        assert program.get_command(context, name).name == name
+    code = "import sys; import cftui.cli.main; print(sorted(m for m in sys.modules if m.startswith('cftui.cli.')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout.replace("'", '"')) == ["cftui.cli.main", "cftui.cli.output", "cftui.cli.verb"]
