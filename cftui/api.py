@@ -134,6 +134,7 @@ def load_data(
     rating: str | None = None,
     time: str | None = None,
     title: str | None = None,
+    counts: str | bool = False,
     items: Any = None,
     name: str = "frame",
     noun: str = "item",
@@ -147,6 +148,8 @@ def load_data(
             one row per rating. Polars data frames and Arrow tables are converted by their ``to_pandas``.
         user, item, rating, time: the frame's columns; by default guessed from their names, as the import does.
             ``time`` may be missing; it holds datetimes, ISO dates, or seconds (milli-, micro-, nanoseconds) since 1970.
+        counts: for plays, purchases or views instead of ratings: the column that counts them, or True if every row is
+            one. Repeated rows add up. Only ``ease`` and ``ials`` can be fitted to such data.
         title: the column with the items' titles, in ``source`` or in ``items``; by default guessed in ``items``.
         items: a data frame about the items, with a column of the same ids and optionally titles, ``genres`` (joined by
             ``|``) and ``year``.
@@ -167,11 +170,11 @@ def load_data(
     """
     where = Home.find(home)
     if isinstance(source, str):
-        if user or item or rating or time or title or items is not None:
+        if user or item or rating or time or title or counts or items is not None:
             raise CftuiError("columns can be named for a data frame only; a named data set has its own")
         return Data(training.open_ratings(where, source, item_key or "title"), where, on_disk=True)
     tables = tables_of(
-        source, items, {"user": user, "item": item, "rating": rating, "time": time, "title": title}, name, noun
+        source, items, {"user": user, "item": item, "rating": rating, "time": time, "title": title}, name, noun, counts
     )
     return Data(Ratings.encode(tables, item_key or "id"), where, on_disk=False)
 

@@ -46,6 +46,13 @@ def shorten(text: str, width: int, mark: str = "...") -> str:
     return text if len(text) <= width else f"{text[: max(width - len(mark), 0)]}{mark}"[:width]
 
 
+def valued(title: str, value: float | None, counted: bool = False) -> str:
+    """A title with its rating, ``Fargo (1996) 5``, or with how often it was chosen, ``song 33 x3``."""
+    if value is None or (counted and value == 1):
+        return title
+    return f"{title} {'x' if counted else ''}{value:g}"
+
+
 def plural(n: int, noun: str, nouns: str = "") -> str:
     """``1 rating``, ``1,234 ratings``.
 

@@ -25,6 +25,7 @@ from cftui.engine.rankings import evaluate_rankings, popularity, predicted, thre
 from cftui.engine.runs.folder import RunFolder, all_runs
 from cftui.errors import CftuiError
 from cftui.home import Home
+from cftui.text import valued
 
 Order = Literal["choice", "rating", "both"]
 ORDERS: tuple[Order, ...] = get_args(Order)
@@ -166,9 +167,10 @@ class Reason:
     title: str
     rating: float | None
     part: float
+    counted: bool = False
 
     def __str__(self) -> str:
-        return self.title if self.rating is None else f"{self.title} {self.rating:g}"
+        return valued(self.title, self.rating, self.counted)
 
 
 def reasons(model: TrainedModel, who: Person, codes: np.ndarray, n: int = 2) -> list[list[Reason]]:
@@ -181,7 +183,11 @@ def reasons(model: TrainedModel, who: Person, codes: np.ndarray, n: int = 2) -> 
             terms = ()
         own = [term for term in terms if term.kind == "rated" and term.index is not None and term.stars > 0]
         found.append(
-            [Reason(model.titles[term.index], who.rating(term.index), term.stars) for term in own[:n] if term.index]
+            [
+                Reason(model.titles[term.index], who.rating(term.index), term.stars, model.counted)
+                for term in own[:n]
+                if term.index
+            ]
         )
     return found
 

@@ -211,8 +211,8 @@ class About:
     """Facts about an item that do not depend on a user.
 
     Attributes:
-        mean: the mean of its ratings, NaN without ratings.
-        histogram: how often each rating value was given: ``value``, ``ratings``, ``share``.
+        mean: the mean of its ratings, NaN without ratings; of counts likewise.
+        histogram: how often each rating value was given: ``value``, ``ratings``, ``share``; empty for counts.
         tags: its tags, the most frequent first; empty if the data set has no tags.
         bias, rank: its bias and the rank of the bias from the highest; None if the recipe has no biases.
     """
@@ -234,7 +234,8 @@ def about(model: TrainedModel, ratings: Ratings, item: int) -> About:
     row = model.item_table.iloc[item]
     given = ratings.rating[ratings.by_item.rows(item)]
     values = np.array(ratings.levels)
-    counts = np.bincount(np.searchsorted(values, given), minlength=len(values))
+    # Counts have no scale, and so no histogram over it.
+    counts = np.bincount(np.searchsorted(values, given), minlength=len(values)) if len(values) else np.zeros(0, int)
     bias = float(model.item_bias[item]) if model.has_bias else None
     return About(
         code=item,

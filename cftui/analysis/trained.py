@@ -42,6 +42,7 @@ class TrainedModel:
         item_table: per item code: ``title``, ``year``, ``genres``, ``ratings`` and, where the data set has
             them, ``tags`` (row 0 is the unknown).
         epoch: the epoch whose items it shows (``at_epoch``); None for those at the end of training.
+        counted: whether it was fitted to counts of what people chose, and not to ratings.
     """
 
     name: str
@@ -60,6 +61,7 @@ class TrainedModel:
     ndcg: float | None = None
     device: str = ""
     epoch: int | None = None
+    counted: bool = False
 
     @classmethod
     def fitted(
@@ -90,6 +92,7 @@ class TrainedModel:
             module=module.to("cpu").eval().requires_grad_(False),
             valid_loss=valid_loss,
             ndcg=ndcg,
+            counted=ratings.counted,
             device=device,
         )
 
@@ -130,6 +133,7 @@ class TrainedModel:
             run=run,
             valid_loss=last["valid_loss"] if last else None,
             ndcg=last.get("ndcg") if last else None,
+            counted=data.counted,
             device=config.device,
             recipe=recipe,
             options=options,

@@ -145,10 +145,13 @@ def about(session: Session, title: str, run_name: str) -> None:
         return
     bias = "" if item.bias is None else f"{item.bias:+.3f}, no. {item.rank:,} of {len(model.items) - 1:,}"
     shown = {**facts, "year": item.year or "", "mean": f"{item.mean:.2f}"}
+    if model.counted:
+        shown["users"], shown["times each"] = shown.pop("ratings"), shown.pop("mean")
     shown |= {"genres": " ".join(item.genres), "tags": ", ".join(item.tags)}
     print_facts({key: value for key, value in {**shown, "bias": bias}.items() if key != "bias_rank" and value != ""})
-    print()
-    print_table(records(item.histogram), {"value": "g", "ratings": ",", "share": ".1%"})
+    if len(item.histogram):
+        print()
+        print_table(records(item.histogram), {"value": "g", "ratings": ",", "share": ".1%"})
 
 
 @click.command(cls=Verb)

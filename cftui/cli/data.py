@@ -71,6 +71,8 @@ def get(session: Session, name: str, source: Path | None) -> None:
 @click.option("--user", metavar="COL", help="Column of the users, by name or by number from 1.")
 @click.option("--item", metavar="COL", help="Column of the items.")
 @click.option("--rating", metavar="COL", help="Column of the ratings: numbers on any scale.")
+@click.option("--counts", metavar="COL", help="Instead of ratings: column that counts plays, purchases or views.")
+@click.option("--no-rating", is_flag=True, help="Instead of ratings: every row is one play, purchase, view or like.")
 @click.option("--time", metavar="COL", help="Column of the times: epoch seconds or milliseconds, or ISO dates.")
 @click.option(
     "--items", metavar="FILE", type=click.Path(path_type=Path), help="A second file, with facts about the items."
@@ -93,18 +95,24 @@ def get(session: Session, name: str, source: Path | None) -> None:
 @click.option("--skip-bad", metavar="N", type=click.IntRange(0), default=0, help="Skip up to N malformed rows.")
 @pass_session
 def import_(session: Session, file: Path, name: str, **asked: Any) -> None:
-    """Import a file of ratings as a data set.
+    """Import a file of ratings, or of what people chose, as a data set.
 
     FILE is CSV, TSV, JSON lines or Parquet, compressed or not. Delimiter, encoding and columns are guessed from the
     header and the first rows. The guesses are printed as options; give an option to correct its guess.
+
+    \b
+    cftui data import ratings.csv --name beers --noun beer
+    cftui data import plays.csv --name songs --noun song --counts plays
+    cftui data import orders.csv --name shop --no-rating
+
+    What people chose is counted: repeated rows add up. Such a data set has no ratings to predict; the recipes ease and
+    ials recommend from it.
     """
-    from cftui.data.store.importing import Asked, import_ratings
+    from cftui.data.store.importing import Asked, import_ratings, imported_in_words, recipe_for
 
     facts = import_ratings(file, name, session.home, Asked(**asked), say=narrate)
     folder = catalog.find(name, session.home).folder
-    low, high = facts["rating_range"]
-    counts = f"{facts['ratings']:,} ratings, {low:g} to {high:g}, by {facts['users']:,} users"
-    narrate(f"{name}: {counts} of {facts['items']:,} {facts['noun']}s. Next: cftui train model4 --data {name}")
+    narrate(f"{name}: {imported_in_words(facts)}. Next: cftui train {recipe_for(facts)} --data {name}")
     print_json({"folder": str(folder), **facts}) if session.json else print(folder)
 
 
@@ -174,6 +182,12 @@ def stats(session: Session, name: str, duplicates: bool) -> None:
         print_table(records(histogram), {"rating": "g", "count": ",", "share": ".1%"})
 
 
+def _values_in_words(facts: dict[str, Any]) -> dict[str, str]:
+    if facts["counted"]:
+        return {"chosen": f"{facts['total']:,} times, at most {facts['rating_max']:,} of one by one user"}
+    return {"rating scale": f"{facts['rating_min']}-{facts['rating_max']}, mean {facts['rating_mean']:.2f}"}
+
+
 def readable(facts: dict[str, Any], noun: str) -> dict[str, str]:
     """Return the facts by their labels, with the data set's word for items."""
 
@@ -182,11 +196,11 @@ def readable(facts: dict[str, Any], noun: str) -> dict[str, str]:
 
     return {
         "data set": facts["label"],
-        "ratings": f"{facts['ratings']:,}",
+        ("pairs" if facts["counted"] else "ratings"): f"{facts['ratings']:,}",
         "users": f"{facts['users']:,}",
         f"{noun}s": f"{facts['items']:,} ids, {facts['titles']:,} titles ({facts['duplicate_titles']} duplicates)",
         "density": f"{facts['density']:.2%}",
-        "rating scale": f"{facts['rating_min']}-{facts['rating_max']}, mean {facts['rating_mean']:.2f}",
+        **_values_in_words(facts),
         "ids": "consecutive, no gaps" if facts["ids_consecutive"] else "with gaps",
         "from": f"{facts['first'][:10]} to {facts['last'][:10]}" if facts["first"] else "no times",
         "per user": spread("ratings_per_user"),

@@ -71,7 +71,8 @@ def write(folder: Path, content: Content, facts: dict[str, Any]) -> str:
     """Write ``content`` into an empty folder, the facts last; returns its fingerprint.
 
     Args:
-        facts: at least ``name``, ``label`` and ``noun``; ``rating_range`` is derived from the ratings if missing.
+        facts: at least ``name``, ``label`` and ``noun``; ``rating_range`` is derived from the ratings if missing, and
+            ``counted`` says that they are counts.
     """
     digest = hashlib.sha256()
     for name, kind in COLUMNS.items():
@@ -191,6 +192,7 @@ def _tables(
         items=items,
         users=users,
         rating_range=(low, high),
+        counted=bool(facts.get("counted", False)),
         recorded=facts["fingerprint"],
         item_rows=item_rows,
     )

@@ -14,8 +14,13 @@ from cftui.data.ratings import UNKNOWN
 from cftui.data.tables import Tables
 from cftui.errors import CftuiError
 
+# The column that is added where every row counts as one choice.
+ONE = "#one#"
 
-def tables_of(source: Any, items: Any, columns: dict[str, str | None], name: str, noun: str) -> Tables:
+
+def tables_of(
+    source: Any, items: Any, columns: dict[str, str | None], name: str, noun: str, counts: str | bool = False
+) -> Tables:
     """The tables of a data set from a data frame.
 
     Args:
@@ -24,6 +29,7 @@ def tables_of(source: Any, items: Any, columns: dict[str, str | None], name: str
         columns: the column of each role (``user``, ``item``, ``rating``, ``time``, ``title``); None is a guess.
         name: what to call the data set.
         noun: what one item is called.
+        counts: the column of counts in the place of ratings; True if every row is one choice.
 
     Raises:
         CftuiError: a column does not exist or cannot be guessed, or a cell is missing or malformed; the row is named.
@@ -31,6 +37,11 @@ def tables_of(source: Any, items: Any, columns: dict[str, str | None], name: str
     frame = _frame(source, "load_data")
     names = [str(column) for column in frame.columns]
     frame = frame.set_axis(names, axis=1)
+    if counts is True:
+        frame, counts = frame.assign(**{ONE: 1.0}), ONE
+        names = [*names, ONE]
+    if counts:
+        columns = {**columns, "rating": counts}
     place = {role: _place(role, columns[role], names, noun) for role in ("user", "item", "rating", "time")}
     for role in ("user", "item", "rating"):
         if place[role] is None:
@@ -49,6 +60,9 @@ def tables_of(source: Any, items: Any, columns: dict[str, str | None], name: str
     if (wrong := ~np.isfinite(numbers.to_numpy(np.float64))).any():
         at = int(wrong.argmax())
         raise CftuiError(f"column {rating.name!r}: {rating.iloc[at]!r} in row {at} is not a number")
+    if counts and len(frame) and (numbers <= 0).any():
+        at = int((numbers <= 0).to_numpy().argmax())
+        raise CftuiError(f"column {rating.name!r}: count {rating.iloc[at]!r} in row {at} is not above 0")
     if not len(frame):
         raise CftuiError("the data frame has no rows")
     ratings = pd.DataFrame(
@@ -69,6 +83,8 @@ def tables_of(source: Any, items: Any, columns: dict[str, str | None], name: str
                 raise CftuiError(f"no column {title!r}; there are {names}")
             titles = frame[title].astype(str).set_axis(ratings.index).loc[distinct.index]
         described = pd.DataFrame({"item": distinct, "title": titles, "year": 0, "genres": ""})
+    if counts:
+        ratings["rating"] = ratings.groupby(["user", "item"])["rating"].transform("sum")
     rated_twice = ratings.duplicated(["user", "item"], keep="last")
     ratings = ratings[~rated_twice].reset_index(drop=True)
     lost = described.merge(ratings[["item"]].drop_duplicates(), on="item", how="right")
@@ -76,7 +92,7 @@ def tables_of(source: Any, items: Any, columns: dict[str, str | None], name: str
     complete = lost.fillna({"year": 0, "genres": ""}).astype({"year": int}).sort_values("item", ignore_index=True)
     users = pd.DataFrame({"user": ratings["user"].drop_duplicates().sort_values(ignore_index=True)})
     low, high = float(ratings["rating"].min()), float(ratings["rating"].max())
-    return Tables(name, name, noun, ratings, complete, users, (low, high))
+    return Tables(name, name, noun, ratings, complete, users, (low, high), counted=bool(counts))
 
 
 def _frame(source: Any, what: str) -> pd.DataFrame:

@@ -85,6 +85,7 @@ class Ratings:
         user_table, item_table: one row per code, row 0 for the unknown. ``item_table`` has ``title``, ``year``,
             ``genres``, ``ratings`` (their number) and, if the data set has them, ``tags``.
         item_key: what identifies an item. ``title`` (the chapter's choice) merges ids that share a title.
+        counted: whether ``rating`` holds how often the user chose the item (plays, purchases, views), and not a rating.
     """
 
     name: str
@@ -101,6 +102,7 @@ class Ratings:
     user_table: pd.DataFrame = field(repr=False)
     item_table: pd.DataFrame = field(repr=False)
     known_splits: tuple[str, ...] = ()
+    counted: bool = False
 
     def __len__(self) -> int:
         return len(self.rating)
@@ -124,7 +126,9 @@ class Ratings:
 
     @cached_property
     def levels(self) -> tuple[float, ...]:
-        """The distinct rating values, ascending."""
+        """The distinct rating values, ascending; none for counts, which have no scale."""
+        if self.counted:
+            return ()
         # Hashing: sorting tens of millions of ratings to find ten values takes seconds.
         return tuple(sorted(float(value) for value in pd.unique(self.rating)))
 
@@ -199,6 +203,7 @@ class Ratings:
             user_table=user_table,
             item_table=item_table,
             known_splits=tables.known_splits,
+            counted=tables.counted,
         )
 
     def user_code(self, raw: str | int) -> int:

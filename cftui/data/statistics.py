@@ -15,7 +15,8 @@ def describe(tables: Tables) -> dict[str, Any]:
 
     ``density`` is ratings / (users x items); ``ids_consecutive`` asks, as the chapter does, whether user and item
     ids run from 1 without a gap; ``duplicate_titles`` counts the ids whose title an earlier id has already;
-    ``first`` and ``last`` are empty if the ratings have no times.
+    ``first`` and ``last`` are empty if the ratings have no times. If the values are counts, ``counted`` says so, and
+    ``total`` is their sum.
     """
     ratings, items = tables.ratings, tables.items
     users, rated = ratings["user"].nunique(), ratings["item"].nunique()
@@ -33,6 +34,8 @@ def describe(tables: Tables) -> dict[str, Any]:
         "rating_min": _number(ratings["rating"].min()),
         "rating_max": _number(ratings["rating"].max()),
         "rating_mean": round(float(ratings["rating"].astype(float).mean()), 5),
+        **({"total": _number(float(ratings["rating"].astype(float).sum()))} if tables.counted else {}),
+        "counted": tables.counted,
         "density": len(ratings) / (users * rated),
         "ids_consecutive": _consecutive(ratings["user"]) and _consecutive(ratings["item"]),
         "first": _moment(ratings["timestamp"].min()) if timed else "",

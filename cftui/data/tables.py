@@ -24,6 +24,7 @@ class Tables:
         users: column ``user``, then what is known about the users (``age``, ``gender``, ``occupation``).
         rating_range: the lowest and the highest rating of the scale.
         known_splits: names of the published splits that go with the row order (``u1`` ...).
+        counted: whether the column ``rating`` holds how often an item was chosen, and not a rating.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Tables:
     users: pd.DataFrame
     rating_range: tuple[float, float]
     known_splits: tuple[str, ...] = ()
+    counted: bool = False
 
     @property
     def nouns(self) -> str:

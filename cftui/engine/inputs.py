@@ -10,7 +10,7 @@ from cftui.data.ratings import Ratings
 from cftui.engine.fitting import rows_on
 
 
-def input_values(rating: Tensor, scale: tuple[float, float], graded: bool = True) -> Tensor:
+def input_values(rating: Tensor, scale: tuple[float, float], graded: bool = True, counted: bool = False) -> Tensor:
     """The input values of ratings ``[n]``, float32 ``[n]``.
 
     Without grades every rating is worth 1: all that counts is that the item was chosen. Graded values go along the
@@ -19,10 +19,14 @@ def input_values(rating: Tensor, scale: tuple[float, float], graded: bool = True
     will choose next. The values 0, .1, .5, .9, 1, found by search on the inner training rows of MovieLens 100K, lie
     within 0.004 of it.
 
+    Counts have no scale: graded, a count of c is worth log2(1 + c), so that the first choice counts most.
+
     Args:
         scale: the lowest and the highest rating. If they are equal, every value is 1.
     """
     low, high = scale
+    if counted and graded:
+        return torch.log2(1 + rating.float())
     if not graded or high <= low:
         return torch.ones_like(rating, dtype=torch.float32)
     t = ((rating.double() - low) / (high - low)).clamp(0, 1)
@@ -37,7 +41,7 @@ class Histories(nn.Module):
         items: item codes, int32 ``[n]``, ascending for each user.
         values: input values, float32 ``[n]``.
         scale: the lowest and the highest rating, ``[2]``.
-        graded: whether input values are graded, bool ``[1]``.
+        graded, counted: whether input values are graded, and whether what they are made of is counts: bool ``[1]``.
     """
 
     starts: Tensor
@@ -45,6 +49,7 @@ class Histories(nn.Module):
     values: Tensor
     scale: Tensor
     graded: Tensor
+    counted: Tensor
 
     def __init__(self, users: int, items: int) -> None:
         super().__init__()
@@ -54,6 +59,7 @@ class Histories(nn.Module):
         self.register_buffer("values", torch.zeros(0))
         self.register_buffer("scale", torch.zeros(2))
         self.register_buffer("graded", torch.zeros(1, dtype=torch.bool))
+        self.register_buffer("counted", torch.zeros(1, dtype=torch.bool))
 
     @classmethod
     def of(cls, ratings: Ratings, rows: np.ndarray, graded: bool, device: torch.device) -> Histories:
@@ -62,6 +68,7 @@ class Histories(nn.Module):
         self = cls(len(ratings.users), len(ratings.items)).to(device)
         self.scale = torch.tensor(ratings.rating_range, dtype=torch.float32, device=device)
         self.graded = torch.tensor([graded], device=device)
+        self.counted = torch.tensor([ratings.counted], device=device)
         key = user * self.items_known + item
         key, order = key.sort()
         values = self.value(rating[order])
@@ -76,7 +83,7 @@ class Histories(nn.Module):
     def value(self, rating: Tensor) -> Tensor:
         """The input values of ratings ``[n]``."""
         low, high = self.scale.tolist()
-        return input_values(rating, (low, high), bool(self.graded))
+        return input_values(rating, (low, high), bool(self.graded), bool(self.counted))
 
     def of_user(self, user: int) -> tuple[Tensor, Tensor]:
         """One user's item codes int64 ``[n]`` and input values ``[n]``."""

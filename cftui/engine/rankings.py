@@ -36,7 +36,7 @@ from cftui.engine.models.architectures import Architecture
 from cftui.errors import CftuiError
 
 PROTOCOL = (
-    "relevant: validation ratings of {relevant:g} or more; ranked: every item with a training rating that the user has "
+    "relevant: {relevant}; ranked: every item with a training rating that the user has "
     "not rated in training (a relevant item without one counts as missed); ties by item code; "
     "mean over the users with something relevant"
 )
@@ -108,7 +108,8 @@ class Evaluation:
 
     @property
     def protocol(self) -> str:
-        return PROTOCOL.format(relevant=self.relevant)
+        whole = "all that is held back" if self.relevant <= 0 else f"validation ratings of {self.relevant:g} or more"
+        return PROTOCOL.format(relevant=whole)
 
     def per_user(self, lists: Lists, k: int | None = None) -> np.ndarray:
         """The metrics of each user's first ``k`` places, in the order of ``METRICS``: float64 ``[users, 7]``."""
@@ -133,8 +134,10 @@ class Evaluation:
 def threshold(ratings: Ratings) -> float:
     """The default relevance threshold: the lowest rating value at or above three quarters of the scale.
 
-    4 of 1..5, 4 of 0.5..5 in halves, 8 of 1..10.
+    4 of 1..5, 4 of 0.5..5 in halves, 8 of 1..10. Of counts, every one is relevant.
     """
+    if ratings.counted:
+        return 0.0
     low, high = ratings.rating_range
     foot = low + 0.75 * (high - low)
     return next((level for level in ratings.levels if level >= foot), foot)

@@ -19,6 +19,7 @@ from cftui.engine.device import describe
 from cftui.engine.fitting import Diverged, Fitter, Hooks, Outcome, fitter_class
 from cftui.engine.interrupts import StopRequested, stop_requests
 from cftui.engine.list_baselines import list_baselines
+from cftui.engine.models.build import architecture
 from cftui.engine.models.method import LOSS, Criterion
 from cftui.engine.models.options import Options
 from cftui.engine.models.recipes import Recipe
@@ -152,6 +153,11 @@ def fitter_for(recipe: Recipe, options: Options, ratings: Ratings, parts: Split,
     Raises:
         CftuiError: an option does not suit the data, or the device's memory is too small.
     """
+    if ratings.counted and architecture(recipe).rates:
+        raise CftuiError(
+            f"{recipe.name} predicts ratings, and {ratings.name} has none: it says what was chosen",
+            hint="train ease or ials",
+        )
     try:
         return fitter_class(recipe.fitting)(recipe, options, ratings, parts, device)
     except torch.OutOfMemoryError:
@@ -314,6 +320,7 @@ def run_config(
             levels=ratings.levels,
             train=len(parts.train),
             valid=len(parts.valid),
+            counted=ratings.counted,
         ),
         method_revision=recipe.fitting.revision,
         device=describe(device),

@@ -15,6 +15,7 @@ import numpy as np
 from cftui.analysis.trained import TrainedModel
 from cftui.engine.models.terms import Baseline, Question, Term
 from cftui.errors import CftuiError
+from cftui.text import valued
 
 if TYPE_CHECKING:
     from cftui.analysis.users.people import Person
@@ -136,4 +137,4 @@ def _named(model: TrainedModel, term: Term, who: Person | None) -> Term:
     if term.kind != "rated" or term.index is None:
         return term
     given = None if who is None else who.rating(term.index)
-    return replace(term, name=model.titles[term.index] + ("" if given is None else f" {given:g}"))
+    return replace(term, name=valued(model.titles[term.index], given, model.counted))

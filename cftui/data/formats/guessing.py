@@ -20,7 +20,8 @@ ROLES = {
         "item": "itemid item iid movieid movie bookid book isbn isbn13 songid song trackid track artistid artist "
         "albumid album productid product asin parentasin beerid beer gameid game animeid anime recipeid recipe "
         "businessid jokeid wine",
-        "rating": "rating ratings score stars star overall vote grade plays playcount value",
+        "rating": "rating ratings score stars star overall vote grade value",
+        "counts": "plays playcount count counts views viewcount purchases listens listencount clicks quantity",
         "time": "timestamp time datetime date ts unixreviewtime ratedat createdat",
         "title": "title name itemname label",
         "genres": "genres genre categories category tags",

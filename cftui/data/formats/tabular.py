@@ -328,7 +328,7 @@ def _chunked(table: Table, picks: dict[str, int]) -> Columns:
         header=None,
         skiprows=int(table.header),
         names=list(names.values()),
-        usecols=sorted(picks.values()),
+        usecols=sorted(set(picks.values())),
         dtype=kinds,
         index_col=False,
         quoting=csv.QUOTE_NONE,

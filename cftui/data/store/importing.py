@@ -8,7 +8,7 @@ import re
 import tempfile
 from array import array
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,6 +39,9 @@ class Asked:
 
     Attributes:
         user, item, rating, time: columns of the ratings, by name or by number from 1.
+        counts: in the place of ``rating``, the column that says how often the user chose the item.
+        no_rating: the file has neither; every row says that the user chose the item once more.
+        counts_given: false if ``counts`` was guessed, which is then reported.
         items: a file about the items, with its columns ``title``, ``genres``, ``year``; ``item_id`` is the one that
             holds the ids in ``item``.
         duplicates: which rating counts if a user rates an item twice: the last in the file, the mean, or none.
@@ -49,6 +52,9 @@ class Asked:
     item: str | None = None
     rating: str | None = None
     time: str | None = None
+    counts: str | None = None
+    no_rating: bool = False
+    counts_given: bool = True
     items: Path | None = None
     item_id: str | None = None
     title: str | None = None
@@ -60,6 +66,11 @@ class Asked:
     encoding: str | None = None
     duplicates: Duplicates = "last"
     skip_bad: int = 0
+
+    @property
+    def counted(self) -> bool:
+        """Whether the file says what was chosen, and not how it was rated."""
+        return self.no_rating or self.counts is not None
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +101,8 @@ def import_ratings(
     asked = asked or Asked()
     target = _target(name, home)
     _check_noun(asked.noun)
+    if (asked.rating is not None) + (asked.counts is not None) + asked.no_rating > 1:
+        raise CftuiError("give one of --rating, --counts and --no-rating", option="rating")
     if asked.duplicates not in RULES:
         rules = ", ".join(RULES)
         raise CftuiError(f"must be one of {rules}", where=f"--duplicates {asked.duplicates}", option="duplicates")
@@ -134,22 +147,24 @@ def _check_noun(noun: str) -> None:
 
 
 def _content(file: Path, asked: Asked, scratch: Path, say: Say) -> tuple[columns.Content, dict[str, Any]]:
-    given = [asked.user, asked.item, asked.rating, *([asked.time] if asked.time else [])]
+    value = [] if asked.no_rating else [asked.counts or asked.rating]
+    given = [asked.user, asked.item, *value, *([asked.time] if asked.time else [])]
     numbered = all(column is not None and column.isdecimal() for column in given)
     table = open_table(
         file, _sub(scratch, "ratings"), delimiter=asked.delimiter, encoding=asked.encoding, numbered=numbered
     )
+    asked = _guess_counts(table, asked)
     places = _places(table, asked, say)
     faults = Faults(file, asked.skip_bad)
-    read = _read(table, places, faults)
+    read = _read(table, places, faults, asked.counted)
     faults.check()
     if not len(read.rating):
         only = "malformed rows" if faults.count else "a header"
         raise CftuiError(f"no ratings in it, only {only}", where=file)
     if faults.count:
         say(f"skipped {faults.count:,} malformed rows of {file}: {faults.text}")
-    read, twice = _resolve(file, read, asked.duplicates)
-    if twice:
+    read, twice = _resolve(file, read, "sum" if asked.counted else asked.duplicates)
+    if twice and not asked.counted:
         say(f"{twice:,} ratings of an item by a user who rates it again: --duplicates {asked.duplicates}")
     for what, ids in (("user", read.user_ids), (asked.noun, read.item_ids)):
         if len(ids) == 1:
@@ -161,7 +176,7 @@ def _content(file: Path, asked: Asked, scratch: Path, say: Say) -> tuple[columns
                 option=option,
             )
     rating = read.rating.astype(np.float32)
-    if rating.min() == rating.max():
+    if rating.min() == rating.max() and not asked.counted:
         raise CftuiError(
             f"every rating is {rating.min():g}: nothing can be learned from that",
             where=file,
@@ -175,7 +190,8 @@ def _content(file: Path, asked: Asked, scratch: Path, say: Say) -> tuple[columns
         "columns": {role: table.columns[at] for role, at in places.items()},
         "delimiter": table.delimiter,
         "encoding": table.plain.encoding,
-        "duplicates": asked.duplicates,
+        "duplicates": "sum" if asked.counted else asked.duplicates,
+        "counted": asked.counted,
         "merged": twice,
         "skipped": faults.count,
         "items_source": _readable(str(asked.items.absolute())) if asked.items else None,
@@ -193,21 +209,33 @@ def _sub(scratch: Path, name: str) -> Path:
     return scratch / name
 
 
+def _guess_counts(table: Table, asked: Asked) -> Asked:
+    """Take a column such as ``plays`` for counts where nobody said what the values are and no column is of ratings."""
+    if asked.counted or asked.rating is not None or guessing.role_of("rating", table.columns, asked.noun) is not None:
+        return asked
+    return replace(asked, counts=guessing.role_of("counts", table.columns, asked.noun), counts_given=False)
+
+
 def _places(table: Table, asked: Asked, say: Say) -> dict[str, int]:
     """The places of user, item, rating and (if any) time; reports the guesses."""
     places, guessed = {}, []
     for role in ("user", "item", "rating", "time"):
-        given = getattr(asked, role)
+        if role == "rating" and asked.no_rating:
+            continue
+        counts = role == "rating" and asked.counts is not None
+        given = asked.counts if counts else getattr(asked, role)
         column = given if given is not None else guessing.role_of(role, table.columns, asked.noun)
         if role == "time" and not column:
             continue  # there is no such column, or it is left out
         if column is None:
             there = ", ".join(table.columns[:20])
             what, hint = f"no column looks like the {role}", f"give --{role} one of {there}"
+            if role == "rating":
+                hint += "; or --counts one that counts plays or purchases, or --no-rating if every row is one"
             raise CftuiError(what, where=table.path, hint=hint, option=role)
         places[role] = table.index(column, role)
-        if given is None:
-            guessed.append(f"--{role} {table.columns[places[role]]}")
+        if given is None or (counts and not asked.counts_given):
+            guessed.append(f"--{'counts' if counts else role} {table.columns[places[role]]}")
     _say_format(table, asked, guessed, say)
     at: dict[int, str] = {}
     for role, place in places.items():
@@ -230,21 +258,36 @@ def _say_format(table: Table, asked: Asked, guessed: list[str], say: Say) -> Non
 # Reading
 
 
-def _read(table: Table, places: dict[str, int], faults: Faults) -> _Read:
+def _read(table: Table, places: dict[str, int], faults: Faults, counted: bool) -> _Read:
     if len(set(places.values())) == len(places):
-        found = quick(table, places["user"], places["item"], places["rating"], places.get("time"))
-        read = None if found is None else _parsed(found, first_line=1 + int(table.header))
+        # Without ratings the items are read in their place, and not used.
+        value = places.get("rating", places["item"])
+        found = quick(table, places["user"], places["item"], value, places.get("time"))
+        read = None if found is None else _parsed(found, 1 + int(table.header), "rating" in places, counted)
         if read is not None:
             return read
-    return _row_by_row(table, places, faults)
+    return _row_by_row(table, places, faults, counted)
 
 
-def _parsed(found: Columns, first_line: int) -> _Read | None:
-    """Parse each distinct text once, by the same functions as row by row; None if one is malformed."""
+def _value(text: str, counted: bool) -> float:
+    """A rating, or a count above 0. Raises ValueError with the reason."""
+    value = parse_rating(text)
+    if counted and value <= 0:
+        raise ValueError(f"count {shown(text)} is not above 0")
+    return value
+
+
+def _parsed(found: Columns, first_line: int, valued: bool, counted: bool) -> _Read | None:
+    """Parse each distinct text once, by the same functions as row by row; None if one is malformed.
+
+    Args:
+        valued: whether there is a column of ratings or counts; otherwise every row counts as one.
+    """
     try:
         users, user_ids = _distinct("user", found.user, found.texts["user"])
         items, item_ids = _distinct("item", found.item, found.texts["item"])
-        levels = np.array([parse_rating(text) for text in found.texts["rating"]], dtype=np.float64)
+        texts = found.texts["rating"]
+        levels = np.array([_value(text, counted) for text in texts] if valued else [1.0] * len(texts), np.float64)
     except ValueError:
         return None
     n = len(found.user)
@@ -266,7 +309,7 @@ def _distinct(what: str, codes: np.ndarray, texts: list[str]) -> tuple[np.ndarra
     return place[codes], list(ids)
 
 
-def _row_by_row(table: Table, places: dict[str, int], faults: Faults) -> _Read:
+def _row_by_row(table: Table, places: dict[str, int], faults: Faults, counted: bool) -> _Read:
     users: dict[str, int] = {}
     items: dict[str, int] = {}
     kept: dict[str, array] = {field.name: array("d" if field.name == "rating" else "q") for field in fields(_Read)[:5]}
@@ -276,9 +319,10 @@ def _row_by_row(table: Table, places: dict[str, int], faults: Faults) -> _Read:
             faults.add(number, cells)
             continue
         try:
-            who, what = parse_id("user", cells[0]), parse_id("item", cells[1])
-            value = parse_rating(cells[2])
-            moment = parse_time(cells[3]) if len(cells) > 3 else 0
+            row = dict(zip(places, cells, strict=True))
+            who, what = parse_id("user", row["user"]), parse_id("item", row["item"])
+            value = _value(row["rating"], counted) if "rating" in row else 1.0
+            moment = parse_time(row["time"]) if "time" in row else 0
         except ValueError as error:
             faults.add(number, str(error))
             continue
@@ -291,8 +335,11 @@ def _row_by_row(table: Table, places: dict[str, int], faults: Faults) -> _Read:
     return _Read(**arrays, user_ids=list(users), item_ids=list(items))
 
 
-def _resolve(file: Path, read: _Read, rule: Duplicates) -> tuple[_Read, int]:
-    """Reduce to one rating per user and item, in the place of the last; also return the number removed."""
+def _resolve(file: Path, read: _Read, rule: Duplicates | Literal["sum"]) -> tuple[_Read, int]:
+    """Reduce to one rating per user and item, in the place of the last; also return the number removed.
+
+    Counts are added up.
+    """
     key = read.user.astype(np.int64) * len(read.item_ids) + read.item
     again = pd.Series(key).duplicated(keep="first").to_numpy()
     count = int(again.sum())
@@ -309,9 +356,10 @@ def _resolve(file: Path, read: _Read, rule: Duplicates) -> tuple[_Read, int]:
             option="duplicates",
         )
     rating = read.rating
-    if rule == "mean":
+    if rule in ("mean", "sum"):
         which, _ = pd.factorize(key)
-        rating = (np.bincount(which, rating) / np.bincount(which))[which]
+        total = np.bincount(which, rating)
+        rating = (total / np.bincount(which) if rule == "mean" else total)[which]
     last = ~pd.Series(key).duplicated(keep="last").to_numpy()
     columns_of = {name: getattr(read, name)[last] for name in ("user", "item", "time", "line")}
     return _Read(**columns_of, rating=rating[last], user_ids=read.user_ids, item_ids=read.item_ids), count
@@ -423,3 +471,17 @@ def _encode(read: _Read, rating: np.ndarray, described: dict[str, tuple[str, int
             }
         ),
     )
+
+
+def imported_in_words(facts: dict[str, Any]) -> str:
+    """What was imported, for the line after it: ``1,200 ratings, 1 to 5, by 40 users of 90 beers``."""
+    low, high = facts["rating_range"]
+    by = f"{facts['users']:,} users of {facts['items']:,} {facts['noun']}s"
+    if facts.get("counted"):
+        return f"{facts['ratings']:,} pairs, counted 1 to {high:g} times, by {by}"
+    return f"{facts['ratings']:,} ratings, {low:g} to {high:g}, by {by}"
+
+
+def recipe_for(facts: dict[str, Any]) -> str:
+    """The recipe to try first."""
+    return "ease" if facts.get("counted") else "model4"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ class DataFacts:
         ratings, train, valid: numbers of ratings: all, those that train, those that validate.
         rating_range: the ends of the rating scale.
         levels: the distinct rating values, ascending.
+        counted: whether the values are counts of choices, and not ratings.
     """
 
     name: str
@@ -38,6 +39,7 @@ class DataFacts:
     levels: tuple[float, ...]
     train: int
     valid: int
+    counted: bool = False
 
 
 @dataclass(frozen=True)
@@ -193,7 +195,7 @@ def _options(path: Path, recipe: Recipe, value: dict[str, Any]) -> Options:
 
 def _data(path: Path, value: dict[str, Any]) -> DataFacts:
     for one in fields(DataFacts):
-        if one.name not in value:
+        if one.name not in value and one.default is MISSING:
             raise _wrong(path, f"data.{one.name}", "is missing")
     try:
         low, high = map(float, value["rating_range"])
@@ -210,6 +212,7 @@ def _data(path: Path, value: dict[str, Any]) -> DataFacts:
         levels=levels,
         train=counts["train"],
         valid=counts["valid"],
+        counted=value.get("counted") is True,
     )
 
 

@@ -54,7 +54,8 @@ def _about(one: catalog.DataSet) -> str:
     except CftuiError:
         return known.label
     label = "" if known.label == known.name else f", {known.label}"
-    return f"{facts['ratings']:,} ratings by {facts['users']:,} users of {facts['items']:,} {facts['noun']}s{label}"
+    what = "pairs" if facts.get("counted") else "ratings"
+    return f"{facts['ratings']:,} {what} by {facts['users']:,} users of {facts['items']:,} {facts['noun']}s{label}"
 
 
 class DataSets(Dialog[str | None]):

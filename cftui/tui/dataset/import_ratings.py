@@ -388,10 +388,10 @@ def _entry_row(entry: import_paths.Entry) -> Text:
 
 def _summary(name: str, facts: Mapping[str, Any], child: Job) -> str:
     """Say what was imported and what was skipped. The last line of narration says the first for a shell."""
-    low, high = facts["rating_range"]
-    counts = f"{facts['ratings']:,} ratings, {low:g} to {high:g}, by {facts['users']:,} users"
+    from cftui.data.store.importing import imported_in_words
+
     skipped = [line for line in child.narration[:-1] if not line.startswith("guessed ")]
-    return "\n".join([*skipped, f"{name}: {counts} of {facts['items']:,} {facts['noun']}s."])
+    return "\n".join([*skipped, f"{name}: {imported_in_words(dict(facts))}."])
 
 
 def _written(home: Home, name: str) -> tuple[int, int] | None:

@@ -36,6 +36,8 @@ From a shell: cftui data get ml-100k"""
 
 # Tables that stand beside the tabs where there is room.
 BESIDE = ("users", "items")
+# What columns of ratings are called where they hold counts of choices.
+COUNTED = {"rating": "times", "ratings": "users", "mean": "times each"}
 
 
 class DatasetScreen(Room):
@@ -93,6 +95,8 @@ class DatasetScreen(Room):
             "items": statistics.most_rated(tables).head(ROWS).rename(columns={"item": tables.noun}),
         }
         facts, histogram = statistics.describe(tables), statistics.histogram(tables)
+        if tables.counted:
+            frames = {name: frame.rename(columns=COUNTED) for name, frame in frames.items()}
         if not facts["first"]:  # no times: then none is shown
             frames["head"] = frames["head"].drop(columns="timestamp")
         popularity = statistics.popularity(tables).tolist()
@@ -109,8 +113,9 @@ class DatasetScreen(Room):
         self.query_one("#facts").border_title = facts["label"]
         self.query_one("#facts", Static).update(_facts_text(noun, facts))
         self._histogram = histogram
+        self.query_one("#histogram").border_title = "times chosen by one user" if facts["counted"] else "ratings"
         self._draw_histogram()
-        self.query_one("#tail").border_title = f"long tail: ratings per {noun}"
+        self.query_one("#tail").border_title = f"long tail: {'users' if facts['counted'] else 'ratings'} per {noun}"
         self.query_one("#tail-line", Sparkline).data = popularity
         spread = facts["ratings_per_item"]
         self.query_one("#tail-text", Static).update(
@@ -169,12 +174,14 @@ class DatasetScreen(Room):
 def _facts_text(noun: str, facts: dict[str, Any]) -> Text:
     twice = facts["duplicate_titles"]
     per_user = facts["ratings_per_user"]
+    rated = f"{facts['rating_min']}-{facts['rating_max']}, mean {facts['rating_mean']:.2f}"
+    values = ("chosen", f"{facts['total']:,} times") if facts["counted"] else ("rated", rated)
     rows = [
-        ("ratings", f"{facts['ratings']:,}"),
+        ("pairs" if facts["counted"] else "ratings", f"{facts['ratings']:,}"),
         ("users", f"{facts['users']:,}"),
         (f"{noun}s", f"{facts['items']:,} ids, {facts['titles']:,} titles"),
         ("density", f"{facts['density']:.2%}"),
-        ("rated", f"{facts['rating_min']}-{facts['rating_max']}, mean {facts['rating_mean']:.2f}"),
+        values,
         ("from", f"{facts['first'][:10]} to {facts['last'][:10]}" if facts["first"] else "no times"),
         ("ids", "consecutive, no gaps" if facts["ids_consecutive"] else "with gaps"),
         ("a user", f"{per_user['min']} to {per_user['max']}, median {per_user['median']}"),

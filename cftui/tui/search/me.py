@@ -16,7 +16,7 @@ from cftui.analysis.evaluation.intervals import NINETY, intervals
 from cftui.analysis.pair import Both
 from cftui.analysis.users import folding, people, profiles
 from cftui.errors import CftuiError
-from cftui.text import printable
+from cftui.text import plural, printable
 from cftui.tui.session.workspace import OpenModel
 from cftui.tui.shell.dialog import ClosesOnce
 from cftui.tui.shell.interval_bar import interval_bar
@@ -111,18 +111,21 @@ class MeScreen(ClosesOnce, Screen[str | None]):
 
     def _show_question(self, who: Person) -> None:
         pane, model, count = self.query_one("#question", Static), self._opened.model, len(who.items)
-        pane.border_title = f"{count} rated" + ("" if count >= ASKED else f" of {ASKED}")
+        pane.border_title = f"{count} {'chosen' if model.counted else 'rated'}" + (
+            "" if count >= ASKED else f" of {ASKED}"
+        )
         if self._asked is None:
             pane.update(Text(f"No more {model.nouns} to ask about; / finds one, w saves.", style="dim"))
             return
         row = model.item_table.iloc[self._asked]
         low, high = (rating_of_key(key, model.rating_range) for key in (1, 5))
+        asked = "1: chosen" if model.counted else f"1 ({low:g}) to 5 ({high:g}): rate it"
         lines = [
             Text(printable(row["title"]), style="bold"),
             Text(row["genres"].replace("|", " ") or "no genre"),
-            Text(f"{row['ratings']:,} ratings", style="dim"),
+            Text(plural(int(row["ratings"]), "user" if model.counted else "rating"), style="dim"),
             Text(),
-            Text(f"1 ({low:g}) to 5 ({high:g}): rate it"),
+            Text(asked),
             Text("space: not seen   backspace: undo"),
         ]
         pane.update(Text("\n").join(lines), layout=False)
@@ -132,12 +135,12 @@ class MeScreen(ClosesOnce, Screen[str | None]):
 
         def render(index: int, _: int) -> Text:
             code, rating = answers[index]
-            mark = "-" if rating is None else f"{rating:g}"
+            mark = "-" if rating is None else "x" if model.counted else f"{rating:g}"
             return Text(f"{mark:>3} {printable(model.titles[code])}", style="dim" if rating is None else "")
 
         pane = self.query_one("#answers", RowList)
         pane.show(len(answers), render)
-        pane.border_title = "your ratings"
+        pane.border_title = "your choices" if model.counted else "your ratings"
 
     def _best_for(self, who: Person) -> pd.DataFrame:
         """What to recommend: by choice, if any run on these ratings can say what that would be."""
@@ -167,7 +170,7 @@ class MeScreen(ClosesOnce, Screen[str | None]):
         pane, model = self.query_one("#me-recommended", RowList), self._opened.model
         would = "choose" if "score" in best else "like"
         pane.border_title = f"you would {would}" if len(who.items) else f"what the average user would {would}"
-        pane.border_subtitle = "unseen; moves with every rating"
+        pane.border_subtitle = f"unseen; moves with every {'choice' if self._opened.model.counted else 'rating'}"
         if self._opened.sure:
             # What is uncertain of the prediction, not how scattered one rates: that is what a rating takes away.
             found, scale = intervals(model, who.row, codes), model.rating_range
@@ -195,7 +198,8 @@ class MeScreen(ClosesOnce, Screen[str | None]):
     def action_rate(self, key: int) -> None:
         if self._asked is None:
             return
-        self._answer(rating_of_key(key, self._opened.model.rating_range))
+        model = self._opened.model
+        self._answer(1.0 if model.counted else rating_of_key(key, model.rating_range))
         if len(self._rated[0]) == ASKED:
             self.notify("ten rated: press w to save them as a user, or go on")
 

@@ -13,7 +13,7 @@ from textual.message import Message
 from textual.widgets import Input, Static
 
 from cftui.errors import CftuiError
-from cftui.text import printable
+from cftui.text import plural, printable
 from cftui.tui.session.workspace import OpenModel
 from cftui.tui.shell.interval_bar import given_mark, interval_bar, interval_words
 from cftui.tui.shell.keys import bindings
@@ -281,7 +281,8 @@ class SearchScreen(ModelRoom):
         pane.border_title = Content(f"{_called(who)} would {'give' if model.rates else 'choose'}")
         if not model.rates:
             first = self._place(opened, who)
-            pane.border_subtitle = Content(f"gave {given:g}" if given is not None else "unseen")
+            said = f"chose it {plural(round(given or 0), 'time')}" if model.counted else f"gave {given or 0:g}"
+            pane.border_subtitle = Content("unseen" if given is None else said)
         elif opened.sure:
             first = self._interval(opened, who, given, width)
         else:
@@ -340,6 +341,8 @@ class SearchScreen(ModelRoom):
             Text("no bias" if about.bias is None else f"bias {about.bias:+.2f}, {rank}"),
             histogram(about, width),
         ]
+        if opened.model.counted:
+            lines[-3:] = [Text(f"{plural(about.ratings, 'user')}, {about.mean:.2f} times each")]
         pane.update(Text("\n", no_wrap=True, overflow="ellipsis").join(lines), layout=False)
 
     def _show_why(self) -> None:

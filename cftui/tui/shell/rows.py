@@ -52,6 +52,8 @@ def histogram(about: About, width: int) -> Text:
 
     With room for it with percentages; without room for the values ``0.5 ▁▁▁▁▂▃▆█▇▆ 5``, several to a bar if need be.
     """
+    if not len(about.histogram):
+        return Text()
     values, shares = [f"{value:g}" for value in about.histogram["value"]], about.histogram["share"].to_list()
     if sum(len(value) + 2 for value in values) - 1 <= width:
         percent = sum(len(value) + 6 for value in values) <= width
