@@ -60,6 +60,7 @@ GROUPS = {
     "dialog": "Dialogs",
     "confirm": "Questions",
     "profile": "Profile of a user",
+    "lists": "Comparison of lists",
     "help": "Help",
 }
 

@@ -53,7 +53,7 @@ def split(ratings: Ratings, name: str = "random", seed: int = 0) -> Split:
     if name == "random":
         return _random(len(ratings), seed)
     if name == "time":
-        return _time(ratings)
+        return Split("time", *_by_time(ratings, np.arange(len(ratings))))
     if name == "none":
         return Split("none", train=np.arange(len(ratings)), valid=np.empty(0, np.int64))
     if name in ratings.known_splits:
@@ -68,6 +68,13 @@ def inner(outer: Split, seed: int = 0) -> Split:
     """The training rows of a split divided once more, for choosing settings: a random fifth of them validates."""
     parts = _random(len(outer.train), seed)
     return Split(f"{outer.name}{INNER}", train=outer.train[parts.train], valid=outer.train[parts.valid])
+
+
+def inner_alike(ratings: Ratings, outer: Split, seed: int = 0) -> Split:
+    """As ``inner``, but by time if the outer split is: settings that depend on what comes later are chosen by it."""
+    if outer.name != "time":
+        return inner(outer, seed)
+    return Split(f"{outer.name}{INNER}", *_by_time(ratings, outer.train))
 
 
 def folds(ratings: Ratings, k: int, seed: int = 0) -> Iterator[Split]:
@@ -130,12 +137,12 @@ def _fold(n: int, k: int, folds: int) -> Split:
     return Split(f"u{k + 1}", train=rows[~inside], valid=rows[inside])
 
 
-def _time(ratings: Ratings) -> Split:
+def _by_time(ratings: Ratings, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """All but the last fifth of each user's ratings among these rows, and the last fifth."""
     # The sort is stable: ratings of the same second stay in file order.
-    order = np.lexsort((ratings.timestamp, ratings.user))
-    counts = np.bincount(ratings.user, minlength=len(ratings.users))
-    ends = np.cumsum(counts)
+    order = rows[np.lexsort((ratings.timestamp[rows], ratings.user[rows]))]
     user = ratings.user[order]
-    from_end = ends[user] - 1 - np.arange(len(order))
+    counts = np.bincount(user, minlength=len(ratings.users))
+    from_end = np.cumsum(counts)[user] - 1 - np.arange(len(order))
     last = from_end < (VALID_SHARE * counts[user]).astype(np.int64)
-    return Split("time", train=np.sort(order[~last]), valid=np.sort(order[last]))
+    return np.sort(order[~last]), np.sort(order[last])

@@ -9,6 +9,7 @@ from cftui.engine.models.recipes import RECIPES
 from cftui.engine.training import train
 from cftui.home import Home
 from cftui.tui.main import CftuiApp
+from cftui.tui.search.lists import ListsScreen
 from tests.settings import CHOOSING, options_for
 from tests.toys import TOYS
 
@@ -127,3 +128,26 @@ async def test_a_run_whose_lists_are_poor_says_so_and_trains_a_better_one(tmp_pa
         await pilot.press("e")
         asked = ["--data", "tiny", "--split", "random", "--seed", "3", "--item-key", "title"]
         assert started == [("ease", asked)]
+
+
+@pytest.mark.parametrize("width", [80, 120])
+async def test_lists_of_several_runs_are_compared_user_by_user(width: int, tiny_runs) -> None:
+    app = CftuiApp(tiny_runs[0])
+    async with app.run_test(size=(width, 24), notifications=True) as pilot:
+        await wait(pilot, lambda: app.chosen)
+        await pilot.press("3", "escape")
+        await wait(pilot, lambda: app.screen.item is not None)
+        await pilot.press("c")
+        await wait(pilot, lambda: isinstance(app.screen, ListsScreen) and "popularity" in page(app))
+        shown = [pane for pane in app.screen.query("#lists RowList") if pane.display]
+        assert len(shown) == (4 if width == 80 else 5)
+        await pilot.press("n")
+        await wait(pilot, lambda: "✓" in page(app))
+        first = str(app.screen.query_one("#history").border_title)
+        await pilot.press("n")
+        await wait(pilot, lambda: str(app.screen.query_one("#history").border_title) != first)
+        await pilot.press("N")
+        await wait(pilot, lambda: str(app.screen.query_one("#history").border_title) == first)
+        code = app.screen._shown["list-0"][0]
+        await pilot.press("enter")
+        await wait(pilot, lambda: app.screen.item == code)

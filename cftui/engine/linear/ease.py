@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from cftui.data.ratings import Ratings
-from cftui.data.splits import Split, inner
+from cftui.data.splits import Split, inner_alike
 from cftui.engine import metrics, rankings
 from cftui.engine.clock import Clock
 from cftui.engine.device import reproducible
@@ -82,7 +82,7 @@ class Ease(Fitter):
         clock.start_epoch()
         left = [l2 for l2 in self._search if l2 not in self._tried]
         if left:
-            parts = inner(self._split, self.options.seed)
+            parts = inner_alike(self._ratings, self._split, self.options.seed)
             model = self._untrained(parts.train)
             gram = self._gram(model)
             for l2 in left:

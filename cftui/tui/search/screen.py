@@ -505,6 +505,18 @@ class SearchScreen(ModelRoom):
         self.order_of_two, self.order = ways[(ways.index(now) + 1) % len(ways) if now in ways else 0]
         self._recommend()
 
+    def action_lists(self) -> None:
+        """What other runs would recommend to this user, beside this one's list."""
+        from cftui.tui.search.lists import ListsScreen
+
+        opened = self.cftui.chosen
+        if opened is None or self._who is None:
+            return
+        if not self._who.trained:
+            self.notify("a saved profile has no ratings held back to judge lists by; u chooses a user")
+            return
+        self.app.push_screen(ListsScreen(opened, str(self._who.raw)), self.while_open(self._show))
+
     def action_better(self) -> None:
         """Train a recipe that recommends, on the same ratings as the run on show: then both work together."""
         opened = self.cftui.chosen

@@ -138,6 +138,7 @@ ACTIONS: dict[str, tuple[Key, ...]] = {
         Key("filter", "f", "filter", "Filter by genre and number of ratings", "Filter"),
         Key("export", "x", "export", "Write the list as a CSV"),
         Key("shrink", "z", "shrink", "Shrink similarities with few ratings"),
+        Key("lists", "c", "lists", "Compare the lists of several runs"),
         Key("profile", "p", "profile", "Profile of the user"),
         Key("biases", "b", "biases", "All biases"),
         Key("anatomy", "a", "anatomy", "Anatomy of a batch"),
@@ -232,6 +233,12 @@ ACTIONS: dict[str, tuple[Key, ...]] = {
         Key("no", "n,escape,q", "dismiss(False)", "No"),
     ),
     "profile": (Key("close", "escape,q,p", "dismiss", "Close"),),
+    "lists": (
+        Key("next", "n", "next(1)", "Next user whose lists differ much", "Next user"),
+        Key("previous", "N", "next(-1)", "Previous user whose lists differ much", "Previous"),
+        Key("user", "u", "user", "Compare for another user", "User"),
+        Key("leave", "escape,q", "dismiss", "Back to the search", "Back"),
+    ),
     "help": (Key("close", "escape,question_mark,q,enter", "dismiss", "Close"),),
 }
 
