@@ -90,8 +90,13 @@ class Histories(nn.Module):
         start, stop = self.starts[user], self.starts[user + 1]
         return self.items[start:stop].long(), self.values[start:stop]
 
-    def dense(self, users: Tensor) -> Tensor:
-        """The rows of users ``[b]``, ``[b, items]``."""
+    def dense(self, users: Tensor, weights: Tensor | None = None) -> Tensor:
+        """The rows of users ``[b]``, ``[b, items]``.
+
+        Args:
+            weights: what each entry is multiplied by, ``[n]``.
+        """
+        values = self.values if weights is None else self.values * weights
         users = users.long()
         starts = self.starts[users]
         counts = self.starts[users + 1] - starts
@@ -99,7 +104,7 @@ class Histories(nn.Module):
         first = counts.cumsum(0) - counts
         at = torch.arange(len(row), device=users.device) - first[row] + starts[row]
         found = self.values.new_zeros(len(users), self.items_known)
-        found[row, self.items[at].long()] = self.values[at]
+        found[row, self.items[at].long()] = values[at]
         return found
 
     def row(self, items: Tensor, rating: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ from cftui.engine.device import reproducible
 from cftui.engine.fitting import Diverged, Fitter, Hooks, Outcome, validation
 from cftui.engine.inputs import Histories
 from cftui.engine.linear.inverse import invert
-from cftui.engine.linear.item_weights import ItemWeights
+from cftui.engine.linear.item_weights import ItemWeights, recency
 from cftui.engine.linear.method import EaseOptions
 from cftui.engine.models.build import Weights, shape_of
 from cftui.engine.models.recipes import Recipe
@@ -55,10 +55,12 @@ class Ease(Fitter):
         super().__init__(recipe, options, ratings, split, device)
         self._ratings, self._split = ratings, split
         self.step, self.train_size = 0, len(split.train)
-        self._search = LAMBDAS if options.l2 is None else ()
+        # Whether a fade helps is seen only in ratings that come later than those it is tried on.
+        self._tries_fade = options.fade is None and split.name == "time"
+        self._search = LAMBDAS if options.l2 is None else (options.l2,) if self._tries_fade else ()
         self.steps = self.steps_per_epoch = len(self._search) + 1
-        # lambda to the NDCG of the inner validation ratings
-        self._tried: dict[float, float] = {}
+        # lambda to the NDCG of the inner validation ratings, without and with a fade; NaN for what is not tried
+        self._tried: dict[float, tuple[float, float]] = {}
         self.model = ItemWeights(shape_of(recipe, ratings, 0)).to(device)
 
     def fit(self, hooks: Hooks | None = None) -> Outcome:
@@ -88,18 +90,25 @@ class Ease(Fitter):
             for l2 in left:
                 if not self._weigh(model, gram.clone(), l2, stop):
                     return "stopped"
-                found = rankings.quick_ndcg(model, self._ratings, parts, relevant=self.relevant)
-                self._tried[l2] = math.nan if found is None else found
+                scores = [math.nan, math.nan]
+                for fades in (False, True) if self._tries_fade else (bool(self.options.fade),):
+                    model.fades.fill_(fades)
+                    found = rankings.quick_ndcg(model, self._ratings, parts, relevant=self.relevant)
+                    scores[fades] = math.nan if found is None else found
+                self._tried[l2] = (scores[0], scores[1])
                 self.step += 1
-                hooks.emit(TrialEvent(event="trial", step=self.step, l2=l2, ndcg=found, elapsed=clock.elapsed()))
+                hooks.emit(
+                    TrialEvent(event="trial", step=self.step, l2=l2, ndcg=_best(scores), elapsed=clock.elapsed())
+                )
                 hooks.checkpoint()
                 if stop():
                     return "stopped"
             del gram, model
         if stop():
             return "stopped"
-        l2 = self.chosen
+        l2, fades = self.chosen
         model = self._untrained(self._split.train)
+        model.fades.fill_(fades)
         if not self._weigh(model, self._gram(model), l2, stop):
             return "stopped"
         self.model, self.step = model, self.steps
@@ -116,6 +125,7 @@ class Ease(Fitter):
                 **validation(score),
                 ndcg=score.ndcg,
                 l2=l2,
+                fade=fades,
                 left_out=int((self._counts(self._split.train) > 0).sum()) - len(model.kept),
                 seconds=clock.epoch(),
                 elapsed=self.elapsed,
@@ -127,11 +137,17 @@ class Ease(Fitter):
         return "finished"
 
     @property
-    def chosen(self) -> float:
-        """Lambda: as given, or what the search so far says; the middle of the search if nothing could be scored."""
-        if self.options.l2 is not None:
-            return self.options.l2
-        scored = sorted((l2, ndcg) for l2, ndcg in self._tried.items() if math.isfinite(ndcg))
+    def chosen(self) -> tuple[float, bool]:
+        """Lambda and whether to fade: as given, or what the search so far says."""
+        fades = bool(self.options.fade)
+        if self._tries_fade:
+            plain, faded = ([_or_nothing(pair[at]) for pair in self._tried.values()] for at in (0, 1))
+            fades = max(faded, default=0.0) > max(plain, default=0.0)
+        return (self._lambda(fades) if self.options.l2 is None else self.options.l2), fades
+
+    def _lambda(self, fades: bool) -> float:
+        """What the search so far says; the middle of it if nothing could be scored."""
+        scored = sorted((l2, pair[fades]) for l2, pair in self._tried.items() if math.isfinite(pair[fades]))
         if not scored:
             return LAMBDAS[len(LAMBDAS) // 2]
         at = max(range(len(scored)), key=lambda place: scored[place][1])
@@ -154,6 +170,8 @@ class Ease(Fitter):
         """A model that knows whom it is fitted on, and which items will have weights."""
         model = ItemWeights(shape_of(self.recipe, self._ratings, 0)).to(self.device)
         model.histories = Histories.of(self._ratings, rows, self.options.graded, self.device)
+        if self.options.fade or self._tries_fade:
+            model.recency = recency(_ages(self._ratings, rows, model.histories))
         counts = self._counts(rows)
         most = min(self.options.items or self._most_items(), int((counts > 0).sum()))
         model.kept = counts.argsort(descending=True, stable=True)[:most].sort().values.to(self.device)
@@ -200,19 +218,45 @@ class Ease(Fitter):
 
     def state(self) -> Weights:
         """What the search has found; a stopped factorisation begins again."""
-        tried = torch.tensor([[l2, ndcg] for l2, ndcg in self._tried.items()], dtype=torch.float64).reshape(-1, 2)
+        rows = [[l2, *pair] for l2, pair in self._tried.items()]
+        tried = torch.tensor(rows, dtype=torch.float64).reshape(-1, 3)
         return {"tried": tried, "elapsed": torch.tensor([self.elapsed], dtype=torch.float64)}
 
     def load_state(self, tensors: Weights) -> None:
         try:
             tried, (self.elapsed,) = tensors["tried"].tolist(), tensors["elapsed"].tolist()
-            self._tried = dict(tried)
+            self._tried = {l2: (plain, faded) for l2, plain, faded in tried}
         except (KeyError, ValueError) as error:
             raise CftuiError(f"checkpoint does not fit this run: {error}") from None
         self.step = len(self._tried)
 
     def out_of_memory_advice(self) -> str:
         return "with the matrix of item weights; try fewer --items, or the recipe ials"
+
+
+def _or_nothing(ndcg: float) -> float:
+    return ndcg if math.isfinite(ndcg) else 0.0
+
+
+def _best(scores: list[float]) -> float | None:
+    """The better of two NDCGs, of which one may be NaN; None if both are."""
+    return max((one for one in scores if math.isfinite(one)), default=None)
+
+
+def _ages(ratings: Ratings, rows: np.ndarray, known: Histories) -> Tensor:
+    """How many entries of the same user are newer than each entry of the histories, ``[n]``."""
+    device = known.items.device
+    times = torch.from_numpy(ratings.timestamp[rows]).to(device)
+    key = torch.from_numpy(ratings.user[rows]).to(device) * known.items_known
+    key, order = (key + torch.from_numpy(ratings.item[rows]).to(device)).sort(stable=True)
+    key, groups = key.unique_consecutive(return_inverse=True)
+    newest = torch.full_like(key, torch.iinfo(torch.int64).min).scatter_reduce_(0, groups, times[order], "amax")
+    user = key // known.items_known
+    by_time = newest.argsort(descending=True, stable=True)
+    by_user = by_time[user[by_time].argsort(stable=True)]
+    ages = torch.empty_like(key)
+    ages[by_user] = torch.arange(len(key), device=device) - known.starts[user[by_user]]
+    return ages
 
 
 def _sparse_gram(known: Histories, kept: Tensor) -> np.ndarray:

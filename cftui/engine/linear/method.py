@@ -14,6 +14,7 @@ class EaseOptions(ChoiceOptions):
 
     Attributes:
         l2: lambda, what is added to the diagonal of the Gram matrix; None to search on the inner training rows.
+        fade: whether older ratings count less when a list is made; None to try it with a split by time.
         items: the most items that get weights, those with the most ratings; None for as many as memory allows.
     """
 
@@ -27,6 +28,15 @@ class EaseOptions(ChoiceOptions):
         empty="search",
         short="lambda",
         alias="lambda",
+    )
+    fade: bool | None = option(
+        None,
+        "fade",
+        bool,
+        "Let a user's older ratings count less in a list, for what will be chosen next [default: with a split by time, "
+        "if that is better within the training ratings].",
+        empty="auto",
+        sweepable=False,
     )
     items: int | None = option(
         None,

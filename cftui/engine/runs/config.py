@@ -181,7 +181,8 @@ def _options(path: Path, recipe: Recipe, value: dict[str, Any]) -> Options:
         raise _wrong(path, f"options.{min(unknown)}", f"is unknown to method {recipe.fitting.name}")
     for name, setting in value.items():
         option = recipe.fitting.described[name]
-        if option.kind in (bool, str) and not isinstance(setting, option.kind):
+        left_open = setting is None and bool(option.empty)
+        if option.kind in (bool, str) and not isinstance(setting, option.kind) and not left_open:
             raise _wrong(path, f"options.{name}", f"{setting!r} is not {NAMES[option.kind]}")
         try:
             option.check(setting)

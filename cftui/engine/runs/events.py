@@ -105,8 +105,8 @@ class EpochEvent(Validation):
 
     A sampler adds ``noise``, a typical standard deviation of ratings; ``coverage``, the share of validation ratings
     inside their 90 % intervals; and ``draws``, the number kept. A model that does not predict ratings adds ``ndcg``,
-    the NDCG@10 on the validation ratings; ``ease`` also lambda as ``l2``, and ``left_out``, the number of items that
-    have no weights. Other methods may add figures of their own.
+    the NDCG@10 on the validation ratings; ``ease`` also lambda as ``l2``, ``fade``, whether older ratings count less,
+    and ``left_out``, the number of items that have no weights. Other methods may add figures of their own.
     """
 
     event: Literal["epoch"]
@@ -121,6 +121,7 @@ class EpochEvent(Validation):
     draws: NotRequired[int]
     ndcg: NotRequired[float | None]
     l2: NotRequired[float]
+    fade: NotRequired[bool]
     left_out: NotRequired[int]
 
 
