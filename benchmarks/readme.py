@@ -36,8 +36,19 @@ def summary() -> str:
     ours, theirs = speed[OURS, "batch 64"], speed[THEIRS, "batch 64, each row once an epoch"]
     return (
         f"{text}\n\nOn one thread, `model4` fits in {ours['fitting']} where fastai's learner takes {theirs['fitting']} "
-        f"for the same loss ({ours['MSE, mean of 5 splits']})."
+        f"for the same loss ({ours['MSE, mean of 5 splits']}).\n\n{lists()}"
     )
+
+
+def lists() -> str:
+    """A sentence on lists: NDCG@10 of the recipes that recommend, of the best of other libraries, and of popularity."""
+    ndcg = {row["ranked by"]: float(row["NDCG@10"]) for row in rows_of("recommend")}
+    theirs = {name: value for name, value in ndcg.items() if name.startswith(("implicit", "RecTools"))}
+    best = max(theirs, key=lambda name: theirs[name])
+    ours = {"`ease`": ndcg["**`ease`**, with its search"], "`ials`": ndcg["`ials`"]}
+    said = [f"{name} {value:.3f}" for name, value in ours.items()]
+    said += [f"{best} {theirs[best]:.3f}", f"`model4` {ndcg['`model4`']:.3f}", f"popularity {ndcg['popularity']:.3f}"]
+    return f"The lists of ten, by NDCG on the same five random splits: {', '.join(said)}."
 
 
 def main() -> None:

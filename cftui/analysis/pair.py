@@ -48,7 +48,7 @@ NOISE = 1.0
 
 @dataclass(frozen=True, eq=False)
 class Both:
-    """A user as both models know him."""
+    """A user in both models."""
 
     chooser: Person
     rater: Person
@@ -193,7 +193,7 @@ def reasons(model: TrainedModel, who: Person, codes: np.ndarray, n: int = 2) -> 
 
 
 def find_pair(model: TrainedModel, ratings: Ratings, home: Home) -> Pair | None:
-    """Pair a model with the best run of the other kind on the same data set, split and seed; None if there is none."""
+    """Pair a model with the best run of the other kind on the same data set, split and seed, if one exists."""
     best: tuple[float, RunFolder] | None = None
     for run in all_runs(home):
         try:
@@ -206,7 +206,7 @@ def find_pair(model: TrainedModel, ratings: Ratings, home: Home) -> Pair | None:
                 continue
             score, ending = config.method.score, dict(run.history().ending or {})
         except (CftuiError, OSError):
-            continue  # a damaged run is none to pair with
+            continue  # a damaged run cannot be paired
         value = ending.get(score.key)
         if isinstance(value, float) and score.better(value, best and best[0]):
             best = value, run

@@ -181,7 +181,7 @@ class TrainedModel:
         return self.module.user_rows(torch.arange(len(self.users))).numpy()
 
     def user_row(self, user: int) -> np.ndarray:
-        """The row of one user, float32 ``[d]``. Of a large set, the rows of all users may not fit memory."""
+        """The row of one user, float32 ``[d]``; the rows of all users may be too large for memory."""
         with torch.no_grad():
             return self.module.user_rows(torch.tensor([user]))[0].numpy()
 

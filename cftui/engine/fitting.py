@@ -25,7 +25,7 @@ from cftui.engine.models.importing import load
 from cftui.engine.models.method import Method
 from cftui.engine.models.options import Options
 from cftui.engine.models.recipes import Recipe
-from cftui.engine.runs.events import Event, Validation
+from cftui.engine.runs.events import Event, Memory, Validation, WindowEvent
 from cftui.errors import CftuiError
 
 Outcome = Literal["finished", "stopped", "early"]
@@ -77,6 +77,22 @@ def validation(score: metrics.Score) -> Validation:
     if not score.n or math.isnan(score.mse):
         return Validation(valid_loss=None, rmse=None, mae=None)
     return Validation(valid_loss=score.mse, rmse=score.rmse, mae=score.mae)
+
+
+def sweep_window(step: int, loss: float, elapsed: float, facts: Memory) -> WindowEvent:
+    """The window of one sweep over all ratings: it has a single loss, and no learning rate."""
+    return WindowEvent(
+        event="window",
+        step=step,
+        epoch=step - 1,
+        loss=loss,
+        mean=loss,
+        min=loss,
+        max=loss,
+        lr=None,
+        elapsed=elapsed,
+        **facts,
+    )
 
 
 class Fitter(abc.ABC):

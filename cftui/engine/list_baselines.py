@@ -14,7 +14,7 @@ from cftui.data.splits import Split
 from cftui.engine.inputs import Histories
 from cftui.engine.rankings import Evaluation, Scorer, evaluate_rankings, popularity, threshold
 
-# Item kNN keeps so many neighbours of each item, and shrinks similarities that rest on few common users.
+# The number of neighbours that item kNN keeps of each item, and the shrinkage of similarities with few common users.
 NEIGHBOURS, SHRINKAGE = 100, 20.0
 # Item kNN is left out where its table of similarities would have more cells than this.
 CELLS = 25_000_000

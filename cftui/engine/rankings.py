@@ -44,7 +44,7 @@ PROTOCOL = (
 CELLS = 4_000_000
 # The probability of looking at the next place of a list, for RBP.
 PERSISTENCE = 0.85
-# While a model is fitted, its lists are judged for so many users, or as many as have this many scores together.
+# While a model is fitted, its lists are judged for a sample: at least this many users, and at most this many scores.
 QUICK_USERS, QUICK_CELLS = 500, 100_000_000
 
 Scorer = Callable[[np.ndarray], Tensor]

@@ -283,3 +283,16 @@ def test_recipes_lists_the_table() -> None:
     assert table.index.tolist() == list(RECIPES)
     assert table.loc["bayes", "method"] == "bayes"
     assert table.loc["model4", "options"]["wd"] == recipe("model4").default("wd") == 0.1
+
+
+def test_two_models_recommend_together(data: api.Data) -> None:
+    chooser, rater = cftui.fit("ease", data, l2=10.0), cftui.fit("bayes", data, sweeps=8, factors=2)
+    best = chooser.recommend("ann", 4, rated_by=rater)
+    assert best["place"].tolist() == [1, 2, 3, 4][: len(best)]
+    assert {"score", "predicted", "low", "high", "liked"} <= set(best)
+    by_rating = chooser.recommend("ann", 4, rated_by=rater, order="rating")
+    assert by_rating["predicted"].is_monotonic_decreasing
+    me = chooser.fold_in({data.items.index[0]: 5})
+    assert len(chooser.recommend(me, 2, rated_by=rater)) == 2
+    with pytest.raises(cftui.CftuiError, match="differ in their seed"):
+        chooser.recommend("ann", 4, rated_by=cftui.fit("bayes", data, sweeps=8, factors=2, seed=9))

@@ -180,7 +180,7 @@ def by_popularity(ratings: Ratings, split: Split, found: Evaluation, name: str) 
     judged[found.codes] = True
     rows = split.valid[(ratings.rating[split.valid] >= found.relevant) & judged[ratings.user[split.valid]]]
     pair = ratings.user * len(ratings.items) + ratings.item
-    # Of two ids with one title, one may be rated in training: then the other is not relevant.
+    # If the user rated another id of the same title in training, the item is not relevant.
     rows = rows[~np.isin(pair[rows], pair[split.train])]
     if not len(rows):
         return [float("nan")] * 3

@@ -21,7 +21,7 @@ class AlsOptions(ChoiceOptions):
     LENGTH: ClassVar[str] = "sweeps"
 
     sweeps: int = option(
-        16,
+        8,
         "sweeps",
         int,
         "Sweeps over all users and items.",

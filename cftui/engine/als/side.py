@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 import torch
@@ -25,13 +26,23 @@ class Side:
     def __init__(self, row: Tensor, column: Tensor, value: Tensor, n: int, m: int) -> None:
         self.n, self.m = n, m
         order = row.argsort(stable=True)
-        # The last entry stands for the padding: column m, whose factors are 0.
+        # The last entry is the padding: column m, whose factors are 0.
         self.column = torch.cat((column[order].int(), column.new_full((1,), m).int()))
         self.value = torch.cat((value[order], value.new_zeros(1)))
         self.counts = torch.bincount(row, minlength=n)
         self._starts = self.counts.cumsum(0) - self.counts
         self._by_count = self.counts.argsort(stable=True)
         self._empty = int((self.counts == 0).sum())
+
+    def sums(self, table: Tensor) -> Tensor:
+        """For each row, the sum of its columns' rows of ``table [m, w]``, each times its target: ``[n, w]``."""
+        ends = torch.cat((self._starts, self._starts.new_full((1,), len(self.value) - 1))).int()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # "in beta state"
+            rows = torch.sparse_csr_tensor(
+                ends, self.column[:-1], self.value[:-1], (self.n, self.m), check_invariants=False
+            )
+        return rows @ table
 
     def solve(
         self,

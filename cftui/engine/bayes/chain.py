@@ -22,11 +22,11 @@ from cftui.engine.bayes.posterior import BayesianFactors
 from cftui.engine.bayes.prior_features import known_features
 from cftui.engine.clock import Clock
 from cftui.engine.device import memory, reproducible, threads_for
-from cftui.engine.fitting import Diverged, Fitter, Hooks, Outcome, rows_on, validation
+from cftui.engine.fitting import Diverged, Fitter, Hooks, Outcome, rows_on, sweep_window, validation
 from cftui.engine.models.architectures import Shape
 from cftui.engine.models.build import Weights
 from cftui.engine.models.recipes import Recipe
-from cftui.engine.runs.events import EpochEvent, Memory, WindowEvent
+from cftui.engine.runs.events import EpochEvent, Memory
 from cftui.engine.runs.weights import SNAPSHOTS
 from cftui.errors import CftuiError
 
@@ -133,21 +133,7 @@ class Chain(Fitter):
             }
             if time.monotonic() - looked > 1:
                 looked, facts = time.monotonic(), cast(Memory, memory(self.device))
-            loss = self._sampler.loss
-            hooks.emit(
-                WindowEvent(
-                    event="window",
-                    step=self.step,
-                    epoch=self.step - 1,
-                    loss=loss,
-                    mean=loss,
-                    min=loss,
-                    max=loss,
-                    lr=None,
-                    elapsed=self.elapsed,
-                    **facts,
-                )
-            )
+            hooks.emit(sweep_window(self.step, self._sampler.loss, self.elapsed, facts))
             hooks.emit(event)
             if self.step % snapshot_every == 0 or self.step in (1, self.steps):
                 hooks.after_epoch()

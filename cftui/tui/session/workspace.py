@@ -92,7 +92,7 @@ class OpenModel:
         return loses_to_popularity(self.model, self.ratings)
 
     def both(self, name: str) -> Both | None:
-        """A user as both models of the pair know him; None without a pair."""
+        """A user in both models of the pair; None without a pair."""
         return None if self.pair is None else self.pair.person(self.ratings, self.home, name)
 
     @property
