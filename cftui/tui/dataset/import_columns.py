@@ -28,6 +28,9 @@ class ColumnTable(Table):
             super().__init__()
             self.letter, self.at = letter, at
 
+    class WithoutValues(Message):
+        """There are no ratings: every row says that something was chosen."""
+
     class Formatted(Message):
         """Ask for another delimiter or encoding: ``what`` is one of these."""
 
@@ -55,6 +58,9 @@ class ColumnTable(Table):
 
     def action_mark(self, letter: str) -> None:
         self.post_message(self.Marked(letter, self.cursor_column))
+
+    def action_each_row(self) -> None:
+        self.post_message(self.WithoutValues())
 
     def action_format(self, what: str) -> None:
         self.post_message(self.Formatted(what))

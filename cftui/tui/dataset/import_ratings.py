@@ -275,6 +275,13 @@ class ImportScreen(Dialog[str | None]):
         self._marked(self._shown)
         self._draw()
 
+    @on(ColumnTable.WithoutValues)
+    def _without_values(self) -> None:
+        if self._shown == "ratings":
+            self._side.without_values()
+            self._marked(self._shown)
+            self._draw()
+
     @on(ColumnTable.Formatted)
     def _format(self, event: ColumnTable.Formatted) -> None:
         if self._side.can_be_cut_otherwise:

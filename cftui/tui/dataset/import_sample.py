@@ -32,9 +32,9 @@ _PACKED_SUFFIXES = (".gz", ".bz2", ".xz")
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _DELIMITERS = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar", " ": "space"}
 
-RATINGS = ("user", "item", "rating", "time")
+RATINGS = ("user", "item", "rating", "counts", "time")
 ITEMS = ("item", "title")
-OPTIONAL = ("time",)
+OPTIONAL = ("counts", "time")
 
 
 @dataclass(frozen=True)
@@ -129,9 +129,12 @@ def guess(sample: Sample, roles: tuple[str, ...], noun: str = "item") -> dict[st
 
     if sample.header:
         named = {role: guessing.role_of(role, sample.columns, noun) for role in roles}
+        if named.get("rating") is not None:
+            named["counts"] = None
         return {role: sample.columns.index(name) for role, name in named.items() if name is not None}
     # In the order nearly every such file has.
-    found = {role: at for at, role in enumerate(roles) if at < len(sample.columns)}
+    usual = [role for role in roles if role != "counts"]
+    found = {role: at for at, role in enumerate(usual) if at < len(sample.columns)}
     if "time" in found and not all(_is_time(cells[found["time"]]) for _, cells in sample.rows if type(cells) is list):
         del found["time"]
     return found
@@ -168,7 +171,7 @@ def wrong_column(sample: Sample, marks: Mapping[str, int]) -> str:
     """Why ratings or times cannot be in the column marked for them: none in sight is one. Else empty."""
     from cftui.data.formats.values import parse_rating, parse_time
 
-    tries: dict[str, Callable[[str], Any]] = {"rating": parse_rating, "time": parse_time}
+    tries: dict[str, Callable[[str], Any]] = {"rating": parse_rating, "counts": parse_rating, "time": parse_time}
     cells = [cells for _, cells in sample.rows if isinstance(cells, list)]
     for role, parse in tries.items():
         if role not in marks or not cells:

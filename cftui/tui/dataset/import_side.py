@@ -27,6 +27,7 @@ class Side:
         entries: files that complete ``text`` while it is not yet a file.
         problem: why there are no rows, or none by the delimiter or encoding asked for.
         marks: column by role.
+        each_row: whether every row says that something was chosen once more, without a rating.
     """
 
     kind: str
@@ -37,10 +38,22 @@ class Side:
     marks: dict[str, int] = field(default_factory=dict)
     delimiter: str | None = None
     encoding: str | None = None
+    each_row: bool = False
 
     @property
     def roles(self) -> tuple[str, ...]:
         return import_sample.RATINGS if self.kind == "ratings" else import_sample.ITEMS
+
+    @property
+    def has_values(self) -> bool:
+        """Whether it is known what the file says of a user and an item."""
+        return self.each_row or "rating" in self.marks or "counts" in self.marks
+
+    def without_values(self) -> None:
+        """Every row says that something was chosen once more; once more, and it does not."""
+        self.each_row = not self.each_row
+        if self.each_row:
+            self.marks = {role: at for role, at in self.marks.items() if role not in ("rating", "counts")}
 
     @property
     def can_be_cut_otherwise(self) -> bool:
@@ -51,7 +64,9 @@ class Side:
     def missing(self) -> str:
         """What to do about a column that is not known yet."""
         for role in self.roles if self.sample else ():
-            if role not in self.marks and role not in import_sample.OPTIONAL:
+            if role == "rating" and role not in self.marks and not self.has_values:
+                return "which column is the rating? r marks it, c a count; n: every row is one"
+            if role not in self.marks and role not in ("rating", *import_sample.OPTIONAL):
                 return f"which column is the {role}? Go to it and press {role[0]}"
         if self.sample is not None and self.kind == "ratings":
             return import_sample.wrong_column(self.sample, self.marks)
@@ -93,6 +108,9 @@ class Side:
         role = next((role for role in self.roles if role[0] == letter), None)
         if role is None or self.sample is None:
             return ""
+        if role in ("rating", "counts"):
+            self.each_row = False
+            self.marks = {other: at for other, at in self.marks.items() if other not in ("rating", "counts")}
         if self.marks.get(role) != at or role not in import_sample.OPTIONAL:
             self.marks = {other: column for other, column in self.marks.items() if column != at} | {role: at}
             return ""
@@ -115,6 +133,7 @@ class Side:
         words = [] if self.kind == "ratings" else [f"--items={sample.path}"]
         names = {} if self.kind == "ratings" else OPTIONS
         words += [f"--{names.get(role, role)}={sample.word(at)}" for role, at in self.marks.items()]
+        words += ["--no-rating"] if self.each_row else []
         asked = {"delimiter": self.delimiter, "encoding": self.encoding}
         return words + [f"--{option}={value}" for option, value in asked.items() if value is not None]
 
@@ -134,6 +153,13 @@ class Side:
         text = Text()
         for role in self.roles if self.sample else ():
             at = self.marks.get(role)
+            if role == "counts" and at is None:
+                continue
+            if role == "rating" and self.each_row:
+                text.append_text(Text.assemble(("n ", "bold reverse" if with_keys else "dim"), "every row is one   "))
+                continue
+            if role == "rating" and "counts" in self.marks:
+                continue
             if self.sample is not None and (at is not None or with_keys):
                 name = "-" if at is None else printable(self.sample.label(at))
                 letter = (role[0], "bold reverse" if with_keys else "dim")

@@ -85,6 +85,8 @@ ACTIONS: dict[str, tuple[Key, ...]] = {
         Key("user", "u", "mark('u')", "This column is the user"),
         Key("item", "i", "mark('i')", "This column is the item"),
         Key("rating", "r", "mark('r')", "This column is the rating"),
+        Key("counts", "c", "mark('c')", "This column counts plays or purchases"),
+        Key("each_row", "n", "each_row", "No ratings: every row is one play or purchase"),
         Key("time", "t", "mark('t')", "This column is the time; of items: the title"),
         Key("delimiter", "d", "format('delimiter')", "Another delimiter"),
         Key("encoding", "e", "format('encoding')", "Another encoding"),

@@ -146,7 +146,7 @@ async def test_half_stars_in_columns_of_other_names_become_a_data_set_that_train
         assert columns(app) == [("user", "reviewer"), ("item", "beer"), ("", "mark"), ("", "poured"), ("", "note")]
         assert "semicolon" in said(app, "#import-format")
         assert "utf-8" in said(app, "#import-format")
-        assert told(app) == "which column is the rating? Go to it and press r"
+        assert told(app) == "which column is the rating? r marks it, c a count; n: every row is one"
         await mark(pilot, "r", 2)
         await mark(pilot, "t", 3)
         assert columns(app)[2:] == [("rating", "mark"), ("time", "poured"), ("", "note")]
@@ -530,7 +530,10 @@ async def test_nothing_that_matters_is_cut_at_any_size(size, files, home):
         for words in (
             *("evenings.csv", "d semicolon e utf-8 5 columns", "user item time reviewer beer mark poured note"),
             *("user reviewer item beer rating - time poured", "optional: a file of titles (down: browse)"),
-            *("name evenings one is a beer skip bad 0", "which column is the rating? Go to it and press r"),
+            *(
+                "name evenings one is a beer skip bad 0",
+                "which column is the rating? r marks it, c a count; n: every row is one",
+            ),
             "letters: mark it enter: import escape: cancel",
         ):
             assert words in shown_words(app).replace("─", ""), words
@@ -663,3 +666,21 @@ async def test_a_rating_without_a_time_shows_none(files, home):
         await opened(pilot, "some")
         table = app.screen.query_one("#head-table", DataTable)
         assert [str(cell) for cell in table.get_column_at(3)] == ["", "2020-09-13 12:26", "2020-09-13 12:26"]
+
+
+@pytest.mark.parametrize(("third", "press", "line"), [("", "n", "every row is one"), (",plays", "", "counts plays")])
+async def test_plays_become_a_data_set_of_counts(third, press, line, home, tmp_path):
+    file, value = tmp_path / "songs.csv", ",3" if third else ""
+    rows = [f"u{user},song {song}{value}" for user in range(6) for song in range(5) if (user + song) % 3]
+    file.write_text("\n".join([f"user,track{third}", *rows, ""]))
+    app = CftuiApp(home)
+    async with importing(app) as pilot:
+        await choose(pilot, str(file))
+        if press:
+            assert "n: every row is one" in told(app)
+            await pilot.press(press)
+        await wait(pilot, lambda: line in page(app))
+        await pilot.press("enter")
+        await opened(pilot, "songs")
+        assert app.opened.tables.counted
+        assert set(app.opened.tables.ratings["rating"]) == {3.0 if third else 1.0}
