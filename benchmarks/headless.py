@@ -24,6 +24,8 @@ EXAMPLES = (
     "cftui pca latest -n 1 --min-ratings 50",
     "cftui results latest -n 4 --seed 1",
     "cftui eval",
+    "cftui train ease --lambda 200",
+    "cftui recommend --user 196 -n 4",
     "cftui train model4 --epochs 1 --json | tail -n 1",
 )
 
