@@ -10,7 +10,7 @@ from cftui.engine.training import train
 from cftui.home import Home
 from cftui.tui.main import CftuiApp
 from cftui.tui.search.lists import ListsScreen
-from tests.settings import CHOOSING, options_for
+from tests.settings import options_for
 from tests.toys import TOYS
 
 from ..conftest import write_tiny
@@ -52,7 +52,7 @@ async def test_all_screens_open_and_say_what_is_not_available(name: str, tmp_pat
         await wait(pilot, lambda: "no anatomy for this model" in page(app))
 
 
-@pytest.mark.parametrize("name", CHOOSING)
+@pytest.mark.parametrize("name", ["ease", pytest.param("ials", marks=pytest.mark.slow)])
 async def test_what_predicts_no_ratings_shows_places_and_reasons_instead(name: str, tmp_path, tiny_known) -> None:
     home, row = Home(tmp_path / "home"), RECIPES[name]
     write_tiny(home.data / tiny_known)
@@ -130,7 +130,7 @@ async def test_a_run_whose_lists_are_poor_says_so_and_trains_a_better_one(tmp_pa
         assert started == [("ease", asked)]
 
 
-@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("width", [80, pytest.param(120, marks=pytest.mark.slow)])
 async def test_lists_of_several_runs_are_compared_user_by_user(width: int, tiny_runs) -> None:
     app = CftuiApp(tiny_runs[0])
     async with app.run_test(size=(width, 24), notifications=True) as pilot:

@@ -127,7 +127,10 @@ def beyond(ratings: Ratings, split: Split, found: Evaluation, name: str) -> Beyo
     n = len(exposure)
     gini = float((2 * np.arange(1, n + 1) - n - 1) @ exposure / (n * exposure.sum()))
     people = len(np.unique(ratings.user[split.train]))
-    novelty = float(-np.log2(np.maximum(counts[shown], 1) / people).mean())
+    # Somebody may have rated two ids of one title.
+    pairs = np.unique(ratings.user[split.train] * len(ratings.items) + ratings.item[split.train])
+    raters = np.bincount(pairs % len(ratings.items), minlength=len(ratings.items))
+    novelty = float(-np.log2(np.maximum(raters[shown], 1) / people).mean())
     return Beyond(
         coverage=float((exposure > 0).mean()),
         gini=gini,

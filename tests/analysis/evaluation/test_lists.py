@@ -46,7 +46,7 @@ def test_what_lists_are_like_is_what_a_plain_loop_says(name: str, judged, tiny: 
     wanted = lists.Beyond(
         coverage=len(set(shown)) / len(times),
         gini=gini,
-        novelty=sum(-math.log2(times[code] / people) for code in shown) / len(shown),
+        novelty=sum(-math.log2(len(raters[code]) / people) for code in shown) / len(shown),
         popularity=sum(times[code] for code in shown) / len(shown),
         diversity=1 - sum(cosines) / len(cosines),
     )

@@ -97,6 +97,7 @@ def test_map_is_divided_by_r_where_the_protocol_does_so() -> None:
     assert PROTOCOLS["cftui"].figures(found, "model")["map"] == pytest.approx((1 + 2 / 3) / 3)
 
 
+@pytest.mark.slow
 def test_the_input_is_chosen_by_what_is_relevant_and_on_training_rows(ratings: Ratings, monkeypatch) -> None:
     seen: list[bool] = []
     real = protocols._choose_input
