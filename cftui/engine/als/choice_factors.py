@@ -38,7 +38,7 @@ class ChoiceFactors(Architecture):
 
     def load_state_dict(self, state_dict: Any, *args: Any, **kwargs: Any) -> Any:
         """Load as any module does, but take the number of entries from ``state_dict``."""
-        return load_resized(super().load_state_dict, self, state_dict, *args, **kwargs)
+        return load_resized(super().load_state_dict, self, state_dict, *args, later=("histories.counted",), **kwargs)
 
     @property
     def tables(self) -> dict[str, tuple[int, int]]:

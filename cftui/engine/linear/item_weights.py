@@ -50,7 +50,8 @@ class ItemWeights(Architecture):
 
     def load_state_dict(self, state_dict: Any, *args: Any, **kwargs: Any) -> Any:
         """Load as any module does, but take the numbers of entries and of kept items from ``state_dict``."""
-        return load_resized(super().load_state_dict, self, state_dict, *args, **kwargs)
+        later = ("fades", "recency", "histories.counted")
+        return load_resized(super().load_state_dict, self, state_dict, *args, later=later, **kwargs)
 
     @property
     def tables(self) -> dict[str, tuple[int, int]]:

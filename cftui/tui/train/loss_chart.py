@@ -103,8 +103,11 @@ class LossChart(PlotextPlot):
         named = "  ".join("[rgb({},{},{})]{}[/]".format(*colour, label) for colour, label in series)
         self.border_title = f"{self.run_name or 'loss'}  {named}" if self.history else "loss"
         lines = dict(self.history.baselines) if self.history else {}
-        if self.history and ranks and (found := scores(self.history)):
-            lines["run"] = found[-1][1]
+        if self.history and ranks:
+            # The line to beat last: without room the first gives way.
+            lines = dict(sorted(lines.items(), key=lambda line: line[0] == "popularity"))
+            if found := scores(self.history):
+                lines["run"] = found[-1][1]
         said = [f"{LINES[name]} {loss:.3f}" for name, loss in lines.items() if name in LINES]
         if "run" in lines:
             said.append(f"this run {lines['run']:.3f}")

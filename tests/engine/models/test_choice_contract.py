@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ from cftui.data.splits import split
 from cftui.engine.fitting import Fitter, Hooks
 from cftui.engine.models.recipes import RECIPES
 from cftui.engine.rankings import evaluate_rankings, popularity, predicted
+from cftui.engine.runs.folder import RunFolder
 from cftui.engine.training import fitter_for, resume, train
 from cftui.errors import CftuiError
 from cftui.home import Home
@@ -69,6 +72,15 @@ class TestEveryRecipeThatChooses:
         assert identical(dict(model.module.state_dict()), state(fitted(name, tiny, epochs=2, seed=0)))
         assert model.valid_loss is None
         assert model.ndcg == tiny_runs[1][name].history().ending["ndcg"]
+
+    def test_a_run_from_before_counts_and_fades_opens(self, name: str, tiny_runs, tmp_path: Path) -> None:
+        run = RunFolder(Path(shutil.copytree(tiny_runs[1][name].path, tmp_path / "older")))
+        kept = load(run.weights_file.read_bytes())
+        older = {key: value for key, value in kept.items() if not key.endswith(("counted", "fades", "recency"))}
+        assert len(older) < len(kept)
+        run.weights_file.write_bytes(save(older))
+        model, wanted = TrainedModel.load(run), TrainedModel.load(tiny_runs[1][name])
+        np.testing.assert_array_equal(model.scores(model.user_row(3)), wanted.scores(wanted.user_row(3)))
 
     def test_stopped_anywhere_and_resumed_ends_like_never_interrupted(self, name: str, tiny_home: Home) -> None:
         options = options_for(RECIPES[name], **SETTINGS)
