@@ -807,7 +807,7 @@ async def test_a_run_with_one_factor_has_no_map_says_so_and_survives_every_key(t
 async def test_every_recipe_has_a_map(tiny_opened):
     app = app_with(tiny_opened("model1"))
     async with mapping(app) as pilot:
-        for recipe in RECIPES:
+        for recipe in (name for name in RECIPES if name != "ease"):  # which has no factors
             opened = tiny_opened(recipe)
             app._choose(opened)
             await wait(pilot, lambda opened=opened: is_drawn(app, expected(opened, app.screen._only)))
