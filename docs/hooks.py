@@ -54,6 +54,7 @@ GROUPS = {
     "me": "Become a user",
     "biases": "All biases",
     "anatomy": "Anatomy of a batch",
+    "evaluation": "What a run is worth",
     "robust": "Robust PCA",
     "lr_finder": "Learning-rate finder",
     "sheet": "Sheets",

@@ -151,3 +151,22 @@ async def test_lists_of_several_runs_are_compared_user_by_user(width: int, tiny_
         code = app.screen._shown["list-0"][0]
         await pilot.press("enter")
         await wait(pilot, lambda: app.screen.item == code)
+
+
+@pytest.mark.parametrize(("name", "shown"), [("ease", "what the lists are like"), ("bayes", "90 % intervals")])
+async def test_a_run_says_what_it_is_worth(name: str, shown: str, tiny_runs, monkeypatch) -> None:
+    app = CftuiApp(tiny_runs[0])
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await wait(pilot, lambda: app.chosen)
+        app.open_model(f"{name}.run")
+        await wait(pilot, lambda: app.chosen.name == f"{name}.run")
+        await pilot.press("2", "w")
+        await wait(pilot, lambda: "lists of 10" in said(app, "#report-text"))
+        text = said(app, "#report-text")
+        assert shown in text
+        assert "popularity" in text
+        assert "the lists of" in text
+        assert ("the worst errors" in text) == (name == "bayes")
+        assert max(map(len, text.splitlines()[1:6])) <= 74
+        await pilot.press("j", "k", "escape")
+        await wait(pilot, lambda: not app.screen.query("#report-text"))

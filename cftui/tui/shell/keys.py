@@ -97,6 +97,7 @@ ACTIONS: dict[str, tuple[Key, ...]] = {
         Key("stop", "x", "stop", "Stop the run", "Stop"),
         Key("resume", "r", "resume", "Resume a stopped run, or go on for more epochs", "Resume"),
         Key("overlay", "o", "overlay", "Draw another run in the chart", "Overlay"),
+        Key("worth", "w", "evaluate", "What the run is worth: errors, lists, for whom"),
         Key("results", "v", "results", "Results on the validation ratings", "Results"),
         Key("lr_finder", "f", "find_lr", "Learning-rate finder", "LR finder"),
         Key("log_y", "l", "log_y", "Logarithmic y"),
@@ -212,6 +213,11 @@ ACTIONS: dict[str, tuple[Key, ...]] = {
     "anatomy": (
         Key("another", "n,space", "another", "Another batch"),
         Key("close", "escape,q,a", "dismiss", "Close"),
+        Key("down", "j", "scroll_by(1)", "Down"),
+        Key("up", "k", "scroll_by(-1)", "Up"),
+    ),
+    "evaluation": (
+        Key("close", "escape,q,w", "dismiss", "Close"),
         Key("down", "j", "scroll_by(1)", "Down"),
         Key("up", "k", "scroll_by(-1)", "Up"),
     ),

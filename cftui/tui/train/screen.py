@@ -228,6 +228,15 @@ class TrainScreen(Room):
         ]
         self.cftui.from_worker(self.app.push_screen, Sheet(f"validation ratings as {name} predicts them", rows))
 
+    def action_evaluate(self) -> None:
+        """The tables of ``cftui eval`` for the model on show."""
+        from cftui.tui.train.evaluation import EvaluationScreen
+
+        if self.cftui.chosen is None:
+            self.notify("no run to evaluate yet; t trains one")
+            return
+        self.app.push_screen(EvaluationScreen(self.cftui.chosen))
+
     # The chart's keys
 
     def action_log_y(self) -> None:
