@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from cftui.analysis import ranking
+from cftui.analysis.evaluation import accuracy
 from cftui.analysis.evaluation.intervals import By, intervals
 from cftui.analysis.explain.explaining import explain
 from cftui.analysis.exports import export
@@ -621,7 +622,7 @@ class Model:
             ['train', 'valid']
         """
         model, ratings = self._trained, self.data._ratings
-        scores = ranking.evaluate(model, ratings)
+        scores = accuracy.evaluate(model, ratings)
         rows = {
             part: {"ratings": score.n, "mse": score.mse, "rmse": score.rmse, "mae": score.mae}
             for part, score in scores.items()
@@ -635,7 +636,7 @@ class Model:
         scorers = {"model": rankings.predicted(model.module)}
         judged = beside_baselines(ratings, parts, scorers, k=k, relevant=relevant, sample=users)
         lists = {name: one.as_json() for name, one in judged.rankings.items()} if judged.users else {}
-        sure = ranking.calibration(model, ratings) if len(parts.valid) else None
+        sure = accuracy.calibration(model, ratings) if len(parts.valid) else None
         fifths = None
         if sure is not None:
             each = {str(at): asdict(part) for at, part in enumerate(sure.fifths, 1)} | {"all": asdict(sure.whole)}

@@ -22,10 +22,10 @@ def results(session: Session, run_name: str, rows: int, seed: int | None) -> Non
 
     The ratings are drawn at random, as by show_results in the chapter.
     """
-    from cftui.analysis import ranking
+    from cftui.analysis.evaluation import accuracy
 
     model = load(session, run_name)
-    table = ranking.results(model, model.ratings(session.home), rows, seed)
+    table = accuracy.results(model, model.ratings(session.home), rows, seed)
     show(session, model, table, {"rating": "g", "rating_pred": ".6f"})
 
 

@@ -192,8 +192,7 @@ def _evaluate_run(
     relevant: float | None,
     users: int | None,
 ) -> None:
-    from cftui.analysis import ranking
-    from cftui.analysis.evaluation import lists
+    from cftui.analysis.evaluation import accuracy, lists
     from cftui.engine import rankings as evaluation
     from cftui.engine.list_baselines import beside_baselines
     from cftui.engine.runs.folder import all_runs
@@ -202,12 +201,12 @@ def _evaluate_run(
         raise CftuiError(f"no run {run_name!r}; to cross-validate the recipe: cftui eval {run_name} --folds 5")
     model = load(session, run_name)
     ratings = model.ratings(session.home)
-    scores = ranking.evaluate(model, ratings)
+    scores = accuracy.evaluate(model, ratings)
     parts = {part: {"ratings": s.n, "mse": s.mse, "rmse": s.rmse, "mae": s.mae} for part, s in scores.items()}
     split = model.split(ratings)
     if relevant is not None:
         evaluation.check_threshold(ratings, split.valid, relevant)
-    sure = ranking.calibration(model, ratings)
+    sure = accuracy.calibration(model, ratings)
     if not session.json and parts:
         # Print the errors now, because ranking a large data set takes long.
         rows = [{"part": part, **row} for part, row in parts.items()]

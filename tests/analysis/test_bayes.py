@@ -12,10 +12,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from cftui.analysis.evaluation.accuracy import calibration
 from cftui.analysis.evaluation.calibration import calibrate
 from cftui.analysis.evaluation.intervals import By, check_intervals, intervals, pair_intervals
 from cftui.analysis.explain.explaining import explain
-from cftui.analysis.ranking import calibration, recommend
+from cftui.analysis.ranking import recommend
 from cftui.analysis.trained import TrainedModel
 from cftui.analysis.users import people
 from cftui.analysis.users.folding import fold_in, prior, pulls, questions

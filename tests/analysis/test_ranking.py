@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cftui.analysis import ranking
+from cftui.analysis.evaluation import accuracy
 from cftui.analysis.ranking import Filter
 from cftui.analysis.trained import TrainedModel
 from cftui.analysis.users.people import Person, person
@@ -259,7 +260,7 @@ def test_actual_ratings_average_what_two_ids_of_one_title_got(trained, ratings: 
 
 
 def test_results_come_from_the_validation_set(model: TrainedModel, ratings: Ratings) -> None:
-    table = ranking.results(model, ratings, 40, seed=5)
+    table = accuracy.results(model, ratings, 40, seed=5)
     assert list(table.columns) == ["user", "title", "rating", "rating_pred"]
     valid = split(ratings, "random", 0).valid
     held_back = {
@@ -270,12 +271,12 @@ def test_results_come_from_the_validation_set(model: TrainedModel, ratings: Rati
         assert (row.user, row.title, row.rating) in held_back
         expected = plain_rating(model, model.user_code(row.user), model.item_code(row.title))
         assert row.rating_pred == pytest.approx(expected, abs=1e-5)
-    assert table.equals(ranking.results(model, ratings, 40, seed=5))
-    assert not table.equals(ranking.results(model, ratings, 40, seed=6))
+    assert table.equals(accuracy.results(model, ratings, 40, seed=5))
+    assert not table.equals(accuracy.results(model, ratings, 40, seed=6))
 
 
 def test_evaluation_repeats_what_training_reported(model: TrainedModel, ratings: Ratings) -> None:
-    scores = ranking.evaluate(model, ratings)
+    scores = accuracy.evaluate(model, ratings)
     reported = model.run.history().epochs[-1]
     assert scores["valid"].n == 20_000
     assert scores["train"].n == 80_000

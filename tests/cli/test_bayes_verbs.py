@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from cftui.analysis import ranking
+from cftui.analysis.evaluation import accuracy
 from cftui.analysis.evaluation.intervals import By, intervals
 from cftui.analysis.trained import TrainedModel
 from cftui.analysis.users import people
@@ -70,7 +71,7 @@ def test_a_run_is_shown_in_its_own_words(home: Home, cli) -> None:
 
 
 def test_eval_says_whether_the_intervals_hold(home: Home, model: TrainedModel, cli) -> None:
-    wanted = ranking.calibration(model, model.ratings(home)).as_json()
+    wanted = accuracy.calibration(model, model.ratings(home)).as_json()
     found = cli(home, "eval", "--json", *RUN).json
     assert found["calibration"]["whole"] == pytest.approx(wanted["whole"])
     assert len(found["calibration"]["fifths"]) == 5

@@ -10,7 +10,7 @@ import statistics
 import pytest
 import torch
 
-from cftui.analysis import ranking
+from cftui.analysis.evaluation import accuracy
 from cftui.analysis.trained import TrainedModel
 from cftui.data.ratings import Ratings
 from cftui.data.splits import split
@@ -50,7 +50,7 @@ def test_a_run_is_scored_by_error_and_by_ranking(home: Home, tiny: Ratings, cli)
     found = cli(home, "eval", "model4.run", "--json").json
     assert list(found) == ["run", "recipe", "data", "split", "train", "valid", "ranking", "lists"]
     model = TrainedModel.load(home_run(home, "model4.run"))
-    for part, score in ranking.evaluate(model, tiny).items():
+    for part, score in accuracy.evaluate(model, tiny).items():
         wanted = {"ratings": score.n, "mse": score.mse, "rmse": score.rmse, "mae": score.mae}
         assert found[part] == pytest.approx(wanted)
     parts = model.split(tiny)

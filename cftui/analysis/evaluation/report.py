@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cftui.analysis import ranking
-from cftui.analysis.evaluation import lists
+from cftui.analysis.evaluation import accuracy, lists
 from cftui.analysis.trained import TrainedModel
 from cftui.data.ratings import Ratings
 from cftui.engine.list_baselines import beside_baselines
@@ -36,7 +35,7 @@ def evaluation(model: TrainedModel, ratings: Ratings) -> list[Section]:
         return [Section(f"split {parts.name} holds nothing back: the run trained on every rating", [])]
     sections = [_errors(model, ratings)] if model.rates else []
     sections += _lists(model, ratings)
-    sure = ranking.calibration(model, ratings)
+    sure = accuracy.calibration(model, ratings)
     if sure is not None:
         rows = [
             {
@@ -63,7 +62,7 @@ def _errors(model: TrainedModel, ratings: Ratings) -> Section:
             "RMSE": f"{one.rmse:.4f}",
             "MAE": f"{one.mae:.4f}",
         }
-        for part, one in ranking.evaluate(model, ratings).items()
+        for part, one in accuracy.evaluate(model, ratings).items()
         if one.n
     ]
     return Section("errors of the predicted ratings", rows)

@@ -210,7 +210,7 @@ class TrainScreen(Room):
     @work(thread=True, exclusive=True, group="results")
     def action_results(self) -> None:
         """The chapter's show_results for the run in hand."""
-        from cftui.analysis import ranking
+        from cftui.analysis.evaluation import accuracy
         from cftui.analysis.trained import TrainedModel
 
         name = self._in_hand()
@@ -218,7 +218,7 @@ class TrainScreen(Room):
             return
         try:
             model = TrainedModel.load(RunFolder(self.cftui.home.models / name))
-            table = ranking.results(model, model.ratings(self.cftui.home), rows=12)
+            table = accuracy.results(model, model.ratings(self.cftui.home), rows=12)
         except (CftuiError, OSError) as error:
             self.cftui.from_worker(self.cftui.complain, error)
             return

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cftui.analysis import ranking
+from cftui.analysis.evaluation import accuracy
 from cftui.analysis.evaluation.report import evaluation
 from cftui.analysis.trained import TrainedModel
 from cftui.data.ratings import Ratings
@@ -28,7 +28,7 @@ def test_the_tables_hold_what_is_measured(name: str, tiny_runs, tiny: Ratings) -
     assert any("validation ratings lie" in one.title for one in evaluation(model, tiny)) == (name == "bayes")
     if name == "ease":
         return
-    assert sections["errors"].rows[1]["MSE"] == f"{ranking.evaluate(model, tiny)['valid'].mse:.4f}"
+    assert sections["errors"].rows[1]["MSE"] == f"{accuracy.evaluate(model, tiny)['valid'].mse:.4f}"
     valid = model.split(tiny).valid
     errors = np.abs(model.predict(tiny.user[valid], tiny.item[valid]) - tiny.rating[valid])
     worst = sections["the worst errors"].rows[0]

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from cftui.analysis import ranking
+from cftui.analysis.evaluation import accuracy
 from cftui.analysis.evaluation.intervals import has_intervals
 from cftui.analysis.explain.anatomy import anatomy
 from cftui.analysis.explain.explaining import explain
@@ -45,7 +46,7 @@ def added(request, tmp_path_factory, tiny_known: str):
 
 def test_it_learns_and_its_log_says_so(added: tuple[Home, TrainedModel, Ratings]) -> None:
     _, model, ratings = added
-    scores = ranking.evaluate(model, ratings)
+    scores = accuracy.evaluate(model, ratings)
     assert scores["train"].mse < float(ratings.rating.var())
     assert model.valid_loss == pytest.approx(scores["valid"].mse, rel=1e-5)
 

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load, save
 
 from cftui.analysis import ranking
+from cftui.analysis.evaluation import accuracy
 from cftui.analysis.explain.explaining import explain
 from cftui.analysis.trained import TrainedModel
 from cftui.analysis.users import folding, people
@@ -166,12 +167,12 @@ class TestEveryRecipeThatChooses:
         refused: list[Callable[[], object]] = [
             lambda: model.predict(np.array([1]), np.array([1])),
             lambda: model.rate(model.user_row(1)),
-            lambda: ranking.results(model, tiny),
+            lambda: accuracy.results(model, tiny),
         ]
         for ask in refused:
             with pytest.raises(CftuiError, match=f"not available for this model: {name} recommends, and predicts no"):
                 ask()
-        assert ranking.evaluate(model, tiny) == {}
+        assert accuracy.evaluate(model, tiny) == {}
 
     def test_it_recommends_far_better_than_popularity(self, name: str, ratings: Ratings) -> None:
         parts = split(ratings, "random", 0)
