@@ -147,7 +147,7 @@ def observed(ratings: Ratings) -> Any:
 
 
 def our_lists(factors: int) -> dict[str, float]:
-    """Of random factors: what a list costs does not depend on how good it is."""
+    """Time our lists from random factors: how good a list is does not change what it costs."""
     from cftui.analysis import everybody
     from cftui.analysis.trained import TrainedModel
 

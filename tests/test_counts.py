@@ -59,7 +59,7 @@ def test_repeated_rows_are_counted_as_a_column_of_counts_is(home: Home, tmp_path
     )
     facts = import_ratings(file, "counts", home, Asked(counts="n", noun="song"))
     assert facts["counted"]
-    # Of a usual name it is guessed, and reported.
+    # A usual column name is guessed, and the guess is reported.
     file.write_text(file.read_text().replace("user,track,n\n", "user,track,plays\n"))
     said: list[str] = []
     guessed = import_ratings(file, "guessed", home, Asked(noun="song"), said.append)

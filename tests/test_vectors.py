@@ -1,4 +1,4 @@
-"""What the documentation says of search indexes, run as it stands there where the library is installed."""
+"""The lines about search indexes in the documentation, run as written where the library is installed."""
 
 from __future__ import annotations
 

@@ -204,7 +204,7 @@ def test_summary_counts_every_parameter() -> None:
     for row in RECIPES.values():
         model = build(row, SHAPE)
         total = sum(line["parameters"] for line in summary.layers(model))
-        # Of what is sampled, every number of a draw; of what is solved for, every number of the solution.
+        # Sampled and solved models count every number of a draw or of the solution as a parameter.
         solved = {
             "bayes": (944 + 1665) * (SHAPE.factors + 2),
             "ials": (944 + 1665) * SHAPE.factors,

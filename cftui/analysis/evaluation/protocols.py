@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -84,6 +85,11 @@ class Protocol:
         return {metric: float(each[metric].mean()) if found.users else float("nan") for metric in self.metrics}
 
 
+def _place_in_group(groups: np.ndarray) -> np.ndarray:
+    """The place of each row among the rows of its group, from 0."""
+    return pd.Series(groups).groupby(groups, sort=False).cumcount().to_numpy()
+
+
 def _own(ratings: Ratings, seed: int) -> Iterator[Part]:
     yield Part(split(ratings, "random", seed))
 
@@ -96,10 +102,8 @@ def _by_item(ratings: Ratings, seed: int) -> Iterator[Part]:
     """
     drawn = np.random.RandomState(seed).rand(len(ratings))
     order = np.lexsort((drawn, ratings.item))
-    counts = np.bincount(ratings.item, minlength=len(ratings.items))
     item = ratings.item[order]
-    rank = 1 + np.arange(len(order)) - (np.cumsum(counts) - counts)[item]
-    trains = rank <= np.round(0.75 * counts[item])
+    trains = 1 + _place_in_group(item) <= np.round(0.75 * np.bincount(item)[item])
     yield Part(Split("recommenders", np.sort(order[trains]), np.sort(order[~trains])))
 
 
@@ -127,10 +131,8 @@ def _unseen_users(ratings: Ratings, seed: int) -> Iterator[Part]:
     held[users[: max(1, int(VALID_SHARE * len(users)))]] = True
     rows = random.permutation(np.flatnonzero(held[ratings.user]))
     rows = rows[np.argsort(ratings.user[rows], kind="stable")]
-    start = np.flatnonzero(np.append(True, ratings.user[rows][1:] != ratings.user[rows][:-1]))
-    counts = np.diff(np.append(start, len(rows)))
-    place = np.arange(len(rows)) - np.repeat(start, counts)
-    valid = place < np.repeat((VALID_SHARE * counts).astype(np.int64), counts)
+    user = ratings.user[rows]
+    valid = _place_in_group(user) < (VALID_SHARE * np.bincount(user)).astype(np.int64)[user]
     train = np.flatnonzero(~held[ratings.user])
     yield Part(Split("unseen-users", train, rows[valid]), known=rows[~valid])
 
@@ -140,10 +142,7 @@ def _five_of_each(ratings: Ratings, seed: int) -> Iterator[Part]:
     random = np.random.default_rng(seed)
     users = random.permutation(np.unique(ratings.user))
     order = random.permutation(len(ratings))
-    order = order[np.argsort(ratings.user[order], kind="stable")]
-    start = np.flatnonzero(np.append(True, ratings.user[order][1:] != ratings.user[order][:-1]))
-    counts = np.diff(np.append(start, len(order)))
-    first = (np.arange(len(order)) - np.repeat(start, counts)) < 5
+    first = _place_in_group(ratings.user[order]) < 5
     for at, fold in enumerate(np.array_split(users, 5), 1):
         held = first & np.isin(ratings.user[order], fold)
         yield Part(Split(f"codex-{at}", np.sort(order[~held]), np.sort(order[held])))
@@ -210,7 +209,7 @@ PROTOCOLS = {
 
 
 def protocol(name: str) -> Protocol:
-    """A protocol by its name. Raises CftuiError if there is none."""
+    """Return a protocol by its name. Raises CftuiError for an unknown name."""
     if name not in PROTOCOLS:
         raise CftuiError(f"no protocol {name!r}; {suggestion(name, list(PROTOCOLS))}", option="protocol")
     return PROTOCOLS[name]

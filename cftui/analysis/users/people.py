@@ -41,7 +41,7 @@ class Person:
         return str(self.raw)
 
     def rating(self, item: int) -> float | None:
-        """The user's rating of an item: the mean if ids share its title, None if there is none."""
+        """The user's rating of an item: the mean if ids share its title, None if they have not rated it."""
         given = self.given[self.items == item]
         return float(given.mean()) if len(given) else None
 

@@ -79,7 +79,7 @@ class Ials(Fitter):
         for _ in range(PASSES - 1):
             found = self._users.sums(self._items.sums(torch.linalg.qr(found).Q))
         found = torch.linalg.qr(found).Q * math.sqrt(SCALE * users / k)
-        # Of fewer users than factors, the rest begin at 0.
+        # With fewer users than factors, the remaining factors begin at 0.
         return torch.nn.functional.pad(found, (0, k - found.shape[1])).contiguous()
 
     @property

@@ -114,7 +114,7 @@ def test_the_input_is_chosen_by_what_is_relevant_and_on_training_rows(ratings: R
     for name in ("cftui", "recommenders"):
         (found,) = judge(row, options, PROTOCOLS[name], ratings, CPU)
         ndcg[name] = found.rankings["model"].ndcg
-    # Of what somebody will like the grade tells something; of what somebody will rate at all it does not.
+    # The grade says something about what a user will like, and nothing about what they will rate at all.
     assert seen == [True, False]
     assert ndcg["cftui"] > 0.38
     assert ndcg["recommenders"] > 0.47
