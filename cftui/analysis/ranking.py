@@ -131,7 +131,7 @@ def similar(
         metric, score = "weight", own.numpy() * trust
         found = score
         if np.isnan(score[item]):
-            raise CftuiError(f"{model.recipe.name} left out {model.titles[item]}: too few ratings for the memory")
+            raise CftuiError(f"{model.titles[item]} has too few ratings to be among the {model.nouns} with weights")
     elif metric == "cosine":
         score = found = model.unit_factors @ model.unit_factors[item] * trust
     else:
@@ -188,10 +188,13 @@ def place(model: TrainedModel, who: Person, item: int) -> tuple[int | None, int]
     allowed[who.items] = False
     allowed[item] = True
     scores = model.scores(who.row)
-    of = int((allowed & np.isfinite(scores)).sum())
-    if not np.isfinite(scores[item]):
+    scored = np.isfinite(scores)
+    allowed &= scored
+    of = int(allowed.sum())
+    if not scored[item]:
         return None, of
-    return 1 + int((scores[allowed] > scores[item]).sum()), of
+    order = scores if model.rates else choice_order(model, scores)
+    return 1 + int((order[allowed] > order[item]).sum()), of
 
 
 def best_of(scores: np.ndarray, allowed: np.ndarray, n: int) -> np.ndarray:

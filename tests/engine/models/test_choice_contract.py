@@ -161,6 +161,9 @@ class TestEveryRecipeThatChooses:
         nobody = people.folded(model, "nobody", np.zeros(0, np.int64), np.zeros(0, np.float32))
         best = ranking.recommend(model, nobody, 5)
         assert best["ratings"].tolist() == sorted(model.counts[1:].tolist(), reverse=True)[:5]
+        # Items that are equally popular share a place.
+        fewer = [1 + int((model.counts[1:] > count).sum()) for count in best["ratings"]]
+        assert [ranking.place(model, nobody, code)[0] for code in best["code"]] == fewer
 
     def test_what_needs_ratings_says_that_there_are_none(self, name: str, tiny_runs, tiny: Ratings) -> None:
         model = TrainedModel.load(tiny_runs[1][name])
