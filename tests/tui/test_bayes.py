@@ -472,7 +472,7 @@ async def test_what_sets_and_side_information_say_has_a_row_of_its_own(sure):
 
 
 def test_names_of_terms_fit_a_narrow_pane():
-    from cftui.tui.shell.rows import _short
+    from cftui.tui.search.why import _short
 
     names: tuple[tuple[str, Kind, str], ...] = (
         ("which movies the user rated", "implicit", "rated by user"),

@@ -4,68 +4,37 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.content import Content
-from textual.message import Message
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from cftui.errors import CftuiError
-from cftui.text import plural, printable
+from cftui.tui.search.neighbours import Neighbours
+from cftui.tui.search.prediction import Prediction
+from cftui.tui.search.recommended import Recommended
+from cftui.tui.search.why import Why
 from cftui.tui.session.workspace import OpenModel
-from cftui.tui.shell.interval_bar import given_mark, interval_bar, interval_words
 from cftui.tui.shell.keys import bindings
 from cftui.tui.shell.model_room import ModelRoom
 from cftui.tui.shell.row_list import RowList
-from cftui.tui.shell.rows import WhyRows, cosine, found_row, gauge, histogram, scored_row
+from cftui.tui.shell.rows import found_row
 
 if TYPE_CHECKING:
     import numpy as np
-    import pandas as pd
 
-    from cftui.analysis.evaluation.intervals import By
-    from cftui.analysis.pair import Both, Order
-    from cftui.analysis.ranking import About, Filter
+    from cftui.analysis.pair import Both
+    from cftui.analysis.ranking import Filter
     from cftui.analysis.users.people import Person
 
-NEIGHBOURS = 100
-# Cells of an interval's track: at the most beside a prediction, and in a list that is as wide as this.
-TRACK_MOST = 40
-TRACK_IN_LIST = 13
-LIST_WITH_BARS = 46
-RECOMMENDED = 100
 # The recipe that is offered where no run recommends well.
 RECOMMENDER = "ease"
-PULLS = 10
-# What is said of an item; its tags have a line of their own only where there is room for one more.
-LINES_ABOUT = 6
-FEWEST_TERMS = 7
-# Rows for the sum, the last step, the error, a heading and the first ratings that pull.
-BELOW_TERMS = 9
-
-
-# What the best are sorted by: the prediction, or that and what is uncertain of it, as it stands beside it.
-ORDERS: dict[By, str] = {"mean": "", "lower": ": less ±", "upper": ": plus ±"}
-# With two runs: what the list is of, in words, and what it is ordered by.
-OF_TWO: dict[Order, str] = {"choice": "would choose", "both": "would choose and like", "rating": "would rate highest"}
 
 
 class SearchField(Input):
     """Arrows move through what was found, enter picks: the hands stay on the text."""
 
     BINDINGS = bindings("field")
-
-
-class FittedPane(Static):
-    """Says when it has another size: what it shows depends on its width."""
-
-    class Resized(Message):
-        """It has."""
-
-    def on_resize(self) -> None:
-        self.post_message(self.Resized())
 
 
 class SearchScreen(ModelRoom):
@@ -79,18 +48,10 @@ class SearchScreen(ModelRoom):
     BINDINGS = bindings("search")
 
     item: int | None = None
-    metric = "cosine"
-    shrink = False
-    order: By = "mean"
-    order_of_two: Order | None = "choice"
     _who: Person | None = None
     _both: Both | None = None
     _only: Filter | None = None
-    _why: WhyRows | None = None
-    _all_terms = False
     _found: np.ndarray
-    _near: pd.DataFrame
-    _best: pd.DataFrame
 
     def model_body(self) -> ComposeResult:
         with Vertical(id="search-pane", classes="pane"):
@@ -99,11 +60,11 @@ class SearchScreen(ModelRoom):
             yield field
             yield RowList(id="found", placeholder="no match; try fewer letters")
         with Horizontal(id="answer"):
-            yield RowList(id="neighbours", classes="pane", placeholder="none; f changes the filter")
+            yield Neighbours(id="neighbours", classes="pane", placeholder="none; f changes the filter")
             with Vertical(id="person"):
-                yield FittedPane(id="prediction", classes="pane")
-                yield RowList(id="recommended", classes="pane", placeholder="none; f changes the filter")
-            yield RowList(id="why", classes="pane")
+                yield Prediction(id="prediction", classes="pane")
+                yield Recommended(id="recommended", classes="pane", placeholder="none; f changes the filter")
+            yield Why(id="why", classes="pane")
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -120,7 +81,7 @@ class SearchScreen(ModelRoom):
         from cftui.analysis.ranking import Filter
 
         self.item = None
-        self.order_of_two = "choice"
+        self.query_one(Recommended).order_of_two = "choice"
         self._who = self._person(opened)
         self.set_class("tags" in opened.model.item_table, "-tagged")
         # A genre the new data set may not have would leave nothing to show.
@@ -159,12 +120,9 @@ class SearchScreen(ModelRoom):
             self._clear()
 
     def _clear(self) -> None:
-        for name in ("#neighbours", "#why"):
-            pane = self.query_one(name, RowList)
-            pane.show(0, lambda index, width: Text())
-            pane.border_title = pane.border_subtitle = ""
-        self.query_one("#prediction", Static).update("", layout=False)
-        self._why = None
+        self.query_one(Neighbours).clear()
+        self.query_one(Why).clear()
+        self.query_one(Prediction).update("", layout=False)
 
     @on(RowList.Highlighted, "#found")
     def _highlighted(self, event: RowList.Highlighted) -> None:
@@ -177,39 +135,28 @@ class SearchScreen(ModelRoom):
             self.query_one("#neighbours").focus()
 
     @on(RowList.Selected, "#neighbours")
-    def _walk(self, event: RowList.Selected) -> None:
-        """From an item to one that is like it, and on."""
-        if self._near is not None:
-            self._show(int(self._near["code"].iloc[event.index]))
-
     @on(RowList.Selected, "#recommended")
-    def _walk_to_recommended(self, event: RowList.Selected) -> None:
-        self._show(int(self._best["code"].iloc[event.index]))
+    def _walk(self, event: RowList.Selected) -> None:
+        """From an item to one that is like it, or that is recommended, and on."""
+        table = event.row_list.table if isinstance(event.row_list, Neighbours | Recommended) else None
+        if table is not None:
+            self._show(int(table["code"].iloc[event.index]))
 
     @on(RowList.Highlighted, "#recommended")
     def _say_reason(self, event: RowList.Highlighted) -> None:
-        """In the frame, the rating of the user that speaks most for the item under the cursor."""
-        opened, pane, who = self.cftui.chosen, event.row_list, self._who
-        if opened is None or who is None or not pane.has_focus:
-            return
-        from cftui.analysis.pair import reasons
-
-        model = opened.model
-        if opened.pair is not None and self._both is not None and self.order_of_two is not None:
-            model, who = opened.pair.chooser, self._both.chooser
-        code = self._best["code"].to_numpy(copy=True)[event.index : event.index + 1]
-        for found in reasons(model, who, code, n=1):
-            if found:
-                pane.border_subtitle = Content(printable(f"because {found[0]}"))
+        opened, pane, who = self.cftui.chosen, self.query_one(Recommended), self._who
+        if opened is not None and who is not None and pane.has_focus:
+            pane.say_reason(opened, who, self._both, event.index)
 
     @on(RowList.Selected, "#why")
     def _walk_to_pull(self, event: RowList.Selected) -> None:
         """To a rating that pulls; on any other row, all the terms, or the largest again."""
-        code = self._why.code(event.index) if self._why else None
+        pane = self.query_one(Why)
+        code = pane.rows.code(event.index) if pane.rows else None
         if code is not None:
             self._show(code)
         else:
-            self._all_terms = not self._all_terms
+            pane.all_terms = not pane.all_terms
             self._show_why()
 
     # What is answered
@@ -223,7 +170,7 @@ class SearchScreen(ModelRoom):
         self._show_why()
 
     def _show_neighbours(self) -> None:
-        from cftui.analysis import ranking
+        from cftui.analysis.ranking import ANY
 
         opened = self.cftui.chosen
         if opened is None or self.item is None:
@@ -233,210 +180,26 @@ class SearchScreen(ModelRoom):
         except CftuiError as error:
             self.cftui.complain(error)
             return
-        pane = self.query_one("#neighbours", RowList)
-        pane.border_title = Content(f"like {printable(model.titles[self.item])}")
-        try:
-            near = ranking.similar(
-                model,
-                self.item,
-                NEIGHBOURS,
-                metric=self.metric if model.has_factors else ranking.METRICS[0],
-                shrink=ranking.SHRINK if self.shrink else 0,
-                only=self._only or ranking.ANY,
-            )
-        except CftuiError as error:
-            self._near = None
-            pane.border_subtitle = ""
-            pane.show_instead(str(error))
-            return
-        self._near = near
-        measure = str(near.columns[-1])
-        score, titles, counts = near[measure].to_numpy(), near["title"].to_numpy(), near["ratings"].to_numpy()
-
-        def render(index: int, width: int) -> Text:
-            # Weights are small: two digits would not tell them apart.
-            digits = 3 if measure == "weight" else 2
-            value = f"{score[index]:.2f}" if measure == "euclidean" else cosine(score[index], digits)
-            return scored_row(f"{value:>4}", titles[index], counts[index], width)
-
-        pane.show(len(near), render)
-        said = [f"{measure}, shrunk" if self.shrink else measure, str(self._only or "")]
-        if self.cftui.epoch is not None:
-            said.append(f"after {opened.unit} {self.cftui.epoch}")
-        pane.border_subtitle = Content("  ".join(filter(None, said)))
+        self.query_one(Neighbours).answer(opened, model, self.item, self._only or ANY)
 
     def _show_prediction(self) -> None:
-        import numpy as np
-
-        from cftui.analysis import ranking
-
-        opened, who = self.cftui.chosen, self._who
-        pane = self.query_one("#prediction", Static)
+        opened, who, pane = self.cftui.chosen, self._who, self.query_one(Prediction)
         if opened is None or self.item is None or who is None:
             pane.update("")
-            return
-        model, item, given = opened.model, self.item, who.rating(self.item)
-        about = ranking.about(model, opened.ratings, item)
-        width = pane.content_size.width
-        pane.border_title = Content(f"{_called(who)} would {'give' if model.rates else 'choose'}")
-        if not model.rates:
-            first = self._place(opened, who)
-            said = f"chose it {plural(round(given or 0), 'time')}" if model.counted else f"gave {given or 0:g}"
-            pane.border_subtitle = Content("unseen" if given is None else said)
-        elif opened.sure:
-            first = self._interval(opened, who, given, width)
         else:
-            predicted = float(model.rate(who.row, np.array([item]))[0])
-            words, said = f"{predicted:.2f} ", f"  gave {given:g}" if given is not None else "  unseen"
-            low, high = model.rating_range
-            # The shortest gauge leaves one empty column before the frame.
-            room = width - len(words) - len(said) - len(gauge(predicted, low, high, 1))
-            first = Text.assemble((words, "bold"), gauge(predicted, low, high, min(max(room, 5), 24)), said)
-            pane.border_subtitle = ""
-        self._about(about, first)
-
-    def _place(self, opened: OpenModel, who: Person) -> Text:
-        """Where the item stands among what the user has not rated; a score alone would mean nothing."""
-        from cftui.analysis import ranking
-
-        assert self.item is not None
-        place, of = ranking.place(opened.model, who, self.item)
-        if place is None:
-            return Text("no score: too few ratings", style="bold")
-        return Text.assemble((f"no. {place:,}", "bold"), f" of {of:,} unseen {opened.model.nouns}")
-
-    def _interval(self, opened: OpenModel, who: Person, given: float | None, width: int) -> Text:
-        """The 90 % interval of the prediction. The rating given is in the frame, since the line is full."""
-        import numpy as np
-
-        from cftui.analysis.evaluation.intervals import NINETY, intervals
-
-        found, scale = intervals(opened.model, who.row, np.array([self.item])), opened.model.rating_range
-        mean, half = float(found.centre[0]), NINETY * float(found.sd[0])
-        words = interval_words(mean, mean - half, mean + half, scale)
-        low, high = (f"{end:g}" for end in scale)
-        # A space after the words, and around the bar; the bar has a frame of its own.
-        room = width - len(words) - len(low) - len(high) - 5
-        if room < 7:
-            low, high, room = "", "", width - len(words) - 3
-        track = min(max(room, 3), TRACK_MOST)
-        bar = interval_bar(mean, mean - half, mean + half, scale, track, given)
-        said = "unseen" if given is None else f"{given_mark(mean, given, scale, track)} gave {given:g}"
-        self.query_one("#prediction").border_subtitle = Content(f"{said}   90 % interval")
-        return Text.assemble((f"{words} ", "bold"), (f"{low} ".lstrip(), "dim"), bar, (f" {high}".rstrip(), "dim"))
-
-    def _about(self, about: About, first: Text) -> None:
-        """The prediction, and beneath it what there is to know of the item."""
-        opened, pane = self.cftui.chosen, self.query_one("#prediction", Static)
-        assert opened is not None
-        width = pane.content_size.width
-        rank = "" if about.rank is None else f"no. {about.rank:,} of {len(opened.model.items) - 1:,}"
-        genres, tags = Text(" ".join(about.genres) or "no genre"), Text(", ".join(about.tags), style="dim")
-        roomy = pane.content_size.height > LINES_ABOUT
-        lines = [
-            first,
-            Text(printable(about.title), style="bold"),
-            *([genres, tags] if tags and roomy else [Text.assemble(genres, "  ", tags)]),
-            Text(f"{about.ratings:,} ratings, mean {about.mean:.2f}"),
-            Text("no bias" if about.bias is None else f"bias {about.bias:+.2f}, {rank}"),
-            histogram(about, width),
-        ]
-        if opened.model.counted:
-            lines[-3:] = [Text(f"{plural(about.ratings, 'user')}, {about.mean:.2f} times each")]
-        pane.update(Text("\n", no_wrap=True, overflow="ellipsis").join(lines), layout=False)
+            pane.answer(opened, who, self.item)
 
     def _show_why(self) -> None:
-        """Only where it is seen: an explanation costs more than a prediction."""
-        opened, who, pane = self.cftui.chosen, self._who, self.query_one("#why", RowList)
-        if opened is None or self.item is None or who is None or not pane.display:
-            return
-        from cftui.analysis.explain.explaining import explain
-        from cftui.analysis.users.people import pulls
-
-        try:
-            found = explain(opened.model, who.row, self.item, opened.baseline, who)
-        except CftuiError as error:
-            self._why = None
-            pane.border_title, pane.border_subtitle = "why", Content(printable(opened.model.titles[self.item]))
-            pane.show_instead(str(error))
-            return
-        rows = []
-        if opened.folds_in and opened.model.rates:
-            table = pulls(opened.model, who, self.item, opened.prior, opened.fitted(who)).head(PULLS)
-            rows = list(zip(table["code"], table["title"], table["rating"], table["pull"], strict=True))
-        # One more of a sampler: what follows from sets and side information is to be seen with the rest as one.
-        fewest = FEWEST_TERMS + opened.sure
-        room = len(found.terms) if self._all_terms else max(pane.content_size.height - BELOW_TERMS, fewest)
-        self._why = WhyRows(found, rows, room)
-        pane.show(len(self._why), self._why.render)
-        shown = f"{found.prediction:.2f}" if found.rates else f"a score of {found.prediction:.3f}"
-        pane.border_title = Content(f"why {shown} for {_called(who)}")
-        pane.border_subtitle = Content(printable(opened.model.titles[self.item]))
+        opened, who = self.cftui.chosen, self._who
+        if opened is not None and self.item is not None and who is not None:
+            self.query_one(Why).answer(opened, who, self.item)
 
     def _recommend(self) -> None:
-        from cftui.analysis import ranking
+        from cftui.analysis.ranking import ANY
 
-        opened, who, pane = self.cftui.chosen, self._who, self.query_one("#recommended", RowList)
-        if opened is None or who is None:
-            return
-        if self._both is not None and self.order_of_two is not None:
-            self._recommend_by_two(opened, self._both, self.order_of_two)
-            return
-        by = self.order if opened.sure else "mean"
-        best = ranking.recommend(opened.model, who, RECOMMENDED, only=self._only or ranking.ANY, by=by)
-        self._best = best
-        rates = opened.model.rates
-        score = best["predicted" if rates else "score"].to_numpy()
-        titles, counts = best["title"].to_numpy(), best["ratings"].to_numpy()
-        title = f"{_called(who)} would {'like' if rates else 'choose'}"
-        if opened.sure:
-            from cftui.analysis.evaluation.intervals import NINETY, RANKINGS, intervals
-
-            found, scale = intervals(opened.model, who.row, best["code"].to_numpy(copy=True)), opened.model.rating_range
-            title = f"{RANKINGS[by]} for {_called(who)}{ORDERS[by]}"
-
-        def render(i: int, width: int) -> Text:
-            bar, said = None, f"{score[i]:.2f}"
-            if opened.sure:
-                # The prediction's column, since rows are sorted by it.
-                mean, half = float(found.centre[i]), NINETY * float(found.uncertainty[i])
-                said += f"±{half:.2f}"
-                if width >= LIST_WITH_BARS:
-                    bar = interval_bar(mean, mean - half, mean + half, scale, TRACK_IN_LIST, framed=False)
-            return scored_row(said, titles[i], counts[i], width, bar=bar)
-
-        pane.show(len(best), render)
-        pane.border_title = Content(title)
-        # Where no other run chooses better, it is said what this list is worth.
-        worth = "no better than popularity (e)" if opened.pair is None and opened.loses_to_popularity else ""
-        said = worth or ("unseen  ±: how sure" if opened.sure else "unseen")
-        pane.border_subtitle = Content("  ".join(filter(None, (said, str(self._only or "")))))
-
-    def _recommend_by_two(self, opened: OpenModel, who: Both, order: Order) -> None:
-        """Both numbers of each: which choice it is, and what it would be rated."""
-        from cftui.analysis import ranking
-
-        assert opened.pair is not None
-        best = opened.pair.recommend(who, RECOMMENDED, only=self._only or ranking.ANY, order=order)
-        self._best = best
-        place, predicted = best["place"].to_numpy(), best["predicted"].to_numpy()
-        titles, counts = best["title"].to_numpy(), best["ratings"].to_numpy()
-        low, high = (best[end].to_numpy() if end in best else None for end in ("low", "high"))
-        scale = opened.model.rating_range
-        digits = max(3, len(str(place.max(initial=0))))
-
-        def render(i: int, width: int) -> Text:
-            bar = None
-            if low is not None and high is not None and width >= LIST_WITH_BARS:
-                bar = interval_bar(predicted[i], low[i], high[i], scale, TRACK_IN_LIST, framed=False)
-            return scored_row(f"{place[i]:>{digits}} {predicted[i]:.1f}", titles[i], counts[i], width, bar=bar)
-
-        pane = self.query_one("#recommended", RowList)
-        pane.show(len(best), render)
-        pane.border_title = Content(f"{_called(who.chooser)} {OF_TWO[order]}")
-        other = opened.pair.chooser if opened.model is opened.pair.rater else opened.pair.rater
-        said = ("choice, rating", f"with {other.name}", str(self._only or ""))
-        pane.border_subtitle = Content("  ".join(filter(None, said)))
+        opened, who = self.cftui.chosen, self._who
+        if opened is not None and who is not None:
+            self.query_one(Recommended).answer(opened, who, self._both, self._only or ANY)
 
     def _user_changed(self) -> None:
         if self.cftui.chosen is None:
@@ -446,7 +209,7 @@ class SearchScreen(ModelRoom):
         self._show_why()
         self._recommend()
 
-    @on(FittedPane.Resized)
+    @on(Prediction.Resized)
     def _room_changed(self) -> None:
         self.call_after_refresh(self._fit)
 
@@ -491,19 +254,9 @@ class SearchScreen(ModelRoom):
         self.query_one("#recommended").focus()
 
     def action_order(self) -> None:
-        """Rank by choice, by both or by rating if two runs know the user, then by the ends of the interval."""
-        opened = self.cftui.chosen
-        if opened is None:
-            return
-        ways: list[tuple[Order | None, By]] = []
-        if opened.pair is not None:
-            ways = [(order, "mean") for order in OF_TWO]
-        if opened.sure:
-            # With two runs, the order by rating has been there already.
-            ways += [(None, by) for by in ORDERS if by != "mean" or not ways]
-        now = (self.order_of_two if opened.pair is not None else None, self.order)
-        self.order_of_two, self.order = ways[(ways.index(now) + 1) % len(ways) if now in ways else 0]
-        self._recommend()
+        if self.cftui.chosen is not None:
+            self.query_one(Recommended).next_order(self.cftui.chosen)
+            self._recommend()
 
     def action_lists(self) -> None:
         """What other runs would recommend to this user, beside this one's list."""
@@ -541,12 +294,14 @@ class SearchScreen(ModelRoom):
         self.call_after_refresh(self._fit)
 
     def action_similarity(self) -> None:
-        self.metric = "euclidean" if self.metric == "cosine" else "cosine"
+        pane = self.query_one(Neighbours)
+        pane.metric = "euclidean" if pane.metric == "cosine" else "cosine"
         self._show_neighbours()
 
     def action_shrink(self) -> None:
         """With two ratings a neighbour is chance: let each count for as much as its ratings vouch for it."""
-        self.shrink = not self.shrink
+        pane = self.query_one(Neighbours)
+        pane.shrink = not pane.shrink
         self._show_neighbours()
 
     def action_filter(self) -> None:
@@ -604,15 +359,12 @@ class SearchScreen(ModelRoom):
         opened = self.cftui.chosen
         if opened is None or self.item is None:
             return
-        if self.focused is self.query_one("#recommended"):
-            what, table = f"recommended-{self.cftui.user}", self._best
+        best = self.query_one(Recommended)
+        if self.focused is best:
+            what, table = f"recommended-{self.cftui.user}", best.table
         else:
-            what, table = f"like-{opened.model.titles[self.item]}", self._near
+            what, table = f"like-{opened.model.titles[self.item]}", self.query_one(Neighbours).table
         if table is None:
             self.notify("nothing to write: this model has no neighbours", severity="warning")
             return
         ask_for_file(self.app, f"{what}.csv", ("csv",), lambda path: write_table(path, table))
-
-
-def _called(who: Person) -> str:
-    return f"user {who.name}" if who.trained else who.name

@@ -1,0 +1,76 @@
+"""The pane of what is most like the item on show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+from textual.content import Content
+
+from cftui.errors import CftuiError
+from cftui.text import printable
+from cftui.tui.session.workspace import OpenModel
+from cftui.tui.shell.row_list import RowList
+from cftui.tui.shell.rows import cosine, scored_row
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cftui.analysis.ranking import Filter
+    from cftui.analysis.trained import TrainedModel
+
+NEIGHBOURS = 100
+
+
+class Neighbours(RowList):
+    """The most similar items, by the chosen metric.
+
+    Attributes:
+        metric: ``cosine`` or ``euclidean``.
+        shrink: whether each counts for as much as its ratings vouch for it.
+        table: what is shown, None where the model has no neighbours.
+    """
+
+    metric = "cosine"
+    shrink = False
+    table: pd.DataFrame | None = None
+
+    def answer(self, opened: OpenModel, model: TrainedModel, item: int, only: Filter) -> None:
+        """Show what is like the item in ``model``: that of ``opened`` as trained, or after an earlier epoch."""
+        from cftui.analysis import ranking
+
+        self.border_title = Content(f"like {printable(model.titles[item])}")
+        try:
+            near = ranking.similar(
+                model,
+                item,
+                NEIGHBOURS,
+                metric=self.metric if model.has_factors else ranking.METRICS[0],
+                shrink=ranking.SHRINK if self.shrink else 0,
+                only=only,
+            )
+        except CftuiError as error:
+            self.table = None
+            self.border_subtitle = ""
+            self.show_instead(str(error))
+            return
+        self.table = near
+        measure = str(near.columns[-1])
+        score, titles, counts = near[measure].to_numpy(), near["title"].to_numpy(), near["ratings"].to_numpy()
+
+        def render(index: int, width: int) -> Text:
+            # Weights are small: two digits would not tell them apart.
+            digits = 3 if measure == "weight" else 2
+            value = f"{score[index]:.2f}" if measure == "euclidean" else cosine(score[index], digits)
+            return scored_row(f"{value:>4}", titles[index], counts[index], width)
+
+        self.show(len(near), render)
+        said = [f"{measure}, shrunk" if self.shrink else measure, str(only)]
+        if model.epoch is not None:
+            said.append(f"after {opened.unit} {model.epoch}")
+        self.border_subtitle = Content("  ".join(filter(None, said)))
+
+    def clear(self) -> None:
+        self.table = None
+        self.show(0, lambda index, width: Text())
+        self.border_title = self.border_subtitle = ""
