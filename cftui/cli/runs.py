@@ -7,6 +7,8 @@ from dataclasses import asdict
 import click
 
 from cftui.cli.output import narrate, print_facts, print_json, print_table
+from cftui.cli.run_notes import note, tag
+from cftui.cli.run_trash import restore, rm, trash
 from cftui.cli.train import EventPrinter, epoch_heading, epoch_row
 from cftui.cli.verb import HyperParameter, Session, Verbs, home_option, pass_session
 from cftui.engine.gradient.method import GradientOptions
@@ -45,18 +47,24 @@ def _list(session: Session) -> None:
         print_table(rows, {"valid_loss": ".6f", "rmse": ".3f", "ndcg": ".4f", "seconds": ".1f"})
 
 
+for command in (rm, restore, trash, tag, note):
+    runs.add_command(command)
+
+
 @runs.command()
 @RUN
 @pass_session
 def show(session: Session, run_name: str) -> None:
     """Show the settings and the epoch table of a run."""
     from cftui.engine.runs.folder import find
+    from cftui.engine.runs.notes import read_notes
 
     run = find(session.home, run_name)
-    config, history = run.config(), run.history()
+    config, history, notes = run.config(), run.history(), read_notes(run)
     status = run.status(history)
     if session.json:
-        print_json({**config.as_json(), "status": status, "epochs": history.epochs, "ending": history.ending})
+        found = {"status": status, "epochs": history.epochs, "ending": history.ending}
+        print_json({**config.as_json(), **found, "note": notes.note, "tags": notes.tags})
         return
     unit = history.unit
     options = config.settings()
@@ -74,6 +82,8 @@ def show(session: Session, run_name: str) -> None:
             "folder": run.path,
         }
     )
+    written = {"note": notes.note, "tags": ", ".join(notes.tags)}
+    print_facts({name: text for name, text in written.items() if text})
     if status in ("failed", "dead"):
         print_facts({"reason": run.obituary(history)})
         for line in run.log_tail():
@@ -160,18 +170,6 @@ def stop(session: Session, run_name: str) -> None:
     run = find(session.home, run_name)
     request_stop(run)
     print_json({"run": run.name, "stopping": True}) if session.json else narrate(f"asked {run.name} to stop")
-
-
-@runs.command()
-@RUN
-@pass_session
-def rm(session: Session, run_name: str) -> None:
-    """Delete a run and everything it has learned."""
-    from cftui.engine.runs.folder import find
-
-    run = find(session.home, run_name)
-    run.delete()
-    print_json({"run": run.name, "removed": True}) if session.json else narrate(f"removed {run.path}")
 
 
 @runs.command()

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from cftui.engine.models.recipes import recipe
+from cftui.engine.runs import trash
 from cftui.engine.runs.folder import RunFolder
 from cftui.engine.runs.weights import load_weights
 from cftui.engine.training import train
@@ -63,7 +64,7 @@ def test_five_kills_at_random_moments_lose_nothing(fresh_home: Home) -> None:
             os.kill(child.pid, signal.SIGKILL)
             child.wait()
         if run.status() == "done":  # too quick for us: begin again
-            run.delete()
+            trash.remove(run)
             continue
         kills += 1
         assert run.status() == "dead"

@@ -8,6 +8,7 @@ checkpoint.safetensors  what training resumes from, written after every epoch
 snapshots/              the item factors after each epoch, for looking back
 heartbeat               touched about once a second by the trainer
 train.log               what a detached trainer printed
+notes.json              what a person wrote about the run (see ``notes``)
 """
 
 from __future__ import annotations
@@ -87,6 +88,10 @@ class RunFolder:
     @property
     def log_file(self) -> Path:
         return self.path / "train.log"
+
+    @property
+    def notes_file(self) -> Path:
+        return self.path / "notes.json"
 
     def config(self) -> RunConfig:
         return read_config(self.config_file)
@@ -179,12 +184,6 @@ class RunFolder:
         step = max((event["step"] for event in (*history.windows[-1:], *history.epochs[-1:])), default=0)
         seen = datetime.datetime.fromtimestamp(time.time() - self.seconds_silent()).strftime("%Y-%m-%d %H:%M:%S")
         return f"process {history.start.get('pid')} is gone, last seen {seen} after batch {step:,}"
-
-    def delete(self) -> None:
-        """Raises CftuiError while the run is being trained."""
-        if self.status() in LIVE:
-            raise CftuiError(f"run {self.name} is being trained; stop it first: cftui runs stop {self.name}")
-        shutil.rmtree(self.path)
 
 
 def _modified(path: Path) -> float:

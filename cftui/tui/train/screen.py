@@ -164,18 +164,20 @@ class TrainScreen(Room):
 
     @on(RunList.Delete)
     def _delete(self, event: RunList.Delete) -> None:
+        from cftui.engine.runs.trash import remove
+
         def go(yes: bool | None) -> None:
             if not yes:
                 return
             try:
-                RunFolder(self.cftui.home.models / event.name).delete()
+                remove(RunFolder(self.cftui.home.models / event.name))
             except (CftuiError, OSError) as error:
                 self.cftui.complain(error)
                 return
             self.cftui.forgotten(event.name)
             self._followed()
 
-        self.app.push_screen(Confirm(f"Remove {event.name} and all that it learned?"), go)
+        self.app.push_screen(Confirm(f"Move {event.name} to the trash?"), go)
 
     @on(RunList.Compare)
     def _compare(self, event: RunList.Compare) -> None:

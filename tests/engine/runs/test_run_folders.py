@@ -15,7 +15,7 @@ import torch
 from cftui.engine import training
 from cftui.engine.models.recipes import recipe
 from cftui.engine.runs import folder as runs
-from cftui.engine.runs import weights
+from cftui.engine.runs import trash, weights
 from cftui.engine.runs.folder import RunFolder
 from cftui.errors import CftuiError
 from cftui.home import Home
@@ -159,7 +159,7 @@ def test_status_tells_running_from_dead(tiny_home: Home) -> None:
     rewind(other, lambda event: event["event"] == "start")
     assert other.status() == "running"  # this very process
     with pytest.raises(CftuiError, match="run other is being trained; stop it first"):
-        other.delete()
+        trash.remove(other)
     with pytest.raises(CftuiError, match="run other is being trained already"):
         training.resume(tiny_home, other, device=CPU)
     start = other.history().start
@@ -172,7 +172,7 @@ def test_status_tells_running_from_dead(tiny_home: Home) -> None:
         runs.request_stop(other)
     other.events_file.unlink()
     assert other.status() == "dead"
-    other.delete()
+    trash.remove(other)
     assert not other.path.exists()
     assert run.path.exists()
 
