@@ -83,18 +83,12 @@ class Pair:
                 f"{rater.name} predicts no ratings: it cannot say what would be rated how",
                 hint="give --rated-by a run of a recipe that does, such as bayes",
             )
-        for what, one, other in (
-            ("data set", (chooser.data_name, chooser.fingerprint), (rater.data_name, rater.fingerprint)),
-            ("split", chooser.options.split, rater.options.split),
-            ("seed", chooser.options.seed, rater.options.seed),
-            ("item key", chooser.options.item_key, rater.options.item_key),
-        ):
-            if one != other:
-                raise CftuiError(
-                    f"{chooser.name} and {rater.name} differ in their {what}: one may have been trained on what the "
-                    "other is judged by",
-                    hint="train both on the same data set, split and seed",
-                )
+        if differ := chooser.trained_on.differences(rater.trained_on):
+            raise CftuiError(
+                f"{chooser.name} and {rater.name} differ in their {differ[0]}: one may have been trained on what the "
+                "other is judged by",
+                hint="train both on the same data set, split and seed",
+            )
         liked = threshold(ratings)
         below = max((level for level in ratings.levels if level < liked), default=liked)
         return cls(chooser, rater, liked, (liked + below) / 2)
@@ -198,11 +192,9 @@ def find_pair(model: TrainedModel, ratings: Ratings, home: Home) -> Pair | None:
     for run in all_runs(home):
         try:
             config = run.config()
-            alike = (config.data.fingerprint, config.options.split, config.options.seed, config.options.item_key)
-            own = model.options
-            if alike != (model.fingerprint, own.split, own.seed, own.item_key):
+            if config.trained_on != model.trained_on or not run.weights_file.exists():
                 continue
-            if not run.weights_file.exists() or architecture(config.recipe).rates == model.rates:
+            if architecture(config.recipe).rates == model.rates:
                 continue
             score, ending = config.method.score, dict(run.history().ending or {})
         except (CftuiError, OSError):

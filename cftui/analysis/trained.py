@@ -19,7 +19,7 @@ from cftui.engine.models.architectures import Architecture, Learned, Shape
 from cftui.engine.models.build import build, kept_features, y_range
 from cftui.engine.models.options import Options
 from cftui.engine.models.recipes import Recipe
-from cftui.engine.runs.config import read_json
+from cftui.engine.runs.config import TrainedOn, read_json
 from cftui.engine.runs.folder import RunFolder
 from cftui.engine.runs.weights import load_snapshot, load_weights
 from cftui.engine.training import open_ratings
@@ -166,6 +166,11 @@ class TrainedModel:
         if self.run is None:
             raise CftuiError(f"{self.name} was fitted in memory and has no run folder")
         return self.run
+
+    @property
+    def trained_on(self) -> TrainedOn:
+        """Which ratings trained it and which validate it."""
+        return TrainedOn.of(self.fingerprint, self.options)
 
     @property
     def nouns(self) -> str:

@@ -209,13 +209,7 @@ def compare(session: Session, first: str, second: str) -> None:
         print_table(rows)
     one, other = runs
     a, b = one.config(), other.config()
-    judged_alike = (a.data.fingerprint, a.options.split, a.options.seed, a.options.item_key) == (
-        b.data.fingerprint,
-        b.options.split,
-        b.options.seed,
-        b.options.item_key,
-    )
-    if one.name == other.name or not judged_alike or not a.data.valid:
+    if one.name == other.name or a.trained_on != b.trained_on or not a.data.valid:
         if session.json:
             print_json(rows)
         elif one.name != other.name:

@@ -78,9 +78,7 @@ def runs_alike(model: TrainedModel, home: Home) -> list[RunFolder]:
     for run in all_runs(home):
         try:
             config = run.config()
-            own, other = model.options, config.options
-            alike = (config.data.fingerprint, other.split, other.seed, other.item_key)
-            if alike != (model.fingerprint, own.split, own.seed, own.item_key) or not run.weights_file.exists():
+            if config.trained_on != model.trained_on or not run.weights_file.exists():
                 continue
             score, rates = config.method.score, architecture(config.recipe).rates
             value = dict(run.history().ending or {}).get(score.key)

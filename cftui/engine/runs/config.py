@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cftui.engine.models.importing import path_of
 from cftui.engine.models.method import Method
@@ -42,6 +42,26 @@ class DataFacts:
     counted: bool = False
 
 
+class TrainedOn(NamedTuple):
+    """Which ratings trained a run and which validate it: figures of runs can be compared only if these are equal."""
+
+    data_set: str
+    split: str
+    seed: int
+    item_key: str
+
+    @classmethod
+    def of(cls, fingerprint: str, options: Options) -> TrainedOn:
+        """The ratings of a data set with this fingerprint, split as these options say."""
+        return cls(fingerprint, options.split, options.seed, options.item_key)
+
+    def differences(self, other: TrainedOn) -> list[str]:
+        """In what they differ, in words: ``data set``, ``split``, ``seed``, ``item key``."""
+        return [
+            name.replace("_", " ") for name, mine, its in zip(self._fields, self, other, strict=True) if mine != its
+        ]
+
+
 @dataclass(frozen=True)
 class RunConfig:
     """What ``run.json`` holds.
@@ -65,6 +85,11 @@ class RunConfig:
     @property
     def method(self) -> Method:
         return self.recipe.fitting
+
+    @property
+    def trained_on(self) -> TrainedOn:
+        """Which ratings trained it and which validate it."""
+        return TrainedOn.of(self.data.fingerprint, self.options)
 
     def settings(self) -> dict[str, Any]:
         """The options that the run's recipe has, by name."""
