@@ -306,8 +306,8 @@ def runs(*, home: HomePath = None) -> pd.DataFrame:
         >>> cftui.runs(home=home).empty
         True
     """
-    rows = [asdict(run_folders.summarise(run)) for run in run_folders.all_runs(Home.find(home))]
-    columns = list(run_folders.RunSummary.__dataclass_fields__)
+    rows = [run_folders.summarise(run).as_row() for run in run_folders.all_runs(Home.find(home))]
+    columns = list(run_folders.RunSummary("").as_row())
     return pd.DataFrame(rows, columns=columns).set_index("name")
 
 

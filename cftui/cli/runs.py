@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import click
 
 from cftui.cli.output import narrate, print_facts, print_json, print_table
@@ -38,7 +36,8 @@ def runs(context: click.Context, as_json: bool) -> None:
 def _list(session: Session) -> None:
     from cftui.engine.runs.folder import all_runs, summarise
 
-    rows = [asdict(summarise(run)) for run in all_runs(session.home)]
+    found = [summarise(run) for run in all_runs(session.home)]
+    rows = [row.as_row() for row in found]
     if session.json:
         print_json(rows)
     elif not rows:

@@ -6,6 +6,7 @@ vocabulary.json         users, items and the items' titles, years, genres and ra
 weights.safetensors     the trained model, written when training ends or is stopped
 checkpoint.safetensors  what training resumes from, written after every epoch
 snapshots/              the item factors after each epoch, for looking back
+lists.json              how its lists of ten compare with popularity's, once that has been judged
 heartbeat               touched about once a second by the trainer
 train.log               what a detached trainer printed
 notes.json              what a person wrote about the run (see ``notes``)
@@ -25,7 +26,7 @@ import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ import psutil
 from cftui.engine.models.method import LOSS, NDCG
 from cftui.engine.runs.config import RunConfig, read_config
 from cftui.engine.runs.events import History, Process, read_history
+from cftui.engine.runs.verdict import Lists, Result, result
 from cftui.errors import CftuiError, suggestion
 from cftui.files import write_json
 from cftui.home import Home
@@ -82,6 +84,10 @@ class RunFolder:
         return self.path / "snapshots"
 
     @property
+    def lists_file(self) -> Path:
+        return self.path / "lists.json"
+
+    @property
     def heartbeat_file(self) -> Path:
         return self.path / "heartbeat"
 
@@ -117,9 +123,15 @@ class RunFolder:
             return "dead"
         return "running" if silent < SILENCE_SECONDS else "stalled"
 
-    def stamp(self) -> tuple[float, float]:
-        """Changes whenever the log or the description of the run does."""
-        return _modified(self.events_file), _modified(self.config_file)
+    def stamp(self) -> tuple[float, ...]:
+        """Changes whenever the log, the description or the judged lists of the run do."""
+        return tuple(map(_modified, (self.events_file, self.config_file, self.lists_file)))
+
+    def lists(self) -> Lists | None:
+        """How its lists were judged; None if that has not happened since it was last trained."""
+        if _modified(self.lists_file) < _modified(self.events_file):
+            return None
+        return Lists.read(self.lists_file)
 
     def beat(self) -> None:
         """Show life. A full disk does not keep a trainer from working."""
@@ -272,7 +284,12 @@ def find(home: Home, wanted: str) -> RunFolder:
 
 @dataclass(frozen=True)
 class RunSummary:
-    """A run in one row; ``problem`` says what is wrong with a folder that cannot be read."""
+    """A run in one row.
+
+    Attributes:
+        problem: what is wrong with a folder that cannot be read.
+        result: what ``verdict`` judges; None for a folder that cannot be read.
+    """
 
     name: str
     recipe: str = ""
@@ -286,6 +303,13 @@ class RunSummary:
     seconds: float = 0.0
     created: str = ""
     problem: str = ""
+    result: Result | None = None
+
+    def as_row(self) -> dict[str, Any]:
+        """The row of a table: every field but ``result``."""
+        row = asdict(replace(self, result=None))
+        del row["result"]
+        return row
 
 
 def summarise(run: RunFolder) -> RunSummary:
@@ -307,6 +331,7 @@ def summarise(run: RunFolder) -> RunSummary:
             seconds=history.elapsed,
             created=config.created,
             problem=run.obituary(history) if status in ("failed", "dead") else "",
+            result=result(config, history, status, run.lists()),
         )
     except (CftuiError, OSError, KeyError, TypeError) as error:
         return RunSummary(name=run.name, status="damaged", problem=str(error))

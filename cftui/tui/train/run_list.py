@@ -48,7 +48,7 @@ class RunList(SteadyOptionList):
     order = ORDERS[0]
     kept_by: tuple[str, str] | None = None
     _rows: list[RunSummary] = []
-    _known: dict[str, tuple[tuple[float, float], RunSummary]] = {}
+    _known: dict[str, tuple[tuple[float, ...], RunSummary]] = {}
 
     def copy_text(self) -> str:
         """The name of the run under the cursor."""
