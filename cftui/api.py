@@ -37,6 +37,7 @@ from cftui.engine.list_baselines import beside_baselines
 from cftui.engine.models.recipes import Recipe, all_recipes
 from cftui.engine.models.recipes import recipe as recipe_named
 from cftui.engine.runs import folder as run_folders
+from cftui.engine.runs import summaries
 from cftui.engine.runs.events import EpochEvent, Event
 from cftui.errors import CftuiError
 from cftui.home import Home
@@ -306,8 +307,8 @@ def runs(*, home: HomePath = None) -> pd.DataFrame:
         >>> cftui.runs(home=home).empty
         True
     """
-    rows = [run_folders.summarise(run).as_row() for run in run_folders.all_runs(Home.find(home))]
-    columns = list(run_folders.RunSummary("").as_row())
+    rows = [summaries.summarise(run).as_row() for run in run_folders.all_runs(Home.find(home))]
+    columns = list(summaries.RunSummary("").as_row())
     return pd.DataFrame(rows, columns=columns).set_index("name")
 
 

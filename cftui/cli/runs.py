@@ -34,7 +34,8 @@ def runs(context: click.Context, as_json: bool) -> None:
 
 
 def _list(session: Session) -> None:
-    from cftui.engine.runs.folder import all_runs, summarise
+    from cftui.engine.runs.folder import all_runs
+    from cftui.engine.runs.summaries import summarise
 
     found = [summarise(run) for run in all_runs(session.home)]
     rows = [row.as_row() for row in found]

@@ -21,7 +21,8 @@ from cftui.engine.gradient.trainer import Trainer
 from cftui.engine.models.recipes import recipe
 from cftui.engine.runs import weights
 from cftui.engine.runs.events import EventReader
-from cftui.engine.runs.folder import RunFolder, differences, process_identity, rename, summarise
+from cftui.engine.runs.folder import RunFolder, differences, process_identity, rename
+from cftui.engine.runs.summaries import summarise
 from cftui.errors import CftuiError
 from cftui.home import Home
 

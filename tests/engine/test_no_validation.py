@@ -10,7 +10,7 @@ import torch
 from cftui.data.ratings import Ratings
 from cftui.data.splits import split
 from cftui.engine.models.recipes import RECIPES, recipe
-from cftui.engine.runs.folder import summarise
+from cftui.engine.runs.summaries import summarise
 from cftui.engine.training import train
 from cftui.errors import CftuiError
 from cftui.home import Home

@@ -26,7 +26,7 @@ import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ import psutil
 from cftui.engine.models.method import LOSS, NDCG
 from cftui.engine.runs.config import RunConfig, read_config
 from cftui.engine.runs.events import History, Process, read_history
-from cftui.engine.runs.verdict import Lists, Result, result
+from cftui.engine.runs.verdict import Lists
 from cftui.errors import CftuiError, suggestion
 from cftui.files import write_json
 from cftui.home import Home
@@ -280,61 +280,6 @@ def find(home: Home, wanted: str) -> RunFolder:
             raise CftuiError(f"{home.models / wanted / 'run.json'}: no such file; the run folder is incomplete")
         raise CftuiError(f"no run {wanted!r}", hint=suggestion(wanted, names), kind="unknown")
     return fitting[0]
-
-
-@dataclass(frozen=True)
-class RunSummary:
-    """A run in one row.
-
-    Attributes:
-        problem: what is wrong with a folder that cannot be read.
-        result: what ``verdict`` judges; None for a folder that cannot be read.
-    """
-
-    name: str
-    recipe: str = ""
-    data: str = ""
-    split: str = ""
-    status: str = ""
-    epochs: int = 0
-    valid_loss: float | None = None
-    rmse: float | None = None
-    ndcg: float | None = None
-    seconds: float = 0.0
-    created: str = ""
-    problem: str = ""
-    result: Result | None = None
-
-    def as_row(self) -> dict[str, Any]:
-        """The row of a table: every field but ``result``."""
-        row = asdict(replace(self, result=None))
-        del row["result"]
-        return row
-
-
-def summarise(run: RunFolder) -> RunSummary:
-    try:
-        config, history = run.config(), run.history()
-        status = run.status(history)
-        # A finished run may have kept an earlier epoch than its last.
-        last: Mapping[str, Any] = (history.ending if status == "done" else None) or history.last or {}
-        return RunSummary(
-            name=run.name,
-            recipe=config.recipe.name,
-            data=config.data.name,
-            split=config.options.split,
-            status=status,
-            epochs=len(history.epochs),
-            valid_loss=last.get("valid_loss"),
-            rmse=last.get("rmse"),
-            ndcg=last.get("ndcg"),
-            seconds=history.elapsed,
-            created=config.created,
-            problem=run.obituary(history) if status in ("failed", "dead") else "",
-            result=result(config, history, status, run.lists()),
-        )
-    except (CftuiError, OSError, KeyError, TypeError) as error:
-        return RunSummary(name=run.name, status="damaged", problem=str(error))
 
 
 def _check_name(home: Home, name: str) -> None:

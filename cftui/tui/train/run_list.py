@@ -10,7 +10,7 @@ from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from cftui.engine.runs.folder import RunSummary
+from cftui.engine.runs.summaries import RunSummary
 from cftui.tui.session.app import session_of
 from cftui.tui.shell.keys import bindings
 from cftui.tui.shell.textual_private import SteadyOptionList
@@ -64,7 +64,8 @@ class RunList(SteadyOptionList):
     @work(thread=True, exclusive=True)
     def reload(self) -> None:
         """Read the folder again, off the event loop: there may be many runs, on a slow disk."""
-        from cftui.engine.runs.folder import LIVE, all_runs, summarise
+        from cftui.engine.runs.folder import LIVE, all_runs
+        from cftui.engine.runs.summaries import summarise
 
         app = session_of(self)
         # One called off goes on beside the one that took its place: each fills a dictionary of its own.

@@ -18,7 +18,8 @@ from cftui.analysis.trained import TrainedModel
 from cftui.engine import training
 from cftui.engine.models.recipes import RECIPES, recipe
 from cftui.engine.runs.config import FORMAT, RunConfig, read_config
-from cftui.engine.runs.folder import RunFolder, rename, summarise
+from cftui.engine.runs.folder import RunFolder, rename
+from cftui.engine.runs.summaries import summarise
 from cftui.errors import CftuiError
 from cftui.home import Home
 

@@ -15,7 +15,7 @@ import torch
 from cftui.engine import training
 from cftui.engine.models.recipes import recipe
 from cftui.engine.runs import folder as runs
-from cftui.engine.runs import trash, weights
+from cftui.engine.runs import summaries, trash, weights
 from cftui.engine.runs.folder import RunFolder
 from cftui.errors import CftuiError
 from cftui.home import Home
@@ -141,7 +141,7 @@ def test_a_full_disk_during_training_is_logged_and_harms_no_other_run(
     assert tree(earlier.path) == before
     unlucky = runs.find(tiny_home, "unlucky")
     assert unlucky.status() == "failed"
-    assert "No space left" in runs.summarise(unlucky).problem
+    assert "No space left" in summaries.summarise(unlucky).problem
 
 
 def test_a_diverged_run_fails_and_says_why(tiny_home: Home) -> None:
@@ -180,6 +180,6 @@ def test_status_tells_running_from_dead(tiny_home: Home) -> None:
 def test_a_damaged_run_is_listed_as_damaged(tiny_home: Home) -> None:
     run = fit(tiny_home, "mine")
     os.truncate(run.config_file, 40)
-    row = runs.summarise(run)
+    row = summaries.summarise(run)
     assert (row.name, row.status) == ("mine", "damaged")
     assert "run.json: damaged or truncated" in row.problem

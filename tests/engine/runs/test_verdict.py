@@ -9,7 +9,8 @@ import pytest
 
 from cftui.engine.models.method import NDCG
 from cftui.engine.runs.config import TrainedOn
-from cftui.engine.runs.folder import RunFolder, summarise
+from cftui.engine.runs.folder import RunFolder
+from cftui.engine.runs.summaries import summarise
 from cftui.engine.runs.verdict import Kind, Lists, Remark, Result, verdict
 
 HERE = TrainedOn("abc", "random", 0, "title")
