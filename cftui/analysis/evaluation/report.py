@@ -21,11 +21,16 @@ NAMES = {"model": "this run", "item_knn": "item kNN"}
 
 @dataclass(frozen=True)
 class Section:
-    """One table: what it says in a line, then rows of cells by column; a last line says what follows from it."""
+    """One table: what it says in a line, then rows of cells by column; a last line says what follows from it.
+
+    Attributes:
+        about: what each row is about, if it is one rating: the user's raw id and the item, as the model identifies it.
+    """
 
     title: str
     rows: list[dict[str, str]]
     note: str = ""
+    about: tuple[tuple[str, str | int], ...] = ()
 
 
 def evaluation(model: TrainedModel, ratings: Ratings) -> list[Section]:
@@ -124,4 +129,5 @@ def _worst(model: TrainedModel, ratings: Ratings) -> Section:
         }
         for at in worst
     ]
-    return Section("the worst errors", rows)
+    items = [model.items.classes[code] for code in ratings.item[valid[worst]]]
+    return Section("the worst errors", rows, about=tuple(zip((row["user"] for row in rows), items, strict=True)))

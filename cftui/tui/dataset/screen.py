@@ -6,12 +6,13 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
-from textual import work
+from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Sparkline, Static, TabbedContent, TabPane
 
 from cftui.text import plural
+from cftui.tui.session.places import Place
 from cftui.tui.session.workspace import OpenData
 from cftui.tui.shell.keys import bindings
 from cftui.tui.shell.room import Room
@@ -39,6 +40,9 @@ BESIDE = ("users", "items")
 # What columns of ratings are called where they hold counts of choices.
 COUNTED = {"rating": "times", "ratings": "users", "mean": "times each"}
 
+# User, id and title of an item, None where there is none.
+About = tuple[Any, Any, Any]
+
 
 class DatasetScreen(Room):
     ROOM = "dataset"
@@ -48,6 +52,8 @@ class DatasetScreen(Room):
     TABS = ("head", "crosstab", "duplicates", "users", "items")
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (80, "-normal"), (110, "-wide"), (150, "-huge")]
     _histogram: pd.DataFrame | None = None
+    _about: dict[str, list[About]]
+    _columns: list[tuple[Any, str]]
     LABELS = ("Head", "Crosstab", "Duplicates", "Users", "Most rated")
 
     def body(self) -> ComposeResult:
@@ -62,7 +68,11 @@ class DatasetScreen(Room):
             with TabbedContent(id="tables"):
                 for name, label in zip(self.TABS, self.LABELS, strict=True):
                     with TabPane(label, id=name):
-                        yield Table(id=f"{name}-table", cursor_type="row", zebra_stripes=True)
+                        yield Table(
+                            id=f"{name}-table",
+                            cursor_type="cell" if name == "crosstab" else "row",
+                            zebra_stripes=True,
+                        )
             # With room to spare, beside whichever tab is open.
             for name in BESIDE:
                 yield Table(id=f"{name}-beside", classes="pane beside", cursor_type="row", zebra_stripes=True)
@@ -88,19 +98,24 @@ class DatasetScreen(Room):
         tables = opened.tables
         crosstab = statistics.crosstab(tables, CROSSTAB_USERS, CROSSTAB_ITEMS).reset_index()
         frames = {
-            "head": statistics.head(tables, ROWS),
-            "crosstab": crosstab.rename(columns={"user": f"user \\ {tables.noun}"}),
-            "duplicates": statistics.duplicate_titles(tables).rename(columns={"item": tables.noun}),
+            "head": statistics.head(tables, ROWS).rename(columns={tables.noun: "item"}),
+            "crosstab": crosstab,
+            "duplicates": statistics.duplicate_titles(tables),
             "users": statistics.most_rated(tables, "user").head(ROWS),
-            "items": statistics.most_rated(tables).head(ROWS).rename(columns={"item": tables.noun}),
+            "items": statistics.most_rated(tables).head(ROWS),
         }
+        about = {name: _about(frame) for name, frame in frames.items()}
+        titles = tables.items.drop_duplicates("item").set_index("item")["title"]
+        columns = [(item, str(titles.get(item, item))) for item in crosstab.columns[1:].tolist()]
+        frames = {name: frame.rename(columns={"item": tables.noun}) for name, frame in frames.items()}
+        frames["crosstab"] = crosstab.rename(columns={"user": f"user \\ {tables.noun}"})
         facts, histogram = statistics.describe(tables), statistics.histogram(tables)
         if tables.counted:
             frames = {name: frame.rename(columns=COUNTED) for name, frame in frames.items()}
         if not facts["first"]:  # no times: then none is shown
             frames["head"] = frames["head"].drop(columns="timestamp")
         popularity = statistics.popularity(tables).tolist()
-        self.cftui.from_worker(self._show, tables.noun, facts, histogram, popularity, frames)
+        self.cftui.from_worker(self._show, tables.noun, facts, histogram, popularity, frames, about, columns)
 
     def _show(
         self,
@@ -109,7 +124,10 @@ class DatasetScreen(Room):
         histogram: pd.DataFrame,
         popularity: list[int],
         frames: dict[str, pd.DataFrame],
+        about: dict[str, list[About]],
+        columns: list[tuple[Any, str]],
     ) -> None:
+        self._about, self._columns = about, columns
         self.query_one("#facts").border_title = facts["label"]
         self.query_one("#facts", Static).update(_facts_text(noun, facts))
         self._histogram = histogram
@@ -143,13 +161,13 @@ class DatasetScreen(Room):
             return self.cftui.opened is not None
         if parameters == ("search",):  # what was trained on another data set can be asked, too
             return self.cftui.opened is not None or self.cftui.chosen is not None
-        return True
+        return super().check_action(action, parameters)
 
     def action_get(self) -> None:
         self.cftui.fetch_data()
 
     async def action_go(self, room: str) -> None:
-        await self.cftui.switch_mode(room)
+        await self.cftui.action_switch_mode(room)
 
     def action_import(self) -> None:
         from cftui.tui.dataset.import_ratings import ImportScreen
@@ -166,9 +184,39 @@ class DatasetScreen(Room):
         if name is not None:
             self.cftui.open_data(name)
 
+    @on(Table.RowSelected)
+    async def _row_selected(self, event: Table.RowSelected) -> None:
+        """Show the user and the item of a row in Search."""
+        name = str(event.data_table.id).rpartition("-")[0]
+        await self._show_in_search(*self._about[name][int(str(event.row_key.value))])
+
+    @on(Table.CellSelected)
+    async def _cell_selected(self, event: Table.CellSelected) -> None:
+        """Show the user and the item of a cell of the crosstab in Search."""
+        user, item, title = self._about["crosstab"][int(str(event.cell_key.row_key.value))]
+        if event.coordinate.column:
+            item, title = self._columns[event.coordinate.column - 1]
+        await self._show_in_search(user, item, title)
+
+    async def _show_in_search(self, user: Any, item: Any, title: Any) -> None:
+        app = self.cftui
+        assert app.opened is not None
+        if app.chosen is not None and app.chosen.model.data_name != app.opened.name:
+            self.notify(f"no run on {app.opened.name} yet; t goes to where one is trained")
+            return
+        by_id = app.chosen is not None and app.chosen.ratings.item_key == "id"
+        key = item if by_id and item is not None else title
+        await app.visit(Place("search", key, None if user is None else str(user)))
+
     def action_tab(self, name: str) -> None:
         self.query_one("#tables", TabbedContent).active = name
         self.query_one(f"#{name}-table").focus()
+
+
+def _about(frame: pd.DataFrame) -> list[About]:
+    """User, id and title of the item that each row is about."""
+    known = [frame[name].tolist() if name in frame else [None] * len(frame) for name in ("user", "item", "title")]
+    return list(zip(*known, strict=True))
 
 
 def _facts_text(noun: str, facts: dict[str, Any]) -> Text:
@@ -221,8 +269,8 @@ def _fill(table: Table, frame: pd.DataFrame) -> None:
     columns = [_cells(name, frame.iloc[:, at]) for at, name in enumerate(names)]
     for name, cells in zip(names, columns, strict=True):
         table.add_column(Text(name, justify=cells[0].justify if cells else "left"))
-    for row in zip(*columns, strict=True):
-        table.add_row(*row)
+    for at, row in enumerate(zip(*columns, strict=True)):
+        table.add_row(*row, key=str(at))
 
 
 def _cells(name: str, column: pd.Series) -> list[Text]:

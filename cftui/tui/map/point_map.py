@@ -48,6 +48,13 @@ class PointMap(Widget, can_focus=True):
             super().__init__()
             self.index = index
 
+    class Selected(Message):
+        """Enter, with the cursor on a point."""
+
+        def __init__(self, index: int) -> None:
+            super().__init__()
+            self.index = index
+
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._xy: np.ndarray | None = None
@@ -117,6 +124,10 @@ class PointMap(Widget, can_focus=True):
         self.post_message(self.Moved(index))
 
     # Keys and clicks
+
+    def action_select(self) -> None:
+        if self.cursor is not None:
+            self.post_message(self.Selected(self.cursor))
 
     def action_reset(self) -> None:
         """The whole map, the origin in its middle."""

@@ -107,6 +107,7 @@ class MapScreen(MapRoom):
             self._show_near(self._code_at(cursor))
         if self.is_current and not keep:
             self.query_one("#points").focus()
+        self.show_wanted()
 
     def no_map(self, why: str) -> None:
         self._item_map = self._shown = None
@@ -280,13 +281,44 @@ class MapScreen(MapRoom):
     def _near_selected(self, event: RowList.Selected) -> None:
         self._go_to(int(self._near_codes[event.index]))
 
+    def _biased(self, event: RowList.Highlighted | RowList.Selected) -> int | None:
+        """Code of the item in a row of the bias lists."""
+        opened = self.cftui.chosen
+        if opened is None or opened.biases is None:
+            return None
+        place = event.index if event.row_list.id == "highest" else len(opened.biases) - 1 - event.index
+        return int(opened.biases["code"].iloc[place])
+
+    @on(RowList.Highlighted, "#highest")
+    @on(RowList.Highlighted, "#lowest")
+    def _bias_highlighted(self, event: RowList.Highlighted) -> None:
+        """The cursor of the map goes along."""
+        code = self._biased(event)
+        if code is not None and self._shown is not None and self._row_of[code] >= 0:
+            self.query_one(PointMap).put_cursor(int(self._row_of[code]))
+
     @on(RowList.Selected, "#highest")
     @on(RowList.Selected, "#lowest")
-    def _bias_selected(self, event: RowList.Selected) -> None:
-        opened = self.cftui.chosen
-        if opened is not None and opened.biases is not None:
-            place = event.index if event.row_list.id == "highest" else len(opened.biases) - 1 - event.index
-            self._go_to(int(opened.biases["code"].iloc[place]))
+    async def _bias_selected(self, event: RowList.Selected) -> None:
+        code = self._biased(event)
+        if code is not None:
+            await self.visit("search", code)
+
+    @on(PointMap.Selected)
+    async def _point_selected(self, event: PointMap.Selected) -> None:
+        await self.visit("search", self._code_at(event.index))
+
+    @property
+    def item(self) -> int | None:
+        cursor = self.query_one(PointMap).cursor
+        return None if cursor is None or self._shown is None else self._code_at(cursor)
+
+    @property
+    def can_show(self) -> bool:
+        return self._shown is not None
+
+    def show_item(self, code: int) -> None:
+        self._go_to(code)
 
     def _go_to(self, code: int) -> None:
         from cftui.analysis.ranking import Filter
@@ -333,7 +365,7 @@ class MapScreen(MapRoom):
         self.ask_filter(self._only, use)
 
     def action_biases(self) -> None:
-        self.show_biases(self._go_to)
+        self.show_biases()
 
     def on_resize(self) -> None:
         """With more room a column comes into view that nothing was written to."""
@@ -356,9 +388,13 @@ class MapScreen(MapRoom):
         self.toggle_class("-near")
         self.call_after_refresh(self._write_cursor)
 
-    def action_to_map(self) -> None:
-        if self.cftui.chosen is not None:
-            self.query_one("#points").focus()
+    async def action_to_map(self) -> None:
+        """From a list to the map, from the map to where one came from."""
+        points = self.query_one("#points")
+        if self.cftui.chosen is not None and not points.has_focus:
+            points.focus()
+        else:
+            await self.action_back()
 
     def action_find(self) -> None:
         opened = self.cftui.chosen

@@ -89,7 +89,8 @@ class SearchScreen(ModelRoom):
         self._find(self.query_one("#query", Input).value)
         self._recommend()
         if self.is_current:
-            self.query_one("#query").focus()
+            # At once: the list that an item is shown for takes the focus after this.
+            self.set_focus(self.query_one("#query"))
 
     def _person(self, opened: OpenModel) -> Person | None:
         self._both = None
@@ -136,11 +137,11 @@ class SearchScreen(ModelRoom):
 
     @on(RowList.Selected, "#neighbours")
     @on(RowList.Selected, "#recommended")
-    def _walk(self, event: RowList.Selected) -> None:
+    async def _walk(self, event: RowList.Selected) -> None:
         """From an item to one that is like it, or that is recommended, and on."""
         table = event.row_list.table if isinstance(event.row_list, Neighbours | Recommended) else None
         if table is not None:
-            self._show(int(table["code"].iloc[event.index]))
+            await self.visit(self.ROOM, int(table["code"].iloc[event.index]))
 
     @on(RowList.Highlighted, "#recommended")
     def _say_reason(self, event: RowList.Highlighted) -> None:
@@ -149,15 +150,24 @@ class SearchScreen(ModelRoom):
             pane.say_reason(opened, who, self._both, event.index)
 
     @on(RowList.Selected, "#why")
-    def _walk_to_pull(self, event: RowList.Selected) -> None:
+    async def _walk_to_pull(self, event: RowList.Selected) -> None:
         """To a rating that pulls; on any other row, all the terms, or the largest again."""
         pane = self.query_one(Why)
         code = pane.rows.code(event.index) if pane.rows else None
         if code is not None:
-            self._show(code)
+            await self.visit(self.ROOM, code)
         else:
             pane.all_terms = not pane.all_terms
             self._show_why()
+
+    def show_item(self, code: int) -> None:
+        self._show(code)
+        if self.focused is None or isinstance(self.focused, SearchField):
+            self.set_focus(self.query_one("#neighbours"))
+
+    def show_user(self) -> None:
+        self.action_recommended()
+        self.set_focus(self.query_one("#recommended"))
 
     # What is answered
 
@@ -341,7 +351,11 @@ class SearchScreen(ModelRoom):
             self.app.push_screen(ProfileScreen(self.cftui.chosen, self._who))
 
     def action_biases(self) -> None:
-        self.show_biases(self._show)
+        self.show_biases()
+
+    async def action_on_map(self) -> None:
+        if self.item is not None:
+            await self.visit("map", self.item)
 
     def action_anatomy(self) -> None:
         from cftui.tui.search.anatomy import AnatomyScreen

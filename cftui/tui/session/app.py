@@ -19,6 +19,7 @@ from cftui.errors import CftuiError
 from cftui.home import Home
 from cftui.settings import Config, State
 from cftui.tui.session import memory
+from cftui.tui.session.places import Place
 from cftui.tui.session.run_keeper import DEFAULT_DATA, DEFAULT_RECIPE, RunKeeper
 from cftui.tui.session.workspace import OpenData, OpenModel, try_epoch
 
@@ -37,11 +38,13 @@ class SessionApp(RunKeeper):
         chosen: the trained model on show.
         user: whom predictions are made for: raw id of a user, or the name of a saved profile.
         epoch: the items of the chosen model are shown as they were after that epoch; None: as trained.
+        wanted: what a screen was asked to show; it sets None once it has shown it.
         followed, tick, activity: as ``RunKeeper`` has them.
     """
 
     user: reactive[str] = reactive(DEFAULT_USER)
     epoch: reactive[int | None] = reactive(None)
+    wanted: reactive[Place | None] = reactive(None)
 
     def __init__(self, home: Home, config: Config | None = None, *, remember: bool = False) -> None:
         """Args: remember: begin where the app was left, and keep where it is left."""
@@ -49,6 +52,7 @@ class SessionApp(RunKeeper):
         self.home = home
         self.config = config or Config()
         self._remember, self._newest = remember, ""
+        self._trail: list[Place] = []
         self._last, self._warning = settings.read_state(home) if remember else (State(), "")
         if self._last.user:
             self.set_reactive(SessionApp.user, self._last.user)
@@ -76,6 +80,35 @@ class SessionApp(RunKeeper):
     def complain(self, error: Exception) -> None:
         """An error the user can act on, as a notice."""
         self.notify(str(error), severity="error", timeout=20, markup=False)
+
+    # From screen to screen
+
+    async def visit(self, place: Place) -> None:
+        """Show an item or a user on a screen; ``go_back`` returns to the place that this was asked from."""
+        self._trail.append(getattr(self.screen_stack[0], "place", Place(self.current_mode)))
+        await self._go(place)
+
+    async def go_back(self) -> None:
+        """Return to where the last visit began."""
+        if self._trail:
+            await self._go(self._trail.pop())
+
+    @property
+    def can_go_back(self) -> bool:
+        return bool(self._trail)
+
+    async def _go(self, place: Place) -> None:
+        if place.user is not None:
+            self.user = place.user
+        self.wanted = place
+        if place.mode != self.current_mode:
+            await self.switch_mode(place.mode)
+        self.screen.refresh_bindings()
+
+    async def action_switch_mode(self, mode: str) -> None:
+        """Go to a screen by its key: there is then no way back but by keys."""
+        self._trail.clear()
+        await super().action_switch_mode(mode)
 
     # What is on show
 

@@ -143,6 +143,13 @@ class OpenModel:
 
     _earlier: TrainedModel | None = None
 
+    def code_of(self, item: str | int) -> int | None:
+        """The code of an item by what identifies it in this model, or by its title; None if it has no such item."""
+        code = self.model.items.code(item)
+        if code is None and item in self.model.titles:
+            code = self.model.titles.index(item)
+        return code or None
+
     def person(self, name: str) -> Person:
         """A trained user or a saved profile. Raises CftuiError if there is neither, or the profile is damaged."""
         from cftui.analysis.users import people

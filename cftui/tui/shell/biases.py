@@ -10,6 +10,8 @@ from textual.containers import Vertical
 from textual.widgets import Input, Static
 
 from cftui.text import printable
+from cftui.tui.session.app import session_of
+from cftui.tui.session.places import Place
 from cftui.tui.session.workspace import OpenModel
 from cftui.tui.shell.dialog import Dialog
 from cftui.tui.shell.dialog_list import ListField
@@ -18,8 +20,8 @@ from cftui.tui.shell.keys import bindings
 from cftui.tui.shell.row_list import RowList
 
 
-class BiasScreen(Dialog[int | None]):
-    """The whole ranking, searched as one types; G and g are its ends. Dismissed with an item's code, or None."""
+class BiasScreen(Dialog[None]):
+    """The whole ranking, searched as one types; G and g are its ends. Enter shows an item in Search."""
 
     BINDINGS = bindings("biases")
     CSS_PATH = "biases.tcss"
@@ -44,7 +46,7 @@ class BiasScreen(Dialog[int | None]):
     def on_mount(self) -> None:
         box = self.query_one("#biases")
         box.border_title = f"bias of every {self._opened.model.noun}: liked whoever rates it"
-        box.border_subtitle = "G g ends   / search   enter: go there   x export   escape closes"
+        box.border_subtitle = "G g ends  / search  enter: Search  l: map  x export  escape closes"
         self._fill()
         self.query_one(RowList).focus()
 
@@ -71,10 +73,20 @@ class BiasScreen(Dialog[int | None]):
 
     @on(Input.Submitted)
     @on(RowList.Selected)
-    def _picked(self) -> None:
-        cursor = self.query_one(RowList).cursor
-        if cursor is not None and cursor < len(self._shown):
-            self.dismiss(int(self._table["code"].iloc[self._shown[cursor]]))
+    async def _picked(self) -> None:
+        await self.action_go("search")
+
+    async def action_go(self, mode: str) -> None:
+        """Show the item at the cursor on a screen; if that is the screen beneath, this dialog makes way."""
+        app, cursor = session_of(self), self.query_one(RowList).cursor
+        # Of two keys that come at once, the first one has closed this.
+        if cursor is None or cursor >= len(self._shown) or app.screen is not self:
+            return
+        code = int(self._table["code"].iloc[self._shown[cursor]])
+        place = Place(mode, self._opened.model.items.classes[code])
+        if mode == app.current_mode:
+            self.dismiss(None)
+        await app.visit(place)
 
     def action_search(self) -> None:
         self.query_one(ListField).focus()

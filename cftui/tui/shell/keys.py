@@ -64,6 +64,7 @@ ACTIONS: dict[str, tuple[Key, ...]] = {
         Key("quit", "q", "quit", "Quit", "Quit"),
         Key("suspend", "ctrl+z", "suspend_process", "Suspend; fg comes back"),
     ),
+    "room": (Key("back", "escape", "back", "Back to where you came from", "Back"),),
     "dataset": (
         Key("get", "g", "get", "Get data", "Get data"),
         Key("train", "t", "go('train')", "Train", "Train"),
@@ -145,6 +146,7 @@ ACTIONS: dict[str, tuple[Key, ...]] = {
         Key("profile", "p", "profile", "Profile of the user"),
         Key("biases", "b", "biases", "All biases"),
         Key("anatomy", "a", "anatomy", "Anatomy of a batch"),
+        Key("on_map", "l", "on_map", "Locate it on the map"),
         *_MODEL_ROOM,
     ),
     "field": (
@@ -195,6 +197,7 @@ ACTIONS: dict[str, tuple[Key, ...]] = {
         Key("zoom_in", "plus,equals_sign", "zoom(1)", "Zoom in"),
         Key("zoom_out", "minus", "zoom(-1)", "Zoom out"),
         Key("whole", "z", "reset", "Whole map"),
+        Key("select", "enter", "select", "Open in Search", "Search"),
     ),
     "me": (
         *[Key(f"rate_{key}", str(key), f"rate({key})", f"Rate {key}") for key in range(1, 6)],
@@ -207,6 +210,7 @@ ACTIONS: dict[str, tuple[Key, ...]] = {
     "biases": (
         Key("leave", "escape", "leave", "Close"),
         Key("search", "slash", "search", "Search"),
+        Key("on_map", "l", "go('map')", "Locate it on the map"),
         Key("export", "x", "export", "Write as a CSV"),
         Key("close", "q", "dismiss(None)", "Close"),
     ),
@@ -233,7 +237,7 @@ ACTIONS: dict[str, tuple[Key, ...]] = {
     ),
     "sheet": (
         Key("close", "escape,q,v", "dismiss", "Close"),
-        Key("enter", "enter", "dismiss", "Close", priority=True),
+        Key("enter", "enter", "enter", "Show it in Search, or close", priority=True),
     ),
     "dialog": (Key("cancel", "escape", "dismiss(None)", "Cancel"),),
     "confirm": (

@@ -11,6 +11,7 @@ from textual.containers import Container
 from textual.widgets import Static
 
 from cftui.errors import CftuiError
+from cftui.tui.session.places import Place
 from cftui.tui.session.workspace import OpenModel
 from cftui.tui.shell.keys import ACTIONS
 from cftui.tui.shell.prompt import Prompt
@@ -43,6 +44,7 @@ class ModelRoom(Room):
     def on_mount(self) -> None:
         self.watch(self.app, "chosen", self._chosen)
         self.watch(self.app, "activity", self._invite)
+        self.watch(self.app, "wanted", self.show_wanted)
 
     def _chosen(self, opened: OpenModel | None) -> None:
         self.query_one("#model-body").display = opened is not None
@@ -50,6 +52,52 @@ class ModelRoom(Room):
         self.refresh_bindings()
         if opened is not None:
             self.model_changed(opened)
+            self.show_wanted()
+
+    # Items that other screens ask for
+
+    @property
+    def item(self) -> int | None:
+        """Code of the item on show."""
+        raise NotImplementedError
+
+    @property
+    def can_show(self) -> bool:
+        """Whether an item can be shown already."""
+        return True
+
+    def show_item(self, code: int) -> None:
+        """Show an item, and put the keys where they are of use then."""
+        raise NotImplementedError
+
+    def show_user(self) -> None:
+        """Put the keys where they are of use when another screen asked for a user alone."""
+
+    @property
+    def place(self) -> Place:
+        opened, item = self.cftui.chosen, self.item
+        return Place(self.ROOM, None if opened is None or item is None else opened.model.items.classes[item])
+
+    async def visit(self, mode: str, code: int) -> None:
+        """Show an item of the model on a screen; escape comes back."""
+        opened = self.cftui.chosen
+        if opened is not None:
+            await self.cftui.visit(Place(mode, opened.model.items.classes[code]))
+
+    def show_wanted(self) -> None:
+        """Show what another screen asked for, as soon as there is something to show it on."""
+        opened, wanted = self.cftui.chosen, self.cftui.wanted
+        if opened is None or wanted is None or wanted.mode != self.ROOM or not self.can_show:
+            return
+        self.cftui.wanted = None
+        if wanted.item is None:
+            self.show_user()
+            return
+        code = opened.code_of(wanted.item)
+        if code is None:
+            self.notify(f"{opened.name} does not know {wanted.item}; it was trained on other {opened.model.nouns}")
+        else:
+            self.show_item(code)
 
     def _invite(self) -> None:
         app = self.cftui
@@ -69,6 +117,8 @@ class ModelRoom(Room):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys are offered that do something: without a model those that lead to one, with one all others."""
         app = self.cftui
+        if action == "back":
+            return super().check_action(action, parameters)
         if action in ("train_first", "get"):
             return app.chosen is None and (app.opened is None) == (action == "get")
         ours = any(action == key.action.split("(")[0] for key in ACTIONS[self.ROOM])
@@ -111,8 +161,8 @@ class ModelRoom(Room):
 
         self.app.push_screen(Prompt("show only", hint, value, check), self.while_open(done))
 
-    def show_biases(self, go: Callable[[int], None]) -> None:
-        """The whole bias ranking; ``go`` is called with the code of an item picked there."""
+    def show_biases(self) -> None:
+        """The whole bias ranking; from there to an item in Search or on the map."""
         from cftui.tui.shell.biases import BiasScreen
 
         opened = self.cftui.chosen
@@ -121,7 +171,7 @@ class ModelRoom(Room):
         if opened.biases is None:
             self.notify(f"{opened.model.recipe.name} has no biases", severity="warning")
             return
-        self.app.push_screen(BiasScreen(opened), self.while_open(go))
+        self.app.push_screen(BiasScreen(opened))
 
     def action_train_first(self) -> None:
         """Train the default recipe: there is no model yet."""

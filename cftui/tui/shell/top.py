@@ -59,5 +59,5 @@ class RoomTabs(Widget):
         for entry in SCREENS:
             width = cell_len(f" {entry.key} {entry.title} ")
             if start <= event.x < start + width:
-                await self.app.switch_mode(entry.mode)
+                await self.app.action_switch_mode(entry.mode)
             start += width + 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.text import Text
-from textual import work
+from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
@@ -14,9 +14,11 @@ from textual.widgets import Static
 from cftui.errors import CftuiError
 from cftui.text import printable
 from cftui.tui.session.app import session_of
+from cftui.tui.session.places import Place
 from cftui.tui.session.workspace import OpenModel
 from cftui.tui.shell.dialog import Dialog
 from cftui.tui.shell.keys import bindings
+from cftui.tui.shell.table import Table
 
 if TYPE_CHECKING:
     from cftui.analysis.evaluation.report import Section
@@ -31,10 +33,12 @@ class EvaluationScreen(Dialog[None]):
     def __init__(self, opened: OpenModel) -> None:
         super().__init__()
         self._opened = opened
+        self._places: list[Place] = []
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="report"):
             yield Static("judging the lists ...", id="report-text")
+            yield Table(id="report-rows", cursor_type="row", zebra_stripes=True)
 
     def on_mount(self) -> None:
         report = self.query_one("#report")
@@ -57,9 +61,28 @@ class EvaluationScreen(Dialog[None]):
         app.from_worker(self._write, found)
 
     def _write(self, sections: list[Section], instead: str = "") -> None:
-        if self.query("#report-text"):
-            text = Text("\n").join(map(_section, sections)) if sections else Text(printable(instead))
-            self.query_one("#report-text", Static).update(text)
+        if not self.query("#report-text"):
+            return
+        told = [one for one in sections if not one.about]
+        text = Text("\n").join(map(_section, told)) if told else Text(printable(instead))
+        for one in sections:
+            if one.about:  # at most one, the last: its rows lead to Search
+                text.append(f"\n{one.title}", style="bold")
+                self._fill(one)
+        self.query_one("#report-text", Static).update(text)
+
+    def _fill(self, section: Section) -> None:
+        self._places = [Place("search", item, user) for user, item in section.about]
+        table = self.query_one("#report-rows", Table)
+        for name in section.rows[0]:
+            table.add_column(Text(name))
+        for row in section.rows:
+            table.add_row(*(Text(printable(cell)) for cell in row.values()))
+        self.query_one("#report").border_subtitle = "tab: worst errors, enter: in Search   escape closes"
+
+    @on(Table.RowSelected)
+    async def _picked(self, event: Table.RowSelected) -> None:
+        await session_of(self).visit(self._places[event.cursor_row])
 
     def action_scroll_by(self, lines: int) -> None:
         self.query_one("#report").scroll_relative(y=lines, animate=False)

@@ -15,6 +15,7 @@ from cftui.engine.runs.events import History, Memory, read_history
 from cftui.engine.runs.folder import RunFolder
 from cftui.errors import CftuiError
 from cftui.tui.session.following import Followed
+from cftui.tui.session.places import Place
 from cftui.tui.shell.keys import bindings
 from cftui.tui.shell.prompt import Confirm, Prompt
 from cftui.tui.shell.room import Room
@@ -228,7 +229,9 @@ class TrainScreen(Room):
             {**row, "rating": f"{row['rating']:g}", "rating_pred": f"{row['rating_pred']:.4f}"}
             for row in table.to_dict("records")
         ]
-        self.cftui.from_worker(self.app.push_screen, Sheet(f"validation ratings as {name} predicts them", rows))
+        places = [Place("search", row["title"], str(row["user"])) for row in rows]
+        title = f"validation ratings as {name} predicts them"
+        self.cftui.from_worker(self.app.push_screen, Sheet(title, rows, places))
 
     def action_evaluate(self) -> None:
         """The tables of ``cftui eval`` for the model on show."""
