@@ -195,7 +195,9 @@ class EventPrinter:
                 f"{batches}{event['batch_size']:,}{'' if batches else ' ratings'} on {event['device']}"
             )
             if event["event"] == "resume":
-                narrate(f"continuing after {'batch' if batches else unit} {event['step']:,} of {event['steps']:,}")
+                # A count: the last epoch that is done has the number before it, in this table as everywhere.
+                done = f"{event['step']:,} of {event['steps']:,} {'batches' if batches else f'{unit}s'}"
+                narrate(f"continuing: {done} are done")
             print(epoch_heading(unit, event.get("score", LOSS.key)), flush=True)
         elif event["event"] == "trial":
             ndcg = "nothing relevant to judge it by" if event["ndcg"] is None else f"NDCG@10 {event['ndcg']:.4f}"

@@ -6,12 +6,14 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 import cftui
 from cftui.cli.output import print_json, print_table
+from cftui.cli.train import EventPrinter
 from cftui.engine.models.recipes import RECIPES
 from cftui.engine.runs.folder import all_runs
 from cftui.home import Home
@@ -305,3 +307,9 @@ def test_every_verb_is_found_under_its_own_name_and_only_when_it_is_run() -> Non
     code = "import sys; import cftui.cli.main; print(sorted(m for m in sys.modules if m.startswith('cftui.cli.')))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout.replace("'", '"')) == ["cftui.cli.main", "cftui.cli.output", "cftui.cli.verb"]
+
+
+def test_a_resumed_run_says_how_many_sweeps_are_done_and_not_the_number_of_one(capsys):
+    event: Any = {"run": "b", "epochs": 300, "steps": 300, "steps_per_epoch": 1, "batch_size": 80_000, "device": "cpu"}
+    EventPrinter(False)({"event": "resume", "unit": "sweep", "step": 40, **event})
+    assert "continuing: 40 of 300 sweeps are done" in capsys.readouterr().err

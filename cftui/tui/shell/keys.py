@@ -103,6 +103,7 @@ ACTIONS: dict[str, tuple[Key, ...]] = {
         Key("lr_finder", "f", "find_lr", "Learning-rate finder", "LR finder"),
         Key("log_y", "l", "log_y", "Logarithmic y"),
         Key("x_axis", "a", "x_axis", "X axis: epoch, step, seconds"),
+        Key("range", "z", "range", "Range of the chart: what matters, or every loss"),
         Key("band", "m", "band", "Minima and maxima of the batches"),
         Key("form", "e", "edit", "Edit the form"),
         Key("runs", "u", "runs", "Go to the runs"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,21 +10,24 @@ from textual.app import RenderResult
 from textual.color import Color
 from textual_plotext import PlotextPlot
 
-from cftui.engine.models.method import NDCG
-from cftui.engine.runs.events import EpochEvent, Facts, History, WindowEvent
+from cftui.engine.models.method import LOSS, NDCG
+from cftui.engine.runs.events import EpochEvent, History, WindowEvent
+from cftui.text import shorten
 from cftui.tui.shell.colours import RGB, Colours, colours
-from cftui.tui.train.score_drawing import draw_scores, scores
+from cftui.tui.train.canvas import ABOVE, BELOW, Canvas
+from cftui.tui.train.scale import Point, Scale, scale_of, what_matters
+from cftui.tui.train.score_drawing import LINES, draw_scores, is_curve
 
-# A line of raw points is slow to draw: no more per column than can be seen.
-POINTS_PER_COLUMN = 2
-CELLS_PER_BAND_POINT = 3
-EPOCHS_DRAWN = 200
 REDRAW_SECONDS = 1.0
-SETTLED = 0.08  # share of a run after which its losses set the scale
-OVERLAY_MARKS = "x+*^"
-BAND_MARK = "·"
-LINES = {"global_mean": "mean", "bias_only": "bias only", "popularity": "popularity", "item_knn": "item kNN"}
+SETTLED = 0.08  # share of a run after which its losses can set the scale
+# Not the marks of cuts.
+OVERLAY_MARKS = "x+*#"
+BAND_MARK = "░"
+SHORTEST_NAME = 4
+# Baselines that set the scale; the others are shown if they are near.
+TO_BEAT = ("bias_only", "item_knn", "popularity")
 X_AXES = ("epoch", "step", "seconds")
+BEST, VALID = "@", "o"
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,16 @@ def overlay(name: str, history: History, place: int) -> Curve:
 
 
 class LossChart(PlotextPlot):
-    """Training loss as a line in the band of its batches' minima and maxima, validation loss as marks.
+    """Training loss as a line, validation loss as a line with marks, both in the units of the loss.
 
     Horizontal lines say what predictors without factors reach on the same split.
+
+    Attributes:
+        others: the runs drawn beside the one that is shown.
+        x_axis: one of ``X_AXES``.
+        log_y: whether the y axis is logarithmic.
+        band: whether the minima and maxima of the batches are drawn.
+        everything: whether the y axis holds every loss; otherwise, those that matter.
     """
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
@@ -61,7 +70,8 @@ class LossChart(PlotextPlot):
         self.others: list[Curve] = []
         self.x_axis = "epoch"
         self.log_y = False
-        self.band = True
+        self.band = False
+        self.everything = False
         self._drawn: tuple[int, int, int] = (0, 0, 0)
         self._when = 0.0
 
@@ -90,31 +100,54 @@ class LossChart(PlotextPlot):
         self._say()
         self.refresh()
 
+    @property
+    def comparable(self) -> list[Curve]:
+        """The other runs that are judged by the same figure as the one shown, and have it."""
+        history = self.history
+        if history is None:
+            return []
+        return [curve for curve in self.others if curve.history.score == history.score and _scored(curve.history)]
+
     def _say(self) -> None:
         """Draw the legend in the frame: inside, it would cover the steepest part of the curve."""
-        known = self._colours
-        ranks = self.history is not None and self.history.score == NDCG
-        series = [(known.valid, f"o {NDCG.label}" if ranks else "o valid"), (known.best, "@ best")]
+        known, history = self._colours, self.history
+        if history is None:
+            self.border_title, self.border_subtitle = "loss", ""
+            return
+        ranks = history.score == NDCG
+        series = [(known.valid, f"{VALID} {NDCG.label if ranks else 'valid'}"), (known.best, f"{BEST} best")]
         if not ranks:
             series.insert(0, (known.train, "⠒ train"))
-        if self._banded and not ranks and self.size.width > 60:
+        if self._banded and not ranks:
             series.append((known.band, f"{BAND_MARK} batches"))
-        series += [(curve.colour(known), f"{curve.mark} {curve.name}") for curve in self.others]
-        named = "  ".join("[rgb({},{},{})]{}[/]".format(*colour, label) for colour, label in series)
-        self.border_title = f"{self.run_name or 'loss'}  {named}" if self.history else "loss"
-        lines = dict(self.history.baselines) if self.history else {}
-        if self.history and ranks:
-            # The line to beat last: without room the first gives way.
-            lines = dict(sorted(lines.items(), key=lambda line: line[0] == "popularity"))
-            if found := scores(self.history):
-                lines["run"] = found[-1][1]
-        said = [f"{LINES[name]} {loss:.3f}" for name, loss in lines.items() if name in LINES]
-        if "run" in lines:
-            said.append(f"this run {lines['run']:.3f}")
-        # A figure that is cut reads as another: the first, which is off the scale as a rule, gives way as a whole.
+        series += [(curve.colour(known), f"{curve.mark} {curve.name}") for curve in self.comparable]
+        # The name of a run is cut before the legend is; a part of the legend without room is left out.
+        room = max(self.size.width - 6, 10)
+        least = sum(len(label) + 2 for _, label in series[:3])
+        named = [shorten(self.run_name or "loss", room - least)] if room - least >= SHORTEST_NAME else []
+        length = sum(map(len, named))
+        for colour, label in series:
+            length += len(label) + 2 * bool(length)
+            if length <= room:
+                named.append("[rgb({},{},{})]{}[/]".format(*colour, label))
+        self.border_title = "  ".join(named)
+        self.border_subtitle = "  ".join(self._off_scale())
+
+    def _off_scale(self) -> list[str]:
+        """What is not on the chart, and the key that shows it."""
+        history = self.history
+        if history is None or not _drawable(history) or not (history.score == LOSS or is_curve(history)):
+            return []
+        scale = self.scale
+        lines = [(LINES[name], value) for name, value in history.baselines.items() if name in LINES]
+        off = [(name, value, ABOVE if value > scale.high else BELOW) for name, value in lines if not scale.holds(value)]
+        said = [f"{name} {value:.3f} {mark}" for name, value, mark in off]
+        is_cut = bool(off) or not all(scale.holds(loss) for loss in self._losses())
+        if self.everything or is_cut:
+            said.append("z: what matters" if self.everything else "cut: z shows all")
         while said and len("  ".join(said)) > max(self.size.width - 6, 10):
             said.pop(0)
-        self.border_subtitle = "  ".join(said)
+        return said
 
     @property
     def _banded(self) -> bool:
@@ -128,13 +161,63 @@ class LossChart(PlotextPlot):
     # Coordinates
 
     def _x(self, history: History) -> Callable[[WindowEvent | EpochEvent], float]:
+        """Where an event is on the x axis. An epoch has its number, from 0, at its end."""
         if self.x_axis == "seconds":
             return lambda event: event["elapsed"]
-        per = 1 if self.x_axis == "step" else (history.start or {}).get("steps_per_epoch") or 1
-        return lambda event: event["step"] / per
+        if self.x_axis == "step":
+            return lambda event: event["step"]
+        per = (history.start or {}).get("steps_per_epoch") or 1
+        return lambda event: event["epoch"] if event["event"] == "epoch" else event["step"] / per - 1
 
-    def _y(self, losses: Sequence[float]) -> list[float]:
-        return [math.log10(max(loss, 1e-12)) for loss in losses] if self.log_y else list(losses)
+    def _ends(self) -> tuple[float, float]:
+        """The values at the left and the right end of the x axis: from the first batch to the last of all runs."""
+        shown = [self.history, *(curve.history for curve in self.comparable)]
+        begin = -1.0 if self.x_axis == "epoch" else 0.0
+        ends = [begin]
+        for history in filter(None, shown):
+            x = self._x(history)
+            reached: Sequence[WindowEvent | EpochEvent] = [*history.windows[-1:], *history.epochs[-1:]]
+            ends += [x(event) for event in reached]
+        start = (self.history.start if self.history else None) or {}
+        if self.x_axis == "epoch":
+            ends.append(float(start.get("epochs") or 1) - 1)
+        elif self.x_axis == "step":
+            ends.append(float(start.get("steps") or 1))
+        return begin, max(ends) if max(ends) > begin else begin + 1
+
+    def _losses(self) -> list[float]:
+        """Every loss that the chart can show: of batches, epochs and baselines, of all runs on it."""
+        history = self.history
+        if history is None:
+            return []
+        windows = [w["loss"] for w in history.windows if w["loss"] is not None] if history.score == LOSS else []
+        scored = [score for run in self._runs for _, score in _scored(run)]
+        return [*windows, *scored, *(value for name, value in history.baselines.items() if name in LINES)]
+
+    @property
+    def _runs(self) -> list[History]:
+        return [*([self.history] if self.history else []), *(curve.history for curve in self.comparable)]
+
+    @property
+    def scale(self) -> Scale:
+        """The y axis: every loss, or those that matter (the validation losses that a run ends with, and baselines)."""
+        history = self.history
+        assert history is not None
+        losses = self._losses()
+        if self._banded and history.score == LOSS:
+            losses += [bound for w in history.windows for bound in (w["min"], w["max"])] if self.everything else []
+        if self.everything:
+            return scale_of(min(losses), max(losses), log=self.log_y)
+        # A run is judged by the best of its epochs and by the last; the first ones are shown if they are near.
+        anchors = [value for name, value in history.baselines.items() if name in TO_BEAT]
+        for run in self._runs:
+            scores = [score for _, score in _scored(run)]
+            best = run.score.best(scores, lambda score: score)
+            anchors += [] if best is None else [best, scores[-1]]
+        settled = _settled(history) if history.score == LOSS else []
+        near = [score for run in self._runs for _, score in _scored(run)] + settled + list(history.baselines.values())
+        low, high = what_matters(anchors, near) if _scored(history) or not settled else what_matters(settled, anchors)
+        return scale_of(low, high, log=self.log_y)
 
     # Drawing
 
@@ -142,144 +225,79 @@ class LossChart(PlotextPlot):
         plt = self.plt
         plt.clear_figure()
         history = self.history
-        if history is not None and history.score == NDCG:
-            # Only runs judged by the same figure can be compared.
-            others = [c for c in self.others if c.history.score == NDCG]
-            drawn = [(c.mark, c.colour(self._colours), c.history) for c in others]
-            draw_scores(plt, history, drawn, self._colours, LINES)
+        if history is not None and history.score == NDCG and not is_curve(history):
+            draw_scores(plt, history, self._colours)
             return
         if history is None or not (history.windows or history.epochs):
             plt.title("no loss yet")
             return
-        if not (history.windows or _scored(history)):
-            plt.title("no losses: this run has no validation ratings")
+        if not _drawable(history):
+            plt.title(
+                "no losses: this run has no validation ratings"
+                if history.score == LOSS
+                else "no scores: this run has no validation ratings that are high enough"
+            )
             return
-        x = self._x(history)
-        windows = self._thin(history.windows, max(10, self.size.width * POINTS_PER_COLUMN))
-        low, high = self._scale(history, windows)
-        end = self._end(history, x)
-        for name, loss in history.baselines.items():
-            if name in LINES and low <= loss <= high:
-                y = self._y([loss])[0]
-                plt.hline(y, self._colours.lines)
-        if self._banded and windows:
-            # The extremes of wide windows: a band, not a hedge.
-            wide = self._thin(history.windows, max(10, self.size.width // CELLS_PER_BAND_POINT))
-            for bound in ("min", "max"):
-                # Marks, not a line: it must be told from the curve without colours too.
-                plt.scatter(
-                    [x(w) for w in wide],
-                    self._y([min(max(w[bound], low), high) for w in wide]),
-                    marker=BAND_MARK,
-                    color=self._colours.band,
-                )
-        for curve in self.others:
-            if not (scored := _scored(curve.history)):
-                continue
-            at = self._x(curve.history)
-            plt.plot(
-                [at(epoch) for epoch, _ in scored],
-                self._y([min(max(loss, low), high) for _, loss in scored]),
-                marker=curve.mark,
-                color=curve.colour(self._colours),
-            )
-        if windows:
-            plt.plot(
-                [x(w) for w in windows],
-                self._y([min(max(w["loss"], low), high) for w in windows]),
-                marker="braille",
-                color=self._colours.train,
-            )
-        scored = _scored(history)
-        if scored:
-            ys = self._y([min(max(loss, low), high) for _, loss in scored])
-            plt.scatter([x(epoch) for epoch, _ in scored], ys, marker="o", color=self._colours.valid)
-            best = history.best
-            if best and best["valid_loss"] is not None:
-                plt.scatter([x(best)], self._y([best["valid_loss"]]), marker="@", color=self._colours.best)
-        self._axes(low, high, end)
-        row = (self._y([high])[0] - self._y([low])[0]) / max(self.size.height - 3, 1)
-        taken: list[float] = []
-        for name, loss in sorted(history.baselines.items(), key=lambda line: -line[1]):
-            y = self._y([loss])[0] if loss > 0 else low
-            if name in LINES and low <= loss <= high and all(abs(y - other) >= 1.5 * row for other in taken):
-                taken.append(y)
-                # One row above its line, over whatever is there.
-                label = f"{LINES[name]} {loss:.3f}"
-                plt.text(label, end, y + row, color=self._colours.lines, background=self._ground(), alignment="right")
+        known, size = self._colours, (self.size.width, self.size.height)
+        unit = history.unit if self.x_axis == "epoch" else self.x_axis if self.x_axis == "seconds" else ""
+        canvas = Canvas(plt, size, self._ends(), self.scale, self._ground(), whole=True, unit=unit)
+        self._draw_curves(canvas, history, known)
+        lines = [(LINES[name], value) for name, value in history.baselines.items() if name in LINES]
+        for name, value in sorted(lines, key=lambda line: line[1]):
+            if canvas.scale.holds(value):
+                canvas.label([f" {name} {value:.3f} ", f"{name} {value:.3f}", name], value, known.lines)
+        for curve in self.comparable:
+            _, last = _scored(curve.history)[-1]
+            if canvas.scale.holds(last):
+                name = shorten(curve.name, max(canvas.columns // 2 - 8, 8))
+                named = f"{curve.mark} {name}"
+                canvas.label([f"{named} {last:.3f}", named], last, curve.colour(known), slack=2)
 
-    def _ground(self) -> tuple[int, int, int]:
+    def _draw_curves(self, canvas: Canvas, history: History, known: Colours) -> None:
+        """Band, baselines, training, the other runs, and last, over all of them, the validation of this run."""
+        x = self._x(history)
+        windows = [w for w in history.windows if w["loss"] is not None] if history.score == LOSS else []
+        if self._banded and windows:
+            starts = [x(windows[0]) - (x(windows[1]) - x(windows[0]) if len(windows) > 1 else 0), *map(x, windows)]
+            spans = [(start, x(w), w["min"], w["max"]) for start, w in zip(starts, windows, strict=False)]
+            canvas.band(spans, BAND_MARK, known.band)
+        for name, value in history.baselines.items():
+            if name in LINES and canvas.scale.holds(value):
+                canvas.line(value, known.lines)
+        canvas.curve([(x(w), w["loss"]) for w in windows], known.train)
+        for curve in self.comparable:
+            at = self._x(curve.history)
+            points: list[Point] = [(at(event), score) for event, score in _scored(curve.history)]
+            canvas.curve(points, curve.colour(known), marked=True)
+            canvas.marks(points, curve.mark, curve.colour(known))
+        points = [(x(event), score) for event, score in _scored(history)]
+        canvas.curve(points, known.valid, marked=True)
+        canvas.marks(points, VALID, known.valid)
+        best = history.best
+        if best is not None:
+            score = next(score for event, score in _scored(history) if event is best)
+            if canvas.scale.holds(score):
+                canvas.marks([(x(best), score)], BEST, known.best)
+        canvas.mark_cuts()
+
+    def _ground(self) -> RGB:
         """The chart's background: plotext's own for text is white."""
         return Color.parse(self.app.theme_variables["surface"]).rgb
 
-    @staticmethod
-    def _thin(windows: list[WindowEvent], room: int) -> list[WindowEvent]:
-        """Neighbouring windows merged until there are no more than ``room``; their extremes survive."""
-        every = -(-len(windows) // room)
-        if every <= 1:
-            return windows
-        groups = [windows[at : at + every] for at in range(0, len(windows), every)]
-        merged = []
-        for group in groups:
-            window = group[-1].copy()
-            window["min"], window["max"] = min(w["min"] for w in group), max(w["max"] for w in group)
-            merged.append(window)
-        return merged
-
-    def _scale(self, history: History, windows: list[WindowEvent]) -> tuple[float, float]:
-        """Lowest and highest loss shown: the first batches are off the scale of everything that follows."""
-        losses = _settled(history, [(window["step"], window["loss"]) for window in windows])
-        for known in (history, *(curve.history for curve in self.others)):
-            losses += _settled(known, [(epoch["step"], loss) for epoch, loss in _scored(known)])
-        low, high = min(losses), max(losses)
-        margin = (high - low) * 0.05 or 0.05
-        return (low / 1.05 if self.log_y else low - margin), high + margin
-
-    def _end(self, history: History, x: Callable[[WindowEvent | EpochEvent], float]) -> float:
-        start: Facts = history.start or {}
-        reached: Sequence[WindowEvent | EpochEvent] = history.windows or history.epochs
-        ends = [max(map(x, reached), default=0.0)]
-        ends += [max((self._x(c.history)(epoch) for epoch, _ in _scored(c.history)), default=0.0) for c in self.others]
-        if self.x_axis == "epoch":
-            ends.append(float(start.get("epochs") or 1))
-        elif self.x_axis == "step":
-            ends.append(float(start.get("steps") or 1))
-        return max(ends) or 1.0
-
-    def _axes(self, low: float, high: float, end: float) -> None:
-        plt = self.plt
-        plt.xlim(0, end)
-        if self.x_axis == "epoch":
-            ticks = range(0, int(end) + 1, _round_step(int(end)))
-            plt.xticks(list(ticks), [str(tick) for tick in ticks])
-        else:
-            marks = [end * quarter / 4 for quarter in range(5)]
-            plt.xticks(marks, [f"{mark:,.0f}" if end >= 10 else f"{mark:.1f}" for mark in marks])
-        bottom, top = self._y([low])[0], self._y([high])[0]
-        plt.ylim(bottom, top)
-        rows = max(2, min(7, self.size.height // 3))
-        marks = [bottom + (top - bottom) * step / rows for step in range(rows + 1)]
-        plt.yticks(marks, [f"{10**mark if self.log_y else mark:.2f}" for mark in marks])
-
 
 def _scored(history: History) -> list[tuple[EpochEvent, float]]:
-    """The epochs that have a validation loss, with that loss, thinned to what a chart can show."""
-    scored = [(event, loss) for event in history.epochs if (loss := event.get("valid_loss")) is not None]
-    every = -(-len(scored) // EPOCHS_DRAWN)
-    return scored[:: every or 1] + (scored[-1:] if every > 1 else [])
+    """The epochs that have the score by which the run is judged, with it."""
+    key = history.score.key
+    return [(event, score) for event in history.epochs if isinstance(score := event.get(key), float)]
 
 
-def _settled(history: History, losses: list[tuple[int, float]]) -> list[float]:
-    """The losses, each with its step, after the beginning of the run; all of them if there are no later ones."""
+def _drawable(history: History) -> bool:
+    """Whether there is a curve to draw."""
+    return bool(_scored(history)) or (history.score == LOSS and bool(history.windows))
+
+
+def _settled(history: History) -> list[float]:
+    """The training losses after the beginning of the run; all of them if there are no later ones."""
     settled = (history.start or {}).get("steps", 0) * SETTLED
+    losses = [(w["step"], w["loss"]) for w in history.windows if w["loss"] is not None]
     return [loss for step, loss in losses if step > settled] or [loss for _, loss in losses]
-
-
-def _round_step(end: int) -> int:
-    """From tick to tick, so that there are about eight to ``end``: 1, 2 or 5 times a power of ten."""
-    power = 1
-    while True:
-        for step in (power, 2 * power, 5 * power):
-            if end / step < 10:
-                return step
-        power *= 10

@@ -1,39 +1,31 @@
-"""What the chart shows of a run that is judged by its lists: NDCG over sweeps, over lambda, or beside its baselines."""
+"""What the chart shows of a run with one NDCG: those of the lambdas it tried, or its own beside its baselines."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cftui.engine.runs.events import History
 from cftui.tui.shell.colours import Colours
 
 LABEL = "NDCG@10"
+# The names of the baselines.
+LINES = {"global_mean": "mean", "bias_only": "bias only", "popularity": "popularity", "item_knn": "item kNN"}
 
 
-def draw_scores(
-    plt: Any, history: History, others: Sequence[tuple[str, Any, History]], colours: Colours, lines: Mapping[str, str]
-) -> None:
-    """Draw on an empty plotext figure.
+def is_curve(history: History) -> bool:
+    """Whether the scores are a curve over sweeps, which is drawn as a curve of losses is."""
+    return len(history.epochs) > 1
 
-    Args:
-        others: mark, colour and history of the runs to draw over it.
-        lines: how the baselines are called.
-    """
-    if len(history.trials) > 1 and len(history.epochs) <= 1:
+
+def draw_scores(plt: Any, history: History, colours: Colours) -> None:
+    """Draw on an empty plotext figure what is no curve over sweeps."""
+    if len(history.trials) > 1:
         _over_lambda(plt, history, colours)
-    elif len(history.epochs) > 1:
-        _over_units(plt, history, others, colours, lines)
     elif history.epochs:
-        _beside_baselines(plt, history, colours, lines)
+        _beside_baselines(plt, history, colours)
     else:
         plt.title("no score yet")
-
-
-def scores(history: History) -> list[tuple[int, float]]:
-    """The epochs that have a score: their number from 1, and the score."""
-    return [(event["epoch"] + 1, ndcg) for event in history.epochs if (ndcg := event.get("ndcg")) is not None]
 
 
 def _over_lambda(plt: Any, history: History, colours: Colours) -> None:
@@ -51,34 +43,12 @@ def _over_lambda(plt: Any, history: History, colours: Colours) -> None:
     plt.title(f"{LABEL} within the training ratings, by lambda")
 
 
-def _over_units(
-    plt: Any, history: History, others: Sequence[tuple[str, Any, History]], colours: Colours, lines: Mapping[str, str]
-) -> None:
-    found = scores(history)
-    if not found:
-        plt.title("no scores: this run has no validation ratings that are high enough")
-        return
-    end = max(max(at for at, _ in found), (history.start or {}).get("epochs") or 1)
-    for name, value in history.baselines.items():
-        if name in lines:
-            plt.hline(value, colours.lines)
-    for mark, colour, other in others:
-        pairs = scores(other)
-        plt.plot([at for at, _ in pairs], [ndcg for _, ndcg in pairs], marker=mark, color=colour)
-        end = max(end, *(at for at, _ in pairs)) if pairs else end
-    plt.scatter([at for at, _ in found], [ndcg for _, ndcg in found], marker="o", color=colours.valid)
-    best = max(found, key=lambda pair: pair[1])
-    plt.scatter([best[0]], [best[1]], marker="@", color=colours.best)
-    plt.xlim(0, end)
-    plt.title(f"{LABEL} on the validation ratings, by {history.unit}")
-
-
-def _beside_baselines(plt: Any, history: History, colours: Colours, lines: Mapping[str, str]) -> None:
-    found = scores(history)
-    if not found:
+def _beside_baselines(plt: Any, history: History, colours: Colours) -> None:
+    ndcg = history.epochs[-1].get("ndcg")
+    if ndcg is None:
         plt.title("no score: this run has no validation ratings that are high enough")
         return
-    bars = {lines[name]: value for name, value in history.baselines.items() if name in lines}
-    bars["this run"] = found[-1][1]
+    bars = {LINES[name]: value for name, value in history.baselines.items() if name in LINES}
+    bars["this run"] = ndcg
     plt.bar(list(bars), list(bars.values()), orientation="horizontal", color=colours.valid, width=0.4)
     plt.title(f"{LABEL} on the validation ratings")

@@ -257,6 +257,11 @@ class TrainScreen(Room):
         chart.x_axis = known[(at + 1) % len(known)]
         self._redraw()
 
+    def action_range(self) -> None:
+        chart = self.query_one(LossChart)
+        chart.everything = not chart.everything
+        self._redraw()
+
     def action_band(self) -> None:
         chart = self.query_one(LossChart)
         chart.band = not chart.band
