@@ -2,7 +2,7 @@
 
 The configuration is a TOML file; ``cftui locate`` prints its path:
 
-    theme = "textual-dark"     # a theme of the palette [default: the theme chosen last]
+    theme = "cftui-light"      # a theme of the palette [default: the theme chosen last, else cftui-dark]
     ascii = false              # true: no braille, box or block characters
     data = "ml-100k"           # the data set to open at the first start
     recipe = "model4"          # the recipe that t trains if no model is open
@@ -32,6 +32,7 @@ from cftui.home import Home
 APP = "cftui"
 # When the log is longer than this, it is renamed and a new one begins.
 LOG_BYTES = 1_000_000
+STATE_VERSION = 2
 
 
 def _place(kind: str) -> Path:
@@ -161,7 +162,7 @@ def read_state(home: Home) -> tuple[State, str]:
     """
     path = state_file()
     try:
-        whole = json.loads(path.read_text(encoding="utf-8"))
+        whole = _migrated(json.loads(path.read_text(encoding="utf-8")))
         entries = whole["homes"].get(str(home.root), {})
         names = {item.name for item in fields(State)}
         return State(**{name: text for name, text in entries.items() if name in names and isinstance(text, str)}), ""
@@ -176,14 +177,24 @@ def read_state(home: Home) -> tuple[State, str]:
         return State(), f"{path} could not be read ({type(error).__name__}) and was renamed to {aside.name}"
 
 
+def _migrated(whole: dict[str, Any]) -> dict[str, Any]:
+    """The content of a state file, of an older version or of this one.
+
+    Version 1 kept the name of the theme also where nobody had chosen one; it was ``textual-dark`` then.
+    """
+    for entries in whole["homes"].values():
+        if whole.get("version", 1) < STATE_VERSION and entries.get("theme") == "textual-dark":
+            del entries["theme"]
+    return whole
+
+
 def write_state(home: Home, state: State) -> None:
     """Keep ``state`` for ``home``. A full disk or a folder that cannot be written is not an error."""
     path = state_file()
     whole: dict[str, Any] = {"homes": {}}
-    with contextlib.suppress(OSError, ValueError):
-        before = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(before, dict) and isinstance(before.get("homes"), dict):
-            whole = before
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
+        whole = _migrated(json.loads(path.read_text(encoding="utf-8")))
+    whole["version"] = STATE_VERSION
     whole["homes"][str(home.root)] = asdict(state)
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -157,6 +157,19 @@ def test_a_damaged_state_is_set_aside_and_told_and_the_next_one_is_kept(
     assert read_state(home) == (WHOLE, "")
 
 
+def test_a_theme_that_nobody_chose_is_not_kept_from_the_first_version(kept: Path, tmp_path: Path) -> None:
+    first, other = Home(tmp_path / "first"), Home(tmp_path / "other")
+    kept.mkdir()
+    before = {str(first.root): {"theme": "textual-dark", "user": "7"}, str(other.root): {"theme": "nord"}}
+    settings.state_file().write_text(json.dumps({"homes": before}))
+    assert read_state(first) == (State(user="7"), "")
+    assert read_state(other) == (State(theme="nord"), "")
+    # It was chosen if this version kept it.
+    write_state(other, State(theme="textual-dark"))
+    assert read_state(other) == (State(theme="textual-dark"), "")
+    assert read_state(first) == (State(user="7"), "")
+
+
 def test_what_a_later_version_keeps_is_passed_over(kept: Path, tmp_path: Path) -> None:
     home = Home(tmp_path)
     kept.mkdir()

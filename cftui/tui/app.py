@@ -29,12 +29,13 @@ from cftui.tui.session.run_keeper import DEFAULT_DATA
 from cftui.tui.shell import textual_private as private
 from cftui.tui.shell.clipboard import osc52
 from cftui.tui.shell.dialog import Palette
-from cftui.tui.shell.filters import Ascii, NoControl
+from cftui.tui.shell.filters import Ascii, Dim, NoControl
 from cftui.tui.shell.help import HelpScreen
 from cftui.tui.shell.jump import JumpScreen, targets
 from cftui.tui.shell.keys import bindings, keymap
 from cftui.tui.shell.notices import Notice
 from cftui.tui.shell.prompt import Confirm
+from cftui.tui.shell.themes import DEFAULT, THEMES
 
 POLL_SECONDS = 0.5
 # A terminal drops a longer OSC 52 sequence, or worse, prints it.
@@ -57,11 +58,24 @@ class AppShell(SessionApp):
         if self.config.ascii:
             private.add_filter(self, Ascii())
         self.set_keymap(keymap(self.config.keys))
-        theme = self.config.theme or self._last.theme
-        if theme in self.available_themes:
-            self.theme = theme
-        elif theme:
+        for own in THEMES:
+            self.register_theme(own)
+        theme = self.config.theme or self._last.theme or DEFAULT
+        if theme not in self.available_themes:
             self._warning = f"no theme {theme!r}; {suggestion(theme, sorted(self.available_themes))}"
+            theme = DEFAULT
+        self.theme = theme
+
+    def get_css_variables(self) -> dict[str, str]:
+        """Called whenever the theme changes: dim text is drawn in a colour of the theme."""
+        variables = super().get_css_variables()
+        private.set_filter(self, Dim(variables))
+        if self.current_theme.ansi:
+            # Charts are drawn in whole colours: from the terminal's default ones they would make black on black.
+            plain = self.ansi_theme
+            grounds = {"surface": plain.background_color.hex, "foreground": plain.foreground_color.hex}
+            self.theme_variables = {**variables, **grounds}
+        return variables
 
     def on_load(self) -> None:
         """Before the terminal is touched."""

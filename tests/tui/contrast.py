@@ -1,24 +1,22 @@
 """The colours of what is on a screen, and how well they can be read.
 
 The contrast is that of WCAG 2: the ratio of the relative luminances of a glyph and of what is behind it, from 1 (the
-same) to 21 (black on white). Text and what a chart draws need 3; what is dim, and frames, need 2.5. Scrollbars and the
-rail below tabs are left out: they say nothing that is not said otherwise.
+same) to 21 (black on white). Text needs 4.5; marks need 3, which is whatever a chart or a map draws, and frames.
+Scrollbars and the rail below tabs are left out: they say nothing that is not said otherwise.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.color import Color
+from rich.color import Color, ColorSystem
 from rich.color_triplet import ColorTriplet
 from rich.style import Style
 from textual.app import App
-from textual.filter import dim_color
 
 from cftui.tui.shell.jump import JumpScreen
 
-LEAST, LEAST_DIM = 3.0, 2.5
-FRAMES = set("─│╭╮╰╯┌┐└┘├┤┬┴┼ ")
+TEXT, MARK = 4.5, 3.0
 RAIL = set("━╸╺")
 BARS = set("▁▂▃▄▅▆▇▉▊▋▌▍▎▏")
 
@@ -39,12 +37,10 @@ def contrast(one: ColorTriplet, other: ColorTriplet) -> float:
 
 
 def colours(style: Style, app: App) -> tuple[ColorTriplet, ColorTriplet]:
-    """What a terminal is told: dim is blended with the ground, as Textual does, and reverse is carried out."""
+    """What a terminal is told; reverse is carried out."""
     ground = style.bgcolor or app.screen.styles.background.rich_color
     behind = ground.get_truecolor(app.ansi_theme, foreground=False)
     glyph = (style.color or Color.default()).get_truecolor(app.ansi_theme, foreground=True)
-    if style.dim:
-        glyph = dim_color(Color.from_triplet(behind), Color.from_triplet(glyph)).get_truecolor()
     return (behind, glyph) if style.reverse else (glyph, behind)
 
 
@@ -59,4 +55,10 @@ def visible_pairs(app: App) -> Iterator[tuple[Pair, str]]:
             if set(text) <= RAIL or set(text) <= bars:
                 continue
             glyph, behind = colours(style, app)
-            yield (glyph, behind, LEAST_DIM if style.dim or set(text) <= FRAMES else LEAST), text.strip()
+            yield (glyph, behind, TEXT if any(map(str.isalnum, text)) else MARK), text.strip()
+
+
+def rounded(colour: ColorTriplet) -> ColorTriplet:
+    """What a terminal of 256 colours shows for a colour."""
+    number = Color.from_triplet(colour).downgrade(ColorSystem.EIGHT_BIT).number
+    return Color.from_ansi(number or 0).get_truecolor()

@@ -2,7 +2,8 @@
 
 ``CFTUI_UPDATE_SNAPSHOTS=1 pytest tests/tui/test_snapshots.py`` writes the files anew; read the difference before it is
 committed. ``walking.py`` makes what is on the screens the same on every machine. Two numbers are masked: ``MASKS`` says
-why. Whether all that is written can be read, in a dark theme and in a light one, is looked at on the same walk.
+why. Whether all that is written can be read, in the app's two themes and in the terminal's own colours, is looked at on
+the same walk.
 """
 
 from __future__ import annotations
@@ -18,13 +19,16 @@ from pathlib import Path
 import pytest
 from rich.color import Color, ColorSystem
 from textual.app import App
+from textual.color import Color as TextualColor
 from textual.filter import ANSIToTruecolor
 from textual.pilot import Pilot
 
 from cftui.tui.main import CftuiApp
 from cftui.tui.search.anatomy import AnatomyScreen
+from cftui.tui.shell.themes import DARK, LIGHT
+from cftui.tui.shell.themes import THEMES as OWN
 
-from .contrast import Pair, contrast, visible_pairs
+from .contrast import MARK, Pair, contrast, rounded, visible_pairs
 from .looking import SIZE, page
 from .walking import STOPS, MakeApp, walk
 from .walking import furnished as furnished
@@ -33,7 +37,7 @@ SNAPSHOTS = Path(__file__).with_name("snapshots")
 UPDATE = os.environ.get("CFTUI_UPDATE_SNAPSHOTS") == "1"
 SIZES = (SIZE, (120, 40), (200, 60))
 SCREENS = tuple(stop.name for stop in STOPS)
-THEMES = ("textual-dark", "textual-light")
+THEMES = (DARK, LIGHT, "ansi-light")
 # What depends on the machine: the error of a sum of floats, and the residuals of a solver close to its end.
 MASKS = (
     re.compile(r"(?<=completeness error )\S+"),
@@ -126,14 +130,39 @@ def test_no_snapshot_is_of_a_screen_there_is_no_more() -> None:
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("screen", SCREENS)
 def test_everything_can_be_read(shot: Shots, screen: str, theme: str) -> None:
+    """In the terminal's own colours as far as can be told from what Textual takes them for."""
     pairs = shot(SIZE, screen).pairs[theme]
     assert pairs
     offenders = [
-        f"{ratio:.2f} of {least}: {glyph.hex} on {behind.hex} {words[:40]!r}"
+        f"{ratio:.2f} of {least} with {named}: {glyph.hex} on {behind.hex} {words[:40]!r}"
         for (glyph, behind, least), words in pairs.items()
-        if (ratio := contrast(glyph, behind)) < least
+        for named, shown in (("all colours", lambda colour: colour), ("256 colours", rounded))
+        if (ratio := contrast(shown(glyph), shown(behind))) < (least if theme in (DARK, LIGHT) else MARK)
     ]
     assert not offenders, "\n".join(sorted(offenders))
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT])
+@pytest.mark.parametrize("screen", SCREENS)
+def test_rounding_to_256_colours_changes_nothing(shot: Shots, screen: str, theme: str) -> None:
+    offenders = {
+        f"{colour.hex} {words[:40]!r}"
+        for (glyph, behind, _), words in shot(SIZE, screen).pairs[theme].items()
+        for colour in (glyph, behind)
+        if rounded(colour) != colour
+    }
+    assert not offenders, "\n".join(sorted(offenders))
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT])
+@pytest.mark.parametrize("screen", SCREENS)
+def test_the_row_with_the_cursor_is_of_one_colour(shot: Shots, screen: str, theme: str) -> None:
+    variables = next(own for own in OWN if own.name == theme).variables
+    for state in ("block-cursor", "block-cursor-blurred"):
+        ground = TextualColor.parse(variables[f"{state}-background"]).rich_color.get_truecolor()
+        text = TextualColor.parse(variables[f"{state}-foreground"]).rich_color.get_truecolor()
+        pairs = shot(SIZE, screen).pairs[theme]
+        assert {glyph for glyph, behind, _ in pairs if behind == ground} <= {text}
 
 
 @pytest.mark.parametrize("theme", THEMES)

@@ -1,6 +1,7 @@
 """Colours that mean something: told apart by the colour-blind, and readable on a dark ground and on a light one.
 
-Meaning never hangs on them alone: series differ by mark, quadrants by place, and what a group is, is said in words.
+All are entries of the 256-colour palette that rounding leaves as they are, as the colours of ``themes`` are. Meaning
+never hangs on them alone: series differ by mark, quadrants by place, and what a group is, is said in words.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ class Colours:
         overlays: of other runs on it.
         groups: of the map's points, by group.
         ramp: of the map's points, from low to high.
+        plus, minus: of what is above and below zero.
+        good, bad: of good news and bad news.
     """
 
     train: RGB
@@ -29,29 +32,41 @@ class Colours:
     overlays: tuple[RGB, ...]
     groups: tuple[str, ...]
     ramp: tuple[str, ...]
+    plus: str
+    minus: str
+    good: str
+    bad: str
 
 
-# Okabe and Ito's, and cividis with its dark end lightened.
+# As near as the palette comes to Okabe and Ito's, and to cividis with its dark end lightened.
 DARK = Colours(
-    train=(86, 180, 233),
-    valid=(230, 159, 0),
-    best=(240, 228, 66),
-    band=(130, 130, 130),
-    lines=(150, 150, 150),
-    overlays=((0, 158, 115), (204, 121, 167), (213, 94, 0), (86, 150, 200)),
-    groups=("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#999999", "#f0e442", "#d55e00"),
-    ramp=("#5b8bd5", "#8b8fab", "#a69f8b", "#d2c060", "#ffe945"),
+    train=(95, 175, 255),
+    valid=(255, 175, 0),
+    best=(255, 255, 95),
+    band=(118, 118, 118),
+    lines=(148, 148, 148),
+    overlays=((0, 175, 135), (215, 135, 175), (255, 95, 0), (95, 135, 215)),
+    groups=("#5fafff", "#ffaf00", "#00af87", "#d787af", "#949494", "#ffff5f", "#ff5f00"),
+    ramp=("#5f87d7", "#8787af", "#afaf87", "#d7d75f", "#ffff5f"),
+    plus="#5fafff",
+    minus="#ffaf00",
+    good="#5fd787",
+    bad="#ff8787",
 )
 # The same hues, darkened until each stands out from white.
 LIGHT = Colours(
-    train=(0, 114, 178),
-    valid=(143, 94, 0),
-    best=(176, 74, 0),
-    band=(120, 120, 120),
-    lines=(96, 96, 96),
-    overlays=((0, 115, 79), (160, 68, 122), (176, 74, 0), (0, 90, 140)),
-    groups=("#0072b2", "#8f5e00", "#00734f", "#a0447a", "#5c5c5c", "#736900", "#b04a00"),
-    ramp=("#00224e", "#35456c", "#666970", "#7a6f3a", "#877400"),
+    train=(0, 95, 175),
+    valid=(135, 95, 0),
+    best=(175, 95, 0),
+    band=(118, 118, 118),
+    lines=(98, 98, 98),
+    overlays=((0, 95, 95), (175, 0, 135), (175, 95, 0), (95, 95, 175)),
+    groups=("#005faf", "#875f00", "#008700", "#af0087", "#626262", "#5f5f00", "#af0000"),
+    ramp=("#00005f", "#005faf", "#6c6c6c", "#875f00", "#af5f00"),
+    plus="#005faf",
+    minus="#875f00",
+    good="#005f00",
+    bad="#af0000",
 )
 
 

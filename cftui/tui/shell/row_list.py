@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Callable
 
 from rich.segment import Segment
+from rich.style import Style
 from rich.text import Text
 from textual import events
 from textual.geometry import Region, Size
@@ -22,6 +23,7 @@ from textual.widget import Widget
 from cftui.text import printable
 from cftui.tui.shell.keys import bindings
 
+CURSOR = "row-list--cursor"
 # So wide that no row is cut.
 WIDE = 400
 
@@ -40,8 +42,7 @@ class RowList(ScrollView, can_focus=True):
     """
 
     ALLOW_SELECT = False
-    COMPONENT_CLASSES = {"row-list--cursor", "row-list--placeholder"}
-    # The cursor must be seen without colour, and whether the list has the focus, too.
+    COMPONENT_CLASSES = {CURSOR}
     DEFAULT_CSS = """
     RowList {
         width: 1fr;
@@ -50,13 +51,12 @@ class RowList(ScrollView, can_focus=True):
         scrollbar-size-vertical: 1;
 
         & > .row-list--cursor {
-            text-style: bold underline;
+            color: $block-cursor-blurred-foreground;
+            background: $block-cursor-blurred-background;
         }
         &:focus > .row-list--cursor {
-            text-style: bold reverse;
-        }
-        & > .row-list--placeholder {
-            text-style: dim;
+            color: $block-cursor-foreground;
+            background: $block-cursor-background;
         }
     }
     """
@@ -214,13 +214,12 @@ class RowList(ScrollView, can_focus=True):
             return Strip([])
         index = y + self.scroll_offset.y
         if index < self._count:
-            kind = "row-list--cursor" if index == self._cursor else None
-            return self._strip(self._render_row(index, width), width, kind)
+            return self._strip(self._render_row(index, width), width, is_cursor=index == self._cursor)
         if not self._count and y < len(lines := textwrap.wrap(self.placeholder, width)):
-            return self._strip(Text(lines[y]), width, "row-list--placeholder")
+            return self._strip(Text(lines[y], style="dim"), width)
         return Strip.blank(width, self.rich_style)
 
-    def _strip(self, text: Text, width: int, kind: str | None) -> Strip:
+    def _strip(self, text: Text, width: int, *, is_cursor: bool = False) -> Strip:
         """One line, exactly ``width`` cells wide."""
         text = text.copy()
         if not text.plain.isprintable():
@@ -230,5 +229,12 @@ class RowList(ScrollView, can_focus=True):
         console = self.app.console
         # Rich leaves the style of the whole text out of what it renders.
         base = self.rich_style + console.get_style(text.style)
-        over = self.get_component_rich_style(kind, partial=True) if kind else None
+        over = self._cursor_style() if is_cursor else None
         return Strip(Segment.apply_style(text.render(console), base, over), width)
+
+    def _cursor_style(self) -> Style:
+        """One colour for the whole row. Without colours, reverse video tells the cursor of the list with the focus."""
+        style = self.get_component_rich_style(CURSOR)
+        if self.has_focus:
+            return Style(color=style.bgcolor, bgcolor=style.color, reverse=True, bold=True, dim=False)
+        return Style(color=style.color, bgcolor=style.bgcolor, underline=True, bold=True, dim=False)

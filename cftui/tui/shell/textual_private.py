@@ -28,6 +28,14 @@ def add_filter(app: App[Any], line_filter: LineFilter) -> None:
     app._filters.append(line_filter)
 
 
+def set_filter(app: App[Any], line_filter: LineFilter) -> None:
+    """Put a filter before all others, in the place of an earlier one of its kind.
+
+    Textual 8.2.8 makes its own filters from the environment and has no way to add one.
+    """
+    app._filters[:] = [line_filter, *(kept for kept in app._filters if type(kept) is not type(line_filter))]
+
+
 def write_to_terminal(app: App[Any], sequence: str) -> None:
     """Write an escape sequence past the screen.
 

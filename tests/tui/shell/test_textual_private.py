@@ -65,6 +65,14 @@ async def test_a_filter_changes_what_is_drawn() -> None:
         assert app.screen._compositor.render_strips()[0].text.startswith("QUIET")
 
 
+async def test_a_filter_takes_the_place_of_one_of_its_kind() -> None:
+    app = Small()
+    private.set_filter(app, Shout())
+    private.set_filter(app, last := Shout())
+    assert [kept for kept in app._filters if isinstance(kept, Shout)] == [last]
+    assert app._filters[0] is last
+
+
 async def test_a_sequence_reaches_the_driver_and_what_was_copied_is_remembered(monkeypatch) -> None:
     app = Small()
     written: list[str] = []
