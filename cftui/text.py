@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
+from collections.abc import Sequence
 
 # Terminals obey these instead of showing them, or begin a new line at them.
 CONTROL = frozenset({"Cc", "Zl", "Zp"})
@@ -51,6 +53,19 @@ def valued(title: str, value: float | None, counted: bool = False) -> str:
     if value is None or (counted and value == 1):
         return title
     return f"{title} {'x' if counted else ''}{value:g}"
+
+
+SPARKS = "▁▂▃▄▅▆▇█"
+
+
+def sparkline(values: Sequence[float], width: int = 12) -> str:
+    """The course of some figures in at most ``width`` characters: ``█▅▃▂▁``. What is not finite is left out."""
+    known = [value for value in values if math.isfinite(value)]
+    every = -(-len(known) // width) or 1
+    known = known[::-1][::every][::-1]
+    low, high = min(known, default=0.0), max(known, default=0.0)
+    scale = (len(SPARKS) - 1) / (high - low) if high > low else 0.0
+    return "".join(SPARKS[round((value - low) * scale)] for value in known)
 
 
 def plural(n: int, noun: str, nouns: str = "") -> str:

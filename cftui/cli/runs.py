@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from cftui.cli.output import narrate, print_facts, print_json, print_table
@@ -12,6 +14,10 @@ from cftui.cli.verb import HyperParameter, Session, Verbs, home_option, pass_ses
 from cftui.engine.gradient.method import GradientOptions
 from cftui.engine.interrupts import stop_requests
 from cftui.errors import CftuiError
+from cftui.text import sparkline
+
+if TYPE_CHECKING:
+    from cftui.engine.runs.summaries import JudgedRun
 
 RUN = click.argument("run_name", metavar="RUN")
 FOLLOW_SECONDS = 0.25
@@ -25,7 +31,8 @@ COMPARED = 5000
 def runs(context: click.Context, as_json: bool) -> None:
     """List the runs, or do something with one of them.
 
-    Without a command, this lists the runs, newest last.
+    Without a command, this lists the runs, newest last: what differs from the recipe's defaults, the figure beside the
+    best baseline of the same split, and * for the best of the runs that can be compared.
     """
     session = context.ensure_object(Session)
     session.json = session.json or as_json
@@ -34,17 +41,49 @@ def runs(context: click.Context, as_json: bool) -> None:
 
 
 def _list(session: Session) -> None:
-    from cftui.engine.runs.folder import all_runs
-    from cftui.engine.runs.summaries import summarise
+    from cftui.engine.runs.summaries import RunIndex
 
-    found = [summarise(run) for run in all_runs(session.home)]
-    rows = [row.as_row() for row in found]
+    found = list(RunIndex(session.home).read())[::-1]
     if session.json:
-        print_json(rows)
-    elif not rows:
+        print_json([_as_json(one) for one in found])
+    elif not found:
         narrate("no run yet; train one with: cftui train model4")
     else:
-        print_table(rows, {"valid_loss": ".6f", "rmse": ".3f", "ndcg": ".4f", "seconds": ".1f"})
+        rows = [_as_row(one) for one in found]
+        # What nobody wrote and no run has needs no column.
+        kept = [name for name in rows[0] if any(row[name] not in ("", None) for row in rows)]
+        print_table([{name: row[name] for name in kept} for row in rows], {"valid_loss": ".6f", "seconds": ".1f"})
+
+
+def _as_json(one: JudgedRun) -> dict[str, Any]:
+    verdict = one.verdict
+    baseline = {"baseline": verdict.baseline, "margin": verdict.margin} if verdict else {"baseline": "", "margin": None}
+    return {**one.run.as_row(), **baseline, "best": one.best}
+
+
+def _as_row(one: JudgedRun) -> dict[str, Any]:
+    """The columns of the app's table."""
+    run, verdict = one.run, one.verdict
+    lists = run.result.lists if run.result else None
+    return {
+        "": "*" if one.best else "",
+        "name": run.name,
+        "recipe": run.recipe,
+        "differs in": ", ".join(run.differs),
+        "data": run.data,
+        "split": run.split,
+        "status": run.status,
+        "epochs": run.epochs,
+        "valid_loss": run.valid_loss,
+        "NDCG@10": lists.cell if lists else None if run.ndcg is None else f"{run.ndcg:.4f}",
+        "vs best baseline": verdict.against_baseline if verdict else "",
+        "curve": sparkline(run.curve),
+        "seconds": run.seconds,
+        "created": run.created[:16].replace("T", " "),
+        "tags": " ".join(f"#{tag}" for tag in run.tags),
+        "note": run.note,
+        "problem": run.problem,
+    }
 
 
 for command in (rm, restore, trash, tag, note):

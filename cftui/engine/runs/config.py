@@ -96,6 +96,10 @@ class RunConfig:
         values = self.options.as_json()
         return {name: values[name] for name in self.recipe.described}
 
+    def differences(self) -> dict[str, Any]:
+        """The options in which the run differs from the defaults of its recipe, by name."""
+        return {name: value for name, value in self.settings().items() if value != self.recipe.default(name)}
+
     def as_json(self) -> dict[str, Any]:
         """The content of ``run.json``."""
         return {

@@ -123,9 +123,9 @@ class RunFolder:
             return "dead"
         return "running" if silent < SILENCE_SECONDS else "stalled"
 
-    def stamp(self) -> tuple[float, ...]:
-        """Changes whenever the log, the description or the judged lists of the run do."""
-        return tuple(map(_modified, (self.events_file, self.config_file, self.lists_file)))
+    def stamp(self) -> tuple[tuple[int, int], ...]:
+        """Changes whenever the log, the description, the judged lists or the notes of the run do."""
+        return tuple(map(_size_and_time, (self.events_file, self.config_file, self.lists_file, self.notes_file)))
 
     def lists(self) -> Lists | None:
         """How its lists were judged; None if that has not happened since it was last trained."""
@@ -196,6 +196,15 @@ class RunFolder:
         step = max((event["step"] for event in (*history.windows[-1:], *history.epochs[-1:])), default=0)
         seen = datetime.datetime.fromtimestamp(time.time() - self.seconds_silent()).strftime("%Y-%m-%d %H:%M:%S")
         return f"process {history.start.get('pid')} is gone, last seen {seen} after batch {step:,}"
+
+
+def _size_and_time(path: Path) -> tuple[int, int]:
+    """Bytes and nanoseconds since 1970, twice 0 for a file that does not exist."""
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0
+    return found.st_size, found.st_mtime_ns
 
 
 def _modified(path: Path) -> float:

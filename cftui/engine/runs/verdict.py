@@ -204,6 +204,11 @@ class Verdict:
             return "-"
         return f"{MARKS[kind_of(self.margin)]} {percent(self.margin)}"
 
+    @property
+    def against_baseline(self) -> str:
+        """``cell`` with the name of the baseline: ``▲ 1.6 % item kNN``."""
+        return f"{self.cell} {BASELINES[self.baseline].removeprefix('the ')}" if self.baseline else ""
+
     def __str__(self) -> str:
         return "; ".join(remark.words for remark in self.remarks)
 

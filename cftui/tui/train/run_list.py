@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from rich.text import Text
-from textual import on, work
+from textual import on
 from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
@@ -48,7 +48,6 @@ class RunList(SteadyOptionList):
     order = ORDERS[0]
     kept_by: tuple[str, str] | None = None
     _rows: list[RunSummary] = []
-    _known: dict[str, tuple[tuple[float, ...], RunSummary]] = {}
 
     def copy_text(self) -> str:
         """The name of the run under the cursor."""
@@ -61,23 +60,12 @@ class RunList(SteadyOptionList):
             return None
         return self.get_option_at_index(self.highlighted).id
 
-    @work(thread=True, exclusive=True)
-    def reload(self) -> None:
-        """Read the folder again, off the event loop: there may be many runs, on a slow disk."""
-        from cftui.engine.runs.folder import LIVE, all_runs
-        from cftui.engine.runs.summaries import summarise
+    def on_mount(self) -> None:
+        self.watch(self.app, "run_rows", lambda rows: self._show([judged.run for judged in rows]))
 
-        app = session_of(self)
-        # One called off goes on beside the one that took its place: each fills a dictionary of its own.
-        before, known = self._known, {}
-        for run in reversed(all_runs(app.home)):
-            stamp, (old, summary) = run.stamp(), before.get(run.name, (None, None))
-            # A log that has ended and not changed since says what it said; a live one may have died in silence.
-            if summary is None or stamp != old or summary.status in LIVE:
-                summary = summarise(run)
-            known[run.name] = (stamp, summary)
-        self._known = known
-        app.from_worker(self._show, [summary for _, summary in known.values()])
+    def reload(self) -> None:
+        """Read the runs again, off the event loop: there may be many, on a slow disk."""
+        session_of(self).look_at_runs()
 
     def _show(self, rows: list[RunSummary]) -> None:
         """Draw what has changed: over SSH every repaint is paid for."""

@@ -104,8 +104,8 @@ async def test_a_list_in_which_nothing_changed_is_not_drawn_again(app, until, mo
         await pilot.press("2")
         await until(pilot, lambda: app.screen.query_one(RunList).current)
         runs = app.screen.query_one(RunList)
-        show = runs._show
-        monkeypatch.setattr(runs, "_show", lambda rows: (looked.append(rows), show(rows)))
+        read = app._runs_read
+        monkeypatch.setattr(app, "_runs_read", lambda rows: (looked.append(rows), read(rows)))
         monkeypatch.setattr(runs, "_draw", lambda: drawn.append(1))
         await until(pilot, lambda: len(looked) >= 3)
         assert not drawn

@@ -63,39 +63,26 @@ async def test_the_newest_run_is_shown_and_enter_shows_another(two_runs, until):
         assert str(table.get_row_at(2)[2]) == f"{last['valid_loss']:.6f}"
 
 
-@pytest.mark.slow
-async def test_two_readings_of_the_folder_at_once_leave_the_newest_first(two_runs, until, monkeypatch):
-    """A thread cannot be stopped: the reading that was called off goes on beside the one that took its place."""
+async def test_one_thread_at_a_time_reads_the_runs(two_runs, until, monkeypatch):
+    """Asked meanwhile, it reads once more; whoever asks again is not refused, and not answered twice."""
     async with two_runs.run_test(size=SIZE) as pilot:
-        runs = await on_train_screen(two_runs, pilot, until)
-        looked, stamp, report = [], RunFolder.stamp, two_runs.from_worker
-        second_begun, first_ended = threading.Event(), threading.Event()
+        await on_train_screen(two_runs, pilot, until)
+        await until(pilot, lambda: not two_runs._reading)
+        reading, go_on, begun = threading.Lock(), threading.Event(), []
 
-        def slow_stamp(run):
-            looked.append(run.name)
-            at = len(looked)
-            if at == 2:  # the first reading, at its second run
-                second_begun.wait(5)
-            elif at == 3:  # the second reading, at its first
-                second_begun.set()
-                first_ended.wait(5)
-            return stamp(run)
+        def read() -> list:
+            assert reading.acquire(blocking=False), "a second thread reads"
+            begun.append(1)
+            go_on.wait(5)
+            reading.release()
+            return []
 
-        def reported(*arguments):
-            try:
-                report(*arguments)
-            finally:
-                first_ended.set()
-
-        shown = []
-        monkeypatch.setattr(runs, "_show", lambda rows: shown.append([row.name for row in rows]))
-        monkeypatch.setattr(RunFolder, "stamp", slow_stamp)
-        monkeypatch.setattr(two_runs, "from_worker", reported)
-        runs.reload()
-        await until(pilot, lambda: len(looked) >= 2)
-        runs.reload()
-        await until(pilot, lambda: shown)
-        assert all(names == ["model4-run", "model3-run"] for names in shown)
+        monkeypatch.setattr(two_runs, "_read_index", read)
+        for _ in range(5):
+            two_runs.look_at_runs()
+        await until(pilot, lambda: begun)
+        go_on.set()
+        await until(pilot, lambda: len(begun) == 2 and not two_runs._reading)
 
 
 async def test_overlay_keeps_its_mark_and_goes_again(two_runs, until):
