@@ -134,6 +134,21 @@ def _line(text: str, name: str) -> int:
     return next((number for number, line in enumerate(text.splitlines(), 1) if pattern.match(line)), 1)
 
 
+@dataclass(frozen=True)
+class Use:
+    """What a data set was last used with.
+
+    Attributes:
+        run: the run that was open.
+        user: the user that was open.
+        newest: the newest run on the data set at that time.
+    """
+
+    run: str = ""
+    user: str = ""
+    newest: str = ""
+
+
 @dataclass
 class State:
     """What the app showed when it was closed.
@@ -141,18 +156,41 @@ class State:
     Attributes:
         theme: the theme.
         data: the data set that was open.
-        run: the run that was open.
-        newest: the newest run at that time.
-        user: the user that was open.
         screen: the screen.
+        used: what each data set was last used with, by its name.
+        queue: the trainings that have not begun, each as the name of its run and the words of its verb.
     """
 
     theme: str = ""
     data: str = ""
-    run: str = ""
-    newest: str = ""
-    user: str = ""
     screen: str = ""
+    used: dict[str, Use] = field(default_factory=dict)
+    queue: list[list[str]] = field(default_factory=list)
+
+    @classmethod
+    def parse(cls, entries: dict[str, Any]) -> State:
+        """Read what the file holds for one home; what has another form than this version writes is left out."""
+        texts = {name: value for name, value in entries.items() if isinstance(value, str)}
+        used = entries.get("used")
+        if not isinstance(used, dict):  # before each data set had its own
+            used = {texts["data"]: texts} if "data" in texts else {}
+        queue = entries.get("queue")
+        return cls(
+            **{name: texts[name] for name in ("theme", "data", "screen") if name in texts},
+            used={
+                name: use for name, value in used.items() if isinstance(value, dict) and (use := _use(value)) != Use()
+            },
+            queue=[words for words in queue if _are_words(words)] if isinstance(queue, list) else [],
+        )
+
+
+def _use(entries: dict[str, Any]) -> Use:
+    names = {item.name for item in fields(Use)}
+    return Use(**{name: value for name, value in entries.items() if name in names and isinstance(value, str)})
+
+
+def _are_words(value: Any) -> bool:
+    return isinstance(value, list) and len(value) > 1 and all(isinstance(word, str) for word in value)
 
 
 def read_state(home: Home) -> tuple[State, str]:
@@ -164,8 +202,7 @@ def read_state(home: Home) -> tuple[State, str]:
     try:
         whole = _migrated(json.loads(path.read_text(encoding="utf-8")))
         entries = whole["homes"].get(str(home.root), {})
-        names = {item.name for item in fields(State)}
-        return State(**{name: text for name, text in entries.items() if name in names and isinstance(text, str)}), ""
+        return State.parse(entries), ""
     except FileNotFoundError:
         return State(), ""
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:

@@ -13,7 +13,7 @@ from cftui import settings
 from cftui.cli.main import main
 from cftui.errors import CftuiError
 from cftui.home import Home
-from cftui.settings import Config, State, read_state, write_state
+from cftui.settings import Config, State, Use, read_state, write_state
 from cftui.tui.shell.keys import keymap
 
 
@@ -119,19 +119,25 @@ def test_several_keys_are_taken_apart_at_their_commas() -> None:
 # The state
 
 
-WHOLE = State(theme="nord", data="ml-100k", run="model4-a", newest="model5-b", user="me", screen="map")
+WHOLE = State(
+    theme="nord",
+    data="ml-100k",
+    screen="map",
+    used={"ml-100k": Use("model4-a", "me", "model5-b"), "beers": Use(user="7")},
+    queue=[["model4-c", "train", "model4", "--data", "beers"]],
+)
 
 
 def test_each_home_remembers_its_own_state(kept: Path, tmp_path: Path) -> None:
     one, other = Home(tmp_path / "one"), Home(tmp_path / "other")
     assert read_state(one) == (State(), "")
     write_state(one, WHOLE)
-    write_state(other, State(user="7"))
+    write_state(other, State(data="7"))
     assert read_state(one) == (WHOLE, "")
-    assert read_state(other) == (State(user="7"), "")
-    write_state(one, State(user="8"))
-    assert read_state(one) == (State(user="8"), "")
-    assert read_state(other) == (State(user="7"), "")
+    assert read_state(other) == (State(data="7"), "")
+    write_state(one, State(data="8"))
+    assert read_state(one) == (State(data="8"), "")
+    assert read_state(other) == (State(data="7"), "")
     assert read_state(Home(tmp_path / "third")) == (State(), "")
 
 
@@ -160,21 +166,29 @@ def test_a_damaged_state_is_set_aside_and_told_and_the_next_one_is_kept(
 def test_a_theme_that_nobody_chose_is_not_kept_from_the_first_version(kept: Path, tmp_path: Path) -> None:
     first, other = Home(tmp_path / "first"), Home(tmp_path / "other")
     kept.mkdir()
-    before = {str(first.root): {"theme": "textual-dark", "user": "7"}, str(other.root): {"theme": "nord"}}
+    before = {str(first.root): {"theme": "textual-dark", "screen": "map"}, str(other.root): {"theme": "nord"}}
     settings.state_file().write_text(json.dumps({"homes": before}))
-    assert read_state(first) == (State(user="7"), "")
+    assert read_state(first) == (State(screen="map"), "")
     assert read_state(other) == (State(theme="nord"), "")
     # It was chosen if this version kept it.
     write_state(other, State(theme="textual-dark"))
     assert read_state(other) == (State(theme="textual-dark"), "")
-    assert read_state(first) == (State(user="7"), "")
+    assert read_state(first) == (State(screen="map"), "")
 
 
 def test_what_a_later_version_keeps_is_passed_over(kept: Path, tmp_path: Path) -> None:
     home = Home(tmp_path)
     kept.mkdir()
-    settings.state_file().write_text(json.dumps({"homes": {str(home.root): {"user": "7", "zoom": "2", "run": 5}}}))
-    assert read_state(home) == (State(user="7"), "")
+    entries = {"data": "7", "zoom": "2", "screen": 5, "queue": [3, []]}
+    settings.state_file().write_text(json.dumps({"homes": {str(home.root): entries}}))
+    assert read_state(home) == (State(data="7"), "")
+
+
+def test_what_an_earlier_version_kept_belongs_to_the_data_set_that_was_open(kept: Path, tmp_path: Path) -> None:
+    home, entries = Home(tmp_path), {"data": "beers", "run": "a", "newest": "b", "user": "7", "theme": ""}
+    kept.mkdir()
+    settings.state_file().write_text(json.dumps({"homes": {str(home.root): entries}}))
+    assert read_state(home)[0] == State(data="beers", used={"beers": Use("a", "7", "b")})
 
 
 @pytest.fixture

@@ -6,7 +6,9 @@ Screens import this class, never the app itself, which is put together above the
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from textual import work
@@ -17,14 +19,17 @@ from textual.worker import get_current_worker
 from cftui import settings
 from cftui.errors import CftuiError
 from cftui.home import Home
-from cftui.settings import Config, State
+from cftui.settings import Config, State, Use
 from cftui.tui.session import memory
 from cftui.tui.session.places import Place
+from cftui.tui.session.queue import Queued
 from cftui.tui.session.run_keeper import DEFAULT_DATA, DEFAULT_RECIPE, RunKeeper
 from cftui.tui.session.workspace import OpenData, OpenModel, try_epoch
 
 if TYPE_CHECKING:
     from cftui.engine.runs.folder import RunFolder
+    from cftui.engine.runs.summaries import JudgedRun, RunIndex
+    from cftui.tui.session.following import Followed
 
 DEFAULT_USER = "196"
 
@@ -39,23 +44,31 @@ class SessionApp(RunKeeper):
         user: whom predictions are made for: raw id of a user, or the name of a saved profile.
         epoch: the items of the chosen model are shown as they were after that epoch; None: as trained.
         wanted: what a screen was asked to show; it sets None once it has shown it.
-        followed, tick, activity: as ``RunKeeper`` has them.
+        run_rows: the runs of the home, the newest first, as they were last read.
+        followed, tick, activity, queue: as ``RunKeeper`` has them.
     """
 
     user: reactive[str] = reactive(DEFAULT_USER)
     epoch: reactive[int | None] = reactive(None)
     wanted: reactive[Place | None] = reactive(None)
+    run_rows: reactive[Sequence[JudgedRun]] = reactive(())
 
     def __init__(self, home: Home, config: Config | None = None, *, remember: bool = False) -> None:
         """Args: remember: begin where the app was left, and keep where it is left."""
         super().__init__()
         self.home = home
         self.config = config or Config()
-        self._remember, self._newest = remember, ""
+        self._remember = remember
         self._trail: list[Place] = []
         self._last, self._warning = settings.read_state(home) if remember else (State(), "")
-        if self._last.user:
-            self.set_reactive(SessionApp.user, self._last.user)
+        self._used = dict(self._last.used)
+        if (use := self._used.get(self._last.data)) and use.user:
+            self.set_reactive(SessionApp.user, use.user)
+        self.set_reactive(RunKeeper.queue, tuple(Queued(name, tuple(words)) for name, *words in self._last.queue))
+        self._looked = not self.queue
+        self._index: RunIndex | None = None
+        self._index_lock = threading.Lock()
+        self._reading = self._read_again = False
 
     @property
     def default_recipe(self) -> str:
@@ -65,15 +78,32 @@ class SessionApp(RunKeeper):
     def on_unmount(self) -> None:
         self._keep_state()
 
+    def watch_queue(self, before: tuple[Queued, ...], now: tuple[Queued, ...]) -> None:
+        """What is queued survives whatever ends the app."""
+        if before != now:
+            self._keep_state()
+
+    def watch_chosen(self) -> None:
+        self._note_use()
+
+    def watch_user(self) -> None:
+        self._note_use()
+
+    def _note_use(self, newest: str = "") -> None:
+        """Remember what the data set on show is used with."""
+        if self.chosen is not None:
+            data = self.chosen.model.data_name
+            before = self._used.get(data, Use())
+            self._used[data] = Use(self.chosen.name, self.user, newest or before.newest)
+
     def _keep_state(self) -> None:
         if self._remember:
             state = State(
                 theme=self.theme,
                 data=self.opened.name if self.opened else self._last.data,
-                run=self.chosen.name if self.chosen else self._last.run,
-                newest=self._newest or self._last.newest,
-                user=self.user,
                 screen=self.current_mode,
+                used=self._used,
+                queue=[[one.name, *one.words] for one in self.queue],
             )
             settings.write_state(self.home, state)
 
@@ -114,14 +144,14 @@ class SessionApp(RunKeeper):
 
     @work(thread=True, exclusive=True, group="data")
     def open_data(self, name: str = DEFAULT_DATA) -> None:
-        """Read the data set, then the latest model, without holding up the screen."""
+        """Read the data set, then what it was last used with, without holding up the screen."""
         from cftui.data.store import catalog
 
         source = catalog.find(name, self.home)
         if not source.is_present:
             self.from_worker(self._set, activity="no data set")
             # What was trained on another data set can be looked at all the same.
-            self.from_worker(self._open_latest)
+            self._bring_back("")
             return
         self.from_worker(self._set, activity="reading")
         try:
@@ -130,8 +160,19 @@ class SessionApp(RunKeeper):
             self.from_worker(self.complain, error)
             self.from_worker(self._set, activity="unreadable")
             return
-        self.from_worker(self._set, opened=opened, activity="")
-        self.from_worker(self._open_latest)
+        self.from_worker(self._data_read, opened)
+        self._bring_back(name)
+
+    def _data_read(self, opened: OpenData) -> None:
+        # A model that is being opened would bring its own data set with it.
+        self.workers.cancel_group(self, "model")
+        self._show_data(opened)
+
+    def _show_data(self, opened: OpenData) -> None:
+        """Show a data set, and no model of another beside it."""
+        if self.chosen is not None and self.chosen.model.data_name != opened.name:
+            self.chosen = None
+        self._set(opened=opened, activity="")
 
     @work(exclusive=True, group="fetch")
     async def fetch_data(self, name: str = DEFAULT_DATA) -> None:
@@ -149,48 +190,78 @@ class SessionApp(RunKeeper):
         else:
             self.open_data(name)
 
-    def _open_latest(self) -> None:
-        """Follow the newest run, live or ended, and open the newest that has something to show."""
-        from cftui.engine.runs.folder import LIVE, all_runs
+    def _bring_back(self, data: str) -> None:
+        """In a thread: open the run that a data set was last used with, or the newest if it was trained since.
+
+        Args:
+            data: the data set on show; "" if there is none, and a run on any other will do.
+        """
+        from cftui.engine.runs.folder import LIVE, RunFolder, all_runs
+
+        use = self._used.get(data or self._last.data, Use())
+        runs = [run for run in reversed(all_runs(self.home)) if not data or _ran_on(run, data)]
+        newest = runs[0].name if runs else ""
+        if newest == use.newest:
+            runs.sort(key=lambda run: run.name != use.run)
+        to_open = next((run.name for run in runs if run.weights_file.exists() or run.checkpoint_file.exists()), "")
+        self.from_worker(self._open_again, data, newest, to_open)
+        # This reads every log, so it comes last.
+        rows = self._read_index()
+        live = next((one.run.name for one in rows if one.run.status in LIVE), "")
+        if name := live or (runs[0].name if runs else ""):
+            self.from_worker(self._follow_again, data, RunFolder(self.home.models / name))
+        self.from_worker(self._set, run_rows=rows, _looked=True)
+
+    def _open_again(self, data: str, newest: str, to_open: str) -> None:
+        if data:
+            self._used[data] = replace(self._used.get(data, Use()), newest=newest)
+        if to_open and (self.chosen is None or self.chosen.name != to_open):
+            self.open_model(to_open)
+
+    def _follow_again(self, data: str, run: RunFolder) -> None:
+        """Follow the live run, else the newest on the data set, unless such a run is followed already."""
         from cftui.tui.session.following import Followed
 
-        runs = all_runs(self.home)[::-1]
-        if runs and self.followed is None:
-            live = next((run for run in runs if run.status() in LIVE), runs[0])
-            followed = Followed(live)
-            followed.poll()
-            followed.told = not followed.live
-            self.followed = followed
-        self._newest = runs[0].name if runs else ""
-        if self._newest == self._last.newest:  # nothing was trained since: what was on show when the app was left
-            runs.sort(key=lambda run: run.name != self._last.run)
-        if self.chosen is not None and self.opened is not None:  # another data set: what was learned of it, if anything
-            name = self.opened.name
-            runs = [] if self.chosen.model.data_name == name else [run for run in runs if _ran_on(run, name)]
-        for run in runs:
-            if run.weights_file.exists() or run.checkpoint_file.exists():
-                self.open_model(run.name)
-                return
+        if self.followed is not None and (self.training or not data or _ran_on(self.followed.run, data)):
+            return
+        followed = Followed(run)
+        followed.poll()
+        followed.told = not followed.live
+        self.followed = followed
 
     @work(thread=True, exclusive=True, group="model")
     def open_model(self, name: str) -> None:
         self.from_worker(self._set, activity=f"opening {name}")
         try:
             from cftui.analysis.trained import TrainedModel
+            from cftui.data.store import catalog
             from cftui.engine.runs.folder import find
 
             model = TrainedModel.load(find(self.home, name))
-            source = self.opened.source if self.opened else None
-            opened = OpenModel(model, model.ratings(self.home, source), self.home)
+            data = self.opened
+            if data is None or data.source is None or data.name != model.data_name:
+                source = catalog.find(model.data_name, self.home)
+                ratings = model.ratings(self.home, source)
+                data = OpenData(source.tables, source)
+            else:
+                ratings = model.ratings(self.home, data.source)
+            opened = OpenModel(model, ratings, self.home)
             opened.prepare()
             memory.settle()
         except (CftuiError, OSError) as error:
             self.from_worker(self.complain, error)
             self.from_worker(self._set, activity="")
             return
-        self.from_worker(self._choose, opened)
+        self.from_worker(self._choose, opened, data)
 
-    def _choose(self, opened: OpenModel) -> None:
+    def _choose(self, opened: OpenModel, data: OpenData | None = None) -> None:
+        """Show a model, with its own data set, and the user last used with that one."""
+        name = opened.model.data_name
+        if self.chosen is None or self.chosen.model.data_name != name:
+            use = self._used.get(name, Use())
+            self.set_reactive(SessionApp.user, use.user or self.user)
+        if data is not None and data is not self.opened:
+            self._show_data(data)
         # A user the new model does not know is replaced by its first user before anything is predicted.
         try:
             opened.person(self.user)
@@ -198,6 +269,47 @@ class SessionApp(RunKeeper):
             self.set_reactive(SessionApp.user, str(opened.model.users.classes[1]))
         self.set_reactive(SessionApp.epoch, None)
         self.chosen, self.activity = opened, "" if self.opened else "no data set"
+
+    def run_ended(self, followed: Followed) -> None:
+        """Open what a run has learned, unless another data set has been opened since it began."""
+        data = followed.data
+        self._used[data] = replace(self._used.get(data, Use()), newest=followed.name)
+        if self.opened is None or self.opened.name == data:
+            self.open_model(followed.name)
+
+    # The list of runs
+
+    def look_at_runs(self) -> None:
+        """Read the runs again, off the event loop. One thread does so at a time; asked meanwhile, it goes on."""
+        if self._reading:
+            self._read_again = True
+            return
+        self._reading = True
+        self._read_runs()
+
+    @work(thread=True, group="runs")
+    def _read_runs(self) -> None:
+        rows: Sequence[JudgedRun] | None = None
+        try:
+            rows = self._read_index()
+        finally:
+            self.from_worker(self._runs_read, rows)
+
+    def _read_index(self) -> Sequence[JudgedRun]:
+        """In a thread."""
+        from cftui.engine.runs.summaries import RunIndex
+
+        with self._index_lock:
+            self._index = self._index or RunIndex(self.home)
+            return self._index.read()
+
+    def _runs_read(self, rows: Sequence[JudgedRun] | None) -> None:
+        self._reading = False
+        if rows is not None:
+            self.run_rows = rows
+        if self._read_again:
+            self._read_again = False
+            self.look_at_runs()
 
     def move_epoch(self, step: int) -> None:
         """To the epoch kept before or after the one on show: neighbours and map follow."""

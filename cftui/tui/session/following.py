@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from cftui.engine.runs.events import EventReader, History
 from cftui.engine.runs.folder import LIVE, RunFolder
+from cftui.errors import CftuiError
 
 MEMORY = "; was memory short?"
 
@@ -48,6 +49,14 @@ class Followed:
         if self.history.ending:
             return False
         return self.run.status(self.history) in LIVE
+
+    @property
+    def data(self) -> str:
+        """The name of its data set; "" while nothing is known of it."""
+        try:
+            return self.run.config().data.name
+        except CftuiError:
+            return ""
 
     @property
     def begun(self) -> bool:

@@ -12,6 +12,7 @@ from textual.reactive import reactive
 from cftui.engine.models.method import LOSS
 from cftui.errors import CftuiError
 from cftui.home import Home
+from cftui.tui.session.queue import Queued, renamed, without
 from cftui.tui.session.workspace import OpenData, OpenModel
 
 if TYPE_CHECKING:
@@ -22,13 +23,14 @@ DEFAULT_RECIPE = "model4"
 
 
 class RunKeeper(App[None]):
-    """One run is followed at a time; others may go on beside it.
+    """One run is followed at a time, and one is started at a time; those of other terminals may go on beside it.
 
     Attributes:
         home: where data sets and runs are.
         opened, chosen: the data set and the model on show.
         followed: the run whose log is followed; ``tick`` changes whenever that log grew.
         activity: what is going on in the background, for the top line.
+        queue: the trainings that wait, the next one first.
     """
 
     home: Home
@@ -37,9 +39,18 @@ class RunKeeper(App[None]):
     followed: reactive[Followed | None] = reactive(None)
     tick: reactive[int] = reactive(0)
     activity: reactive[str] = reactive("")
+    queue: reactive[tuple[Queued, ...]] = reactive(())
+    # The run that the queue waits for, while another one is followed.
+    _ahead: Followed | None = None
+    # Whether it is known which runs are live: the queue that was kept waits for that.
+    _looked = True
 
     def open_model(self, name: str) -> object:
         """Show what a run has learned."""
+        raise NotImplementedError
+
+    def run_ended(self, followed: Followed) -> None:
+        """A run that was followed has ended and learned something."""
         raise NotImplementedError
 
     def complain(self, error: Exception) -> None:
@@ -51,45 +62,69 @@ class RunKeeper(App[None]):
         return self.followed is not None and self.followed.live
 
     def start_training(self, recipe: str, options: Iterable[str] = ()) -> None:
-        """Start a detached trainer and follow it. One at a time from here; others may run beside it."""
+        """Train a recipe and follow it: at once, or when the run that trains now has ended."""
         from cftui.engine.runs.folder import new_name
-        from cftui.tui.session import jobs
-        from cftui.tui.session.following import Followed, RunFolder
 
-        if self.training:
-            self.notify("a run is already training; x stops it", severity="warning")
-            return
-        name = new_name(recipe, self.home)
-        try:
-            words = ["train", recipe, "--data", self._data_name, "--name", name, *options]
-            process = jobs.start_detached(self.home, name, words)
-        except OSError as error:
-            self.complain(error)
-            return
-        self.followed = Followed(RunFolder(self.home.models / name), process)
-        self.activity = f"starting {name}"
+        taken = {one.name for one in self.queue}
+        while (name := new_name(recipe, self.home)) in taken:
+            pass
+        self._begin_or_queue(Queued(name, ("train", recipe, "--data", self._data_name, "--name", name, *options)))
 
     def resume_training(self, name: str, more_epochs: int = 0) -> None:
-        """Go on with a run in a detached trainer of its own, and follow it."""
-        from cftui.tui.session import jobs
-        from cftui.tui.session.following import Followed, RunFolder
-
-        if self.training:
-            self.notify("a run is already training; x stops it", severity="warning")
-            return
+        """Go on with a run and follow it: at once, or when the run that trains now has ended."""
         if not (self.home.models / name).is_dir():
             self.notify(f"run {name} is gone", severity="warning")
             return
-        more = ["--epochs", str(more_epochs)] if more_epochs else []
+        more = ("--epochs", str(more_epochs)) if more_epochs else ()
+        self._begin_or_queue(Queued(name, ("runs", "resume", name, *more)))
+
+    def _begin_or_queue(self, training: Queued) -> None:
+        if not self.busy:
+            self.begin(training)
+        elif any(one.name == training.name for one in self.queue):
+            self.notify(f"{training.name} is in the queue already")
+        else:
+            self.queue = (*self.queue, training)
+            self.notify(f"queued: {training.what}; it begins when the run before it ends, while cftui is open")
+
+    def begin(self, training: Queued) -> None:
+        """Start a detached trainer and follow it. A training that was queued leaves the queue."""
+        from cftui.tui.session import jobs
+        from cftui.tui.session.following import Followed, RunFolder
+
+        self.queue = without(self.queue, training.name)
         try:
-            process = jobs.start_detached(self.home, name, ["runs", "resume", name, *more])
+            process = jobs.start_detached(self.home, training.name, training.words)
         except OSError as error:
             self.complain(error)
             return
-        followed = Followed(RunFolder(self.home.models / name), process)
+        followed = Followed(RunFolder(self.home.models / training.name), process)
         followed.poll()
         self.followed = followed
-        self.activity = f"resuming {name}"
+        self.activity = f"{'resuming' if training.resumes else 'starting'} {training.name}"
+
+    @property
+    def busy(self) -> bool:
+        """Whether the next training has to wait: for the run that is followed, or the one that was before it."""
+        return self.training or (self._ahead is not None and self._ahead.live)
+
+    def watch_followed(self, before: Followed | None, now: Followed | None) -> None:
+        """Whoever looks at another run does not let the queue overtake the one that trains."""
+        for one in (before, now):
+            if one is not None and one.live:
+                self._ahead = one
+
+    def _begin_next(self) -> None:
+        """Begin the first of the queue if nothing trains. The rest waits on."""
+        if self._ahead is not None and self._ahead is not self.followed:
+            self._ahead.poll()
+        while self.queue and not self.busy:
+            training = self.queue[0]
+            if training.is_due(self.home):
+                self.begin(training)
+                self.notify(f"from the queue: {training.what}")
+                return
+            self.queue = without(self.queue, training.name)
 
     def follow(self, name: str) -> None:
         """Show a run, and keep up with it if it is live; open what it learned if it has ended."""
@@ -105,6 +140,7 @@ class RunKeeper(App[None]):
 
     def renamed(self, old: str, new: str) -> None:
         """A run changed its name: what is shown of it is found under the new one."""
+        self.queue = renamed(self.queue, old, new)
         if self.followed and self.followed.name == old:
             self.follow(new)
         elif self.chosen and self.chosen.name == old:
@@ -112,6 +148,7 @@ class RunKeeper(App[None]):
 
     def forgotten(self, name: str) -> None:
         """A run was removed."""
+        self.queue = without(self.queue, name)
         if self.followed and self.followed.name == name:
             self.followed = None
         if self.chosen and self.chosen.name == name:
@@ -137,6 +174,12 @@ class RunKeeper(App[None]):
         return self.opened.name if self.opened else DEFAULT_DATA
 
     def poll(self) -> None:
+        """Keep up with the run that is followed, and begin the next of the queue when it is due."""
+        self._keep_up()
+        if self.queue and self._looked:
+            self._begin_next()
+
+    def _keep_up(self) -> None:
         """Read the followed log; when its run ends, say so and open what it learned."""
         followed = self.followed
         if followed is None:
@@ -165,7 +208,7 @@ class RunKeeper(App[None]):
             label = "valid loss" if history.score == LOSS else history.score.label
             self.notify(f"{followed.name}: {'trained' if score is None else f'{label} {score:.4f}'}")
         if followed.history.last:
-            self.open_model(followed.name)
+            self.run_ended(followed)
         elif not followed.run.config_file.exists():
             # It never came to be a run: nothing but its log is there, and that has been shown.
             shutil.rmtree(followed.run.path, ignore_errors=True)
