@@ -20,6 +20,8 @@ class ColumnTable(Table):
     """Letters say what the column under the cursor is. The screen keeps the marks."""
 
     BINDINGS = bindings("columns")
+    # Its columns are what is being asked about; a file is read in its own order.
+    arranges = False
 
     class Marked(Message):
         """A letter was pressed on the column ``at``."""

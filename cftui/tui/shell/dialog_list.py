@@ -20,5 +20,4 @@ class ListField(Input):
 
     def action_move(self, by: int) -> None:
         rows = self.screen.query_one(f"#{self._list_id}", RowList)
-        if rows.cursor is not None:
-            rows.move_to(min(max(rows.cursor + by, 0), rows.count - 1))
+        rows.action_move(by)

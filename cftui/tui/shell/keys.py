@@ -130,6 +130,17 @@ ACTIONS: dict[str, tuple[Key, ...]] = {
         Key("last", "G", "scroll_bottom", "Last"),
         Key("page_up", "ctrl+u", "page_up", "Page up"),
         Key("page_down", "ctrl+d", "page_down", "Page down"),
+        Key("select", "enter", "select_cursor", "Select", ""),
+    ),
+    "arrange": (
+        Key("sort", "s", "sort_next", "Sort by the next column", "Sort"),
+        Key("other_way", "S", "sort_other_way", "Sort the other way round"),
+        Key("filter", "slash", "filter_rows", "Show only the rows with these words", "Filter"),
+        Key("all", "escape", "all_rows", "Show all rows again", "All rows"),
+    ),
+    "filter_line": (
+        Key("keep", "down", "keep", "Keep the filter; back to the rows", "Keep"),
+        Key("leave", "escape", "leave", "Leave the rows as they were", "Cancel"),
     ),
     "search": (
         Key("search", "slash", "search", "Search", "Search"),
@@ -163,7 +174,7 @@ ACTIONS: dict[str, tuple[Key, ...]] = {
         Key("last", "end,G", "last", "Last"),
         Key("page_up", "pageup,ctrl+u", "page(-1)", "Page up"),
         Key("page_down", "pagedown,ctrl+d", "page(1)", "Page down"),
-        Key("select", "enter", "select", "Select"),
+        Key("select", "enter", "select", "Select", ""),
     ),
     "map": (
         Key("find", "slash", "find", "Find and mark", "Find"),

@@ -22,7 +22,7 @@ LISTS = {"epoch": 6, "train_loss": 11, "NDCG@10": 9, "time": 8}
 
 
 class EpochTable(Table):
-    """Rows as they come, the newest under the cursor as long as nobody moves it away."""
+    """Rows as they come, the newest under the cursor as long as nobody moves it away or sorts them."""
 
     _history: History | None = None
     _name = ""
@@ -55,7 +55,8 @@ class EpochTable(Table):
 
     @property
     def _at_end(self) -> bool:
-        return self.cursor_row >= self.row_count - 1
+        # In an order of their own, the newest is anywhere.
+        return not self.arrangement.by and self.cursor_row >= self.row_count - 1
 
     def _fitting(self, history: History | None) -> dict[str, int]:
         if history is None:

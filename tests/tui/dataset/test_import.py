@@ -608,7 +608,7 @@ async def test_they_are_as_soon_as_there_are(files, home):
         await pilot.press("enter")
         await opened(pilot, "evenings")
         await pilot.pause()
-        assert footer(app) == "t Train  / Search  i Import  o Open  d Duplicates  ? Help  q Quit"
+        assert footer(app) == "s Sort  / Filter  t Train  i Import  o Open  d Duplicates  ? Help  q Quit"
         await pilot.press("t")
         assert app.current_mode == "train"
 

@@ -71,7 +71,7 @@ def attributes(rows: RowList, y: int) -> set[str]:
     return {name for name in ("bold", "dim", "reverse", "underline") if all(getattr(style, name) for style in styles)}
 
 
-async def fill(pilot: Pilot[None], count: int, **how: bool) -> RowList:
+async def fill(pilot: Pilot[None], count: int, **how: Any) -> RowList:
     app = pilot.app
     assert isinstance(app, ListApp)
     app.rows.show(count, app.row, **how)
