@@ -75,3 +75,14 @@ def plural(n: int, noun: str, nouns: str = "") -> str:
         nouns: the plural, if it is not the noun with an s.
     """
     return f"{n:,} {noun if n == 1 else nouns or f'{noun}s'}"
+
+
+def figure(value: float) -> str:
+    """A number of any magnitude, short: ``3.53``, ``1,682``, ``12,346``, ``0.000123``, ``2.5e+16``."""
+    size = abs(value)
+    if size and not 1e-4 <= size < 1e15:
+        return f"{value:.3g}"
+    if size >= 1000 or float(value).is_integer():
+        return f"{value:,.0f}"
+    # Two digits after the point as a rule, more where these would say little.
+    return f"{value:.2f}" if size >= 0.1 else f"{value:.3g}"

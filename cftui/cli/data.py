@@ -4,16 +4,34 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from cftui.cli.output import narrate, print_facts, print_json, print_table, records
+from cftui.cli.output import Formats, narrate, print_facts, print_json, print_table, records
 from cftui.cli.verb import HyperParameter, Session, Verbs, pass_session, rows_option
 from cftui.data.store import catalog
 from cftui.data.synth.shapes import SHAPES
 from cftui.engine.models.options import Options
 from cftui.errors import CftuiError
+from cftui.text import figure, shorten
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cftui.data.tables import Tables
+
+# Of more rating values than these, ``stats`` shows bins.
+LEVELS = 50
+FORMATS: Formats = {
+    **dict.fromkeys(("rating", "to"), ",.10g"),
+    **dict.fromkeys(("mean", "times each"), figure),
+    **dict.fromkeys(("count", "ratings", "users", "pairs"), ","),
+    **dict.fromkeys(("share", "of ratings", "of pairs"), ".1%"),
+}
+
+# Titles at the heads of the crosstab are cut to this.
+TITLE = 16
 
 NAME = click.argument("name", default="ml-100k")
 
@@ -163,29 +181,53 @@ def synth(session: Session, shape: str, seed: int, scale: float) -> None:
 @click.option("--duplicates", is_flag=True, help="List the duplicate titles.")
 @pass_session
 def stats(session: Session, name: str, duplicates: bool) -> None:
-    """Show the size, rating scale, density and dates of a data set."""
-    from cftui.data import statistics
+    """Show the size, rating scale, density and dates of a data set.
+
+    Then, as far as the data set knows: ratings by genre, by age, gender and occupation of the users, over time, and how
+    many users and items have how many ratings. A scale of more than 50 values is shown in bins.
+    """
+    from cftui.data import statistics, summaries
 
     tables = catalog.open_tables(name, session.home)
     facts = statistics.describe(tables)
     twice = statistics.duplicate_titles(tables)
-    histogram = statistics.histogram(tables)
+    histogram = statistics.histogram(tables, most=LEVELS)
+    groups = summaries.all_groups(tables)
     if session.json:
         # No times are null here; in the app they are an empty text.
         facts = {**facts, "first": facts["first"] or None, "last": facts["last"] or None}
-        print_json({**facts, "histogram": records(histogram), "duplicates": records(twice)})
+        parts = {key: records(frame) for key, frame in groups.items()}
+        print_json({**facts, "histogram": records(histogram), **parts, "duplicates": records(twice)})
     elif duplicates:
         print_table(records(twice.rename(columns={"item": tables.noun})))
     else:
         print_facts(readable(facts, tables.noun))
         print()
-        print_table(records(histogram), {"rating": "g", "count": ",", "share": ".1%"})
+        print_table(records(histogram), FORMATS)
+        for frame in groups.values():
+            if len(frame):
+                print()
+                print_table(records(_headed(frame, tables)), FORMATS)
+
+
+def _headed(frame: pd.DataFrame, tables: Tables) -> pd.DataFrame:
+    """The columns as they are called where they are read, not in JSON."""
+    heads = {"items": tables.nouns, "share_of_ratings": "of ratings"}
+    if tables.counted:
+        heads |= {"ratings": "pairs", "share_of_ratings": "of pairs", "mean": "times each"}
+    if "unit" in frame.attrs:
+        heads["from"] = f"{frame.attrs['unit']} from"
+    elif "to" in frame:
+        heads |= {"from": f"{'pairs' if tables.counted else 'ratings'} from"}
+    return frame.rename(columns=heads)
 
 
 def _values_in_words(facts: dict[str, Any]) -> dict[str, str]:
     if facts["counted"]:
         return {"chosen": f"{facts['total']:,} times, at most {facts['rating_max']:,} of one by one user"}
-    return {"rating scale": f"{facts['rating_min']}-{facts['rating_max']}, mean {facts['rating_mean']:.2f}"}
+    low, high = (format(facts[key], ",.10g") for key in ("rating_min", "rating_max"))
+    between = " to " if facts["rating_min"] < 0 else "-"
+    return {"rating scale": f"{low}{between}{high}, mean {figure(facts['rating_mean'])}"}
 
 
 def readable(facts: dict[str, Any], noun: str) -> dict[str, str]:
@@ -227,9 +269,10 @@ def head(session: Session, name: str, rows: int) -> None:
 @click.option("--from-user", type=click.IntRange(0), default=0, help="Number of users to skip.")
 @click.option("--from-item", type=click.IntRange(0), default=0, help="Number of items to skip.")
 @click.option("--densest", is_flag=True, help="Order users and items by their number of ratings instead of by id.")
+@click.option("--titles", is_flag=True, help="Head the columns with titles instead of ids.")
 @pass_session
 def crosstab(
-    session: Session, name: str, users: int, items: int, from_user: int, from_item: int, densest: bool
+    session: Session, name: str, users: int, items: int, from_user: int, from_item: int, densest: bool, titles: bool
 ) -> None:
     """Show a part of the user x item table of ratings.
 
@@ -239,15 +282,21 @@ def crosstab(
 
     tables = catalog.open_tables(name, session.home)
     table = statistics.crosstab(tables, users, items, from_user=from_user, from_item=from_item, densest=densest)
+    called = statistics.titles_of(tables, table.columns.tolist())
     if session.json:
         print_json(
             {
                 "users": table.index.tolist(),
                 "items": table.columns.tolist(),
+                "titles": called,
                 "ratings": [[None if math.isnan(v) else v for v in row] for row in table.to_numpy().tolist()],
             }
         )
         return
     corner = f"user \\ {tables.noun}"
-    rows = [{corner: user, **{str(item): row[item] for item in table.columns}} for user, row in table.iterrows()]
-    print_table(rows, {str(item): "g" for item in table.columns})
+    heads = [shorten(title, TITLE) for title in called] if titles else [str(item) for item in table.columns]
+    if len(set(heads)) < len(heads):  # two ids with one title are told apart
+        heads = [f"{head} {item}" for head, item in zip(heads, table.columns, strict=True)]
+    cells = zip(table.index, table.to_numpy(float).tolist(), strict=True)
+    rows = [{corner: user, **dict(zip(heads, row, strict=True))} for user, row in cells]
+    print_table(rows, dict.fromkeys(heads, ",.10g"))

@@ -17,7 +17,7 @@ import contextlib
 import json
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cftui.text import one_line, printable
@@ -102,12 +102,15 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def print_table(rows: Sequence[Mapping[str, Any]], formats: Mapping[str, str] | None = None) -> None:
+Formats = Mapping[str, str | Callable[[Any], str]]
+
+
+def print_table(rows: Sequence[Mapping[str, Any]], formats: Formats | None = None) -> None:
     """Print aligned columns: numbers to the right, text to the left, and empty cells for None and NaN.
 
     Args:
         rows: the rows by column name; all have the same columns.
-        formats: format specs by column name, such as ``{"rating": ".2f"}``.
+        formats: format specs by column name, such as ``{"rating": ".2f"}``, or functions that format.
     """
     from tabulate import tabulate
 
@@ -118,7 +121,8 @@ def print_table(rows: Sequence[Mapping[str, Any]], formats: Mapping[str, str] | 
     def cell(name: str, value: Any) -> str:
         if value is None or (isinstance(value, float) and math.isnan(value)):
             return ""
-        return printable(format(value, formats[name]) if name in formats else str(value))
+        spec = formats.get(name, str)
+        return printable(spec(value) if callable(spec) else format(value, spec))
 
     names = list(rows[0])
     text = [any(isinstance(row[name], str) for row in rows) for name in names]

@@ -7,7 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cftui.data.tables import Tables
+from cftui.data.summaries import log_edges
+from cftui.data.tables import Tables, Totals
+
+# A rating that should be at the end of a bin may be off by the last bit of a float.
+SLACK = 1e-9
 
 
 def describe(tables: Tables) -> dict[str, Any]:
@@ -19,10 +23,9 @@ def describe(tables: Tables) -> dict[str, Any]:
     ``total`` is their sum.
     """
     ratings, items = tables.ratings, tables.items
-    users, rated = ratings["user"].nunique(), ratings["item"].nunique()
-    titles = items.loc[items["item"].isin(ratings["item"]), "title"]
+    users, rated = len(tables.per_user.ids), len(tables.per_item.ids)
+    titles = items.loc[items["item"].isin(tables.per_item.ids), "title"]
     timed = bool(ratings["timestamp"].any())
-    per_user, per_item = ratings.groupby("user").size(), ratings.groupby("item").size()
     return {
         "name": tables.name,
         "label": tables.label,
@@ -37,11 +40,11 @@ def describe(tables: Tables) -> dict[str, Any]:
         **({"total": _number(float(ratings["rating"].astype(float).sum()))} if tables.counted else {}),
         "counted": tables.counted,
         "density": len(ratings) / (users * rated),
-        "ids_consecutive": _consecutive(ratings["user"]) and _consecutive(ratings["item"]),
+        "ids_consecutive": _consecutive(tables.per_user.ids) and _consecutive(tables.per_item.ids),
         "first": _moment(ratings["timestamp"].min()) if timed else "",
         "last": _moment(ratings["timestamp"].max()) if timed else "",
-        "ratings_per_user": _spread(per_user),
-        "ratings_per_item": _spread(per_item),
+        "ratings_per_user": _spread(tables.per_user.ratings),
+        "ratings_per_item": _spread(tables.per_item.ratings),
         "fingerprint": tables.fingerprint,
     }
 
@@ -50,35 +53,64 @@ def _number(value: float) -> float | int:
     return int(value) if float(value).is_integer() else float(value)
 
 
-def _consecutive(ids: pd.Series) -> bool:
-    if not pd.api.types.is_integer_dtype(ids):
-        return False
-    return bool(np.array_equal(np.sort(ids.unique()), np.arange(1, ids.nunique() + 1)))
+def _consecutive(ids: pd.Index) -> bool:
+    return pd.api.types.is_integer_dtype(ids) and np.array_equal(ids.sort_values(), np.arange(1, len(ids) + 1))
 
 
 def _moment(seconds: float) -> str:
     return pd.Timestamp(int(seconds), unit="s").strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _spread(counts: pd.Series) -> dict[str, float | int]:
-    return {"min": int(counts.min()), "median": _number(counts.median()), "max": int(counts.max())}
+def _spread(counts: np.ndarray) -> dict[str, float | int]:
+    return {"min": int(counts.min()), "median": _number(np.median(counts)), "max": int(counts.max())}
 
 
-def histogram(tables: Tables) -> pd.DataFrame:
-    """Columns ``rating``, ``count``, ``share``, one row per distinct rating, ascending."""
-    counts = tables.ratings["rating"].value_counts().sort_index()
-    return pd.DataFrame({"rating": counts.index, "count": counts.to_numpy(), "share": counts.to_numpy() / counts.sum()})
+def histogram(tables: Tables, most: int | None = None) -> pd.DataFrame:
+    """Columns ``rating``, ``count``, ``share``, one row per distinct rating, ascending.
+
+    With more than ``most`` distinct ratings, the rows are bins instead, and ``to`` is the upper end of each: bins of
+    equal width between round ends, the last with its upper end; 1, 2-4, 5-9, 10-19 ... for counts.
+    """
+    found = tables.ratings["rating"].value_counts().sort_index()
+    values, counts = found.index.to_numpy(), found.to_numpy()
+    share = counts / counts.sum()
+    if most is None or len(values) <= most:
+        return pd.DataFrame({"rating": found.index, "count": counts, "share": share})
+    if tables.counted:
+        low = log_edges(int(values[-1]))
+        high = np.append(low[1:] - 1, int(values[-1]))
+        at = np.searchsorted(low, values, side="right") - 1
+    else:
+        step, first, bins = _round_bins(float(values[0]), float(values[-1]), most)
+        at = np.clip(np.floor(values / step + SLACK).astype(np.int64) - first, 0, bins - 1)
+        low, high = (np.arange(first, first + bins) * step, np.arange(first + 1, first + bins + 1) * step)
+    counts = np.bincount(at, weights=counts, minlength=len(low)).astype(np.int64)
+    return pd.DataFrame({"rating": low, "to": high, "count": counts, "share": counts / counts.sum()})
+
+
+def _round_bins(low: float, high: float, most: int) -> tuple[float, int, int]:
+    """At most ``most`` bins that hold ``low`` to ``high``: their width, how many widths the first begins at, how many.
+
+    The width is 1, 2 or 5 times a power of ten.
+    """
+    power = 10.0 ** np.floor(np.log10((high - low) / most))
+    for step in (factor * power for factor in (1, 2, 5, 10, 20, 50)):
+        first, last = np.floor(low / step + SLACK), np.ceil(high / step - SLACK)
+        if last - first <= most:
+            break
+    return float(step), int(first), int(last - first)
 
 
 def popularity(tables: Tables) -> np.ndarray:
     """Ratings per item, most first: the long tail. int64 ``[items]``."""
-    return tables.ratings["item"].value_counts().to_numpy()
+    return np.sort(tables.per_item.ratings)[::-1]
 
 
 def head(tables: Tables, rows: int = 5) -> pd.DataFrame:
     """The first ratings merged with their titles, columns named as the data set names its items."""
     return (
-        tables.titled.head(rows)
+        tables.ratings.head(rows)
+        .merge(tables.items[["item", "title"]], on="item", how="left")
         .assign(rating=lambda frame: frame["rating"].map(_number))
         .rename(columns={"item": tables.noun})
     )
@@ -92,7 +124,7 @@ def duplicate_titles(tables: Tables) -> pd.DataFrame:
     items = tables.items
     repeated = items[items.duplicated(subset=["title"])]
     first = items.drop_duplicates("title").set_index("title")["item"]
-    counts = tables.ratings["item"].value_counts()
+    counts = tables.per_item.frame["ratings"]
     found = repeated[["item", "title"]].assign(first=repeated["title"].map(first))
     return found.assign(
         ratings=found["item"].map(counts).fillna(0).astype(int),
@@ -102,7 +134,8 @@ def duplicate_titles(tables: Tables) -> pd.DataFrame:
 
 def most_rated(tables: Tables, column: str = "item") -> pd.DataFrame:
     """Ratings and mean rating per item (with title) or per user, most rated first."""
-    grouped = tables.ratings.groupby(column)["rating"].agg(ratings="size", mean="mean").reset_index()
+    totals = tables.totals(column)
+    grouped = pd.DataFrame({column: totals.ids, "ratings": totals.ratings, "mean": totals.sums / totals.ratings})
     extra = tables.items[["item", "title"]] if column == "item" else tables.users
     return (
         grouped.merge(extra, on=column, how="left")
@@ -127,14 +160,26 @@ def crosstab(
         from_user, from_item: number of users and items to skip.
         densest: order by number of ratings instead of by id, as the book's picture of the table does.
     """
-    ratings = tables.ratings
 
-    def window(column: str, start: int, size: int) -> list:
-        ids = ratings[column].value_counts().index if densest else np.sort(ratings[column].unique())
-        return list(ids[start : start + size])
+    def window(totals: Totals, start: int, size: int) -> tuple[list, np.ndarray]:
+        """The ids, and which ratings are theirs."""
+        order = np.argsort(-totals.ratings, kind="stable") if densest else totals.ids.argsort()
+        chosen = order[start : start + size]
+        inside = np.zeros(len(totals.ids), dtype=bool)
+        inside[chosen] = True
+        return totals.ids[chosen].tolist(), inside[totals.codes]
 
-    rows, columns = window("user", from_user, users), window("item", from_item, items)
-    inside = ratings[ratings["user"].isin(rows) & ratings["item"].isin(columns)]
+    (rows, theirs), (columns, of_those) = (
+        window(tables.per_user, from_user, users),
+        window(tables.per_item, from_item, items),
+    )
+    inside = tables.ratings[theirs & of_those]
     # Averaged as in the chapter: a data set may contain a pair twice.
     table = inside.pivot_table(index="user", columns="item", values="rating", aggfunc="mean")
     return table.reindex(index=rows, columns=columns).rename_axis(columns=tables.noun)
+
+
+def titles_of(tables: Tables, items: list) -> list[str]:
+    """The titles of raw ids of items; an id without a title stands for itself."""
+    titles = tables.items.drop_duplicates("item").set_index("item")["title"]
+    return [str(titles.get(item, item)) for item in items]

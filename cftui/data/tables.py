@@ -11,6 +11,33 @@ import pandas as pd
 
 
 @dataclass(frozen=True, eq=False)
+class Totals:
+    """The ratings of each user, or of each item, counted and summed.
+
+    Attributes:
+        codes: for each rating, which of ``ids`` it belongs to, int32 ``[n]``.
+        ids: raw ids in the order in which they first occur.
+        ratings: their numbers of ratings, int64 ``[ids]``; ``sums`` the sums of their ratings, float64 ``[ids]``.
+    """
+
+    codes: np.ndarray
+    ids: pd.Index
+    ratings: np.ndarray
+    sums: np.ndarray
+
+    @classmethod
+    def of(cls, ids: pd.Series, ratings: pd.Series) -> Totals:
+        codes, found = pd.factorize(ids)
+        sums = np.bincount(codes, weights=ratings.to_numpy(np.float64), minlength=len(found))
+        return cls(codes.astype(np.int32), pd.Index(found), np.bincount(codes, minlength=len(found)), sums)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """Columns ``ratings`` and ``total``, by raw id."""
+        return pd.DataFrame({"ratings": self.ratings, "total": self.sums}, index=self.ids)
+
+
+@dataclass(frozen=True, eq=False)
 class Tables:
     """A data set with raw ids, before encoding.
 
@@ -40,6 +67,20 @@ class Tables:
     @property
     def nouns(self) -> str:
         return f"{self.noun}s"
+
+    @cached_property
+    def per_user(self) -> Totals:
+        """The ratings of each user, which every statistic needs: found once, since of many ratings it takes a while."""
+        return Totals.of(self.ratings["user"], self.ratings["rating"])
+
+    @cached_property
+    def per_item(self) -> Totals:
+        """The same of each item."""
+        return Totals.of(self.ratings["item"], self.ratings["rating"])
+
+    def totals(self, column: str) -> Totals:
+        """``per_user`` or ``per_item``, by the name of the column."""
+        return self.per_user if column == "user" else self.per_item
 
     @cached_property
     def titled(self) -> pd.DataFrame:

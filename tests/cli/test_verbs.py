@@ -93,6 +93,27 @@ def test_data_crosstab_leaves_blanks(home: Home, cli) -> None:
     assert dense["users"][0] == 405
 
 
+def test_data_crosstab_is_headed_by_titles_where_they_are_asked_for(home: Home, cli) -> None:
+    assert cli(home, "data", "crosstab", "--densest", "--items", 2, "--json").json["titles"][0] == "Star Wars (1977)"
+    told = cli(home, "data", "crosstab", "--densest", "--items", 2, "--titles").out
+    assert "Star Wars (1977)" in told.splitlines()[0]
+    assert "nan" not in told
+
+
+def test_data_stats_says_who_rated_what_and_when(home: Home, cli) -> None:
+    facts = cli(home, "data", "stats", "--json").json
+    assert facts["genres"][0] == {"genre": "Drama", "items": 725, "ratings": 39895, "mean": pytest.approx(3.68738)}
+    assert facts["genders"][1] == {"gender": "F", "users": 273, "ratings": 25740, "mean": pytest.approx(3.53151)}
+    assert facts["occupations"][0]["occupation"] == "student"
+    assert [row["users"] for row in facts["ages"]] == [1, 76, 332, 241, 168, 94, 27, 4]
+    assert facts["over_time"][0]["from"] == "1997-09-15"
+    assert sum(row["users"] for row in facts["per_user"]) == 943
+    assert sum(row["items"] for row in facts["per_item"]) == 1682
+    lines = [line.split() for line in cli(home, "data", "stats").out.splitlines()]
+    for said in ("genre movies ratings mean", "Drama 725 39,895 3.69", "20-29 332 39,535 3.47"):
+        assert said.split() in lines
+
+
 def test_data_get_says_where_it_put_it(tmp_path: Path, ml_100k_folder: Path, cli) -> None:
     home = Home(tmp_path / "new")
     done = cli(home, "data", "get", "ml-100k", "--from", ml_100k_folder, "--json")
