@@ -17,7 +17,8 @@ from cftui.analysis.explain.explaining import explain
 from cftui.analysis.trained import TrainedModel
 from cftui.analysis.users import people
 from cftui.data.store import catalog
-from cftui.data.store.importing import Asked, import_ratings
+from cftui.data.store.asked import Asked
+from cftui.data.store.importing import import_ratings
 from cftui.engine.inputs import input_values
 from cftui.engine.list_baselines import beside_baselines
 from cftui.engine.models.recipes import RECIPES
@@ -88,10 +89,10 @@ def test_reading_row_by_row_counts_the_same(tmp_path: Path) -> None:
 
 def test_what_is_wrong_is_said(tmp_path: Path) -> None:
     home, file = Home(tmp_path / "home"), tmp_path / "plays.csv"
-    file.write_text("user,track,n\na,x,2\nb,y,0\na,y,1\n")
+    file.write_text("user,track,n\na,x,2\nb,y,-1\na,y,1\n")
     with pytest.raises(CftuiError, match="or --no-rating if every row is one"):
         import_ratings(file, "plays", home, Asked())
-    with pytest.raises(CftuiError, match=r"count '?0'? is not above 0"):
+    with pytest.raises(CftuiError, match=r"count '?-1'? is below 0"):
         import_ratings(file, "plays", home, Asked(counts="n"))
     with pytest.raises(CftuiError, match="give one of --rating, --counts and --no-rating"):
         import_ratings(file, "plays", home, Asked(counts="n", no_rating=True))

@@ -88,35 +88,63 @@ def get(session: Session, name: str, source: Path | None) -> None:
 @click.option("--name", required=True, help="Name of the data set, for --data.")
 @click.option("--user", metavar="COL", help="Column of the users, by name or by number from 1.")
 @click.option("--item", metavar="COL", help="Column of the items.")
-@click.option("--rating", metavar="COL", help="Column of the ratings: numbers on any scale.")
+@click.option("--rating", metavar="COL", help="Column of the ratings: numbers on any scale, or words.")
 @click.option("--counts", metavar="COL", help="Instead of ratings: column that counts plays, purchases or views.")
 @click.option("--no-rating", is_flag=True, help="Instead of ratings: every row is one play, purchase, view or like.")
-@click.option("--time", metavar="COL", help="Column of the times: epoch seconds or milliseconds, or ISO dates.")
+@click.option(
+    "--unrated",
+    metavar="X",
+    type=float,
+    multiple=True,
+    help="A rating that means 'not rated', such as 0, -1 or 99: such rows are left out. Can be given several times.",
+)
+@click.option("--only", metavar="COL=TEXT", help="Leave out the rows in which this column holds another text.")
+@click.option(
+    "--time", metavar="COL", help='Column of the times: epoch seconds or milliseconds, or dates; "" for none.'
+)
 @click.option(
     "--items", metavar="FILE", type=click.Path(path_type=Path), help="A second file, with facts about the items."
 )
 @click.option("--item-id", metavar="COL", help="Column of --items with the same ids as --item.")
-@click.option("--title", metavar="COL", help="Column of --items with the titles.")
-@click.option("--genres", metavar="COL", help="Column of --items with the genres, separated by | or commas.")
-@click.option("--year", metavar="COL", help="Column of --items with the years.")
+@click.option("--title", metavar="COL", help="Column with the titles, of --items or else of FILE.")
+@click.option("--genres", metavar="COL", help="Column with the genres, separated by | or commas.")
+@click.option("--year", metavar="COL", help="Column with the years, or dates.")
 @click.option("--noun", default="item", show_default=True, help="Word for one item, such as book, song or beer.")
 @click.option("--label", metavar="TEXT", help="Name of the data set in headings [default: --name].")
-@click.option("--delimiter", metavar="D", help="Delimiter of the columns: a character, :: or tab [default: guessed].")
+@click.option(
+    "--delimiter",
+    metavar="D",
+    help="Delimiter of the columns: a character, ::, tab, space or blanks [default: guessed].",
+)
+@click.option(
+    "--quote",
+    type=click.Choice(["double", "backslash", "none"]),
+    help="A double quote encloses text and is doubled, or escaped by a backslash, within it; or is a character "
+    "[default: guessed].",
+)
+@click.option(
+    "--shape",
+    type=click.Choice(["rows", "matrix", "lists", "blocks"]),
+    help="A rating a row, a matrix of users and items, a user and their items a line, or blocks of ratings under "
+    "item: [default: guessed].",
+)
 @click.option("--encoding", metavar="E", help="Encoding of the file, such as utf-8 or cp1252 [default: guessed].")
 @click.option(
     "--duplicates",
     type=click.Choice(["last", "mean", "error"]),
     default="last",
     show_default=True,
-    help="If a user rates an item twice: keep the last rating in the file, keep the mean, or fail.",
+    help="If a user rates an item twice: keep the last rating by time, then in the file; keep the mean; or fail.",
 )
 @click.option("--skip-bad", metavar="N", type=click.IntRange(0), default=0, help="Skip up to N malformed rows.")
 @pass_session
 def import_(session: Session, file: Path, name: str, **asked: Any) -> None:
     """Import a file of ratings, or of what people chose, as a data set.
 
-    FILE is CSV, TSV, JSON lines or Parquet, compressed or not. Delimiter, encoding and columns are guessed from the
-    header and the first rows. The guesses are printed as options; give an option to correct its guess.
+    FILE is CSV or TSV, JSON, Parquet, an Excel workbook, SQLite, or a matrix of numpy's or Matlab's, compressed or
+    not; - is standard input, and x.zip:ratings.csv is one table of an archive. Delimiter, encoding, columns and shape
+    are guessed from the header and the first rows. The guesses are printed as options; give an option to correct its
+    guess.
 
     \b
     cftui data import ratings.csv --name beers --noun beer
@@ -126,7 +154,8 @@ def import_(session: Session, file: Path, name: str, **asked: Any) -> None:
     What people chose is counted: repeated rows add up. Such a data set has no ratings to predict; the recipes ease and
     ials recommend from it.
     """
-    from cftui.data.store.importing import Asked, import_ratings, imported_in_words, recipe_for
+    from cftui.data.store.asked import Asked
+    from cftui.data.store.importing import import_ratings, imported_in_words, recipe_for
 
     facts = import_ratings(file, name, session.home, Asked(**asked), say=narrate)
     folder = catalog.find(name, session.home).folder

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from cftui.data.store.importing import Asked, import_ratings
+from cftui.data.store.asked import Asked
+from cftui.data.store.importing import import_ratings
 from cftui.engine.models.recipes import RECIPES
 from cftui.engine.training import train
 from cftui.home import Home

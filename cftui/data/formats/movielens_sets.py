@@ -19,10 +19,10 @@ import pandas as pd
 
 from cftui.data import columns
 from cftui.data.features import AGE_GROUPS
+from cftui.data.formats.encodings import blocks
 from cftui.data.formats.layouts import Layout
 from cftui.data.formats.movielens import year_of
 from cftui.data.formats.tabular import Faults
-from cftui.data.formats.unpacking import blocks
 from cftui.data.formats.values import as_int, parse_rating, shown
 from cftui.data.ratings import UNKNOWN, ItemKey, Ratings
 from cftui.data.tables import Tables

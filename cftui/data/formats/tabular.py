@@ -1,64 +1,89 @@
-"""Rows of a table in CSV, JSON lines or Parquet; malformed rows are collected instead of ending the reading.
+"""Rows of a table of any format; malformed rows are collected instead of ending the reading.
 
-A row is its line number and the requested cells as text, or the reason why it is malformed.
+A table is opened by its first bytes. Whatever it is, its rows are cells of text under named columns.
 """
 
 from __future__ import annotations
 
-import csv
-import json
-from collections.abc import Iterator, Sequence
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-import numpy as np
-import pandas as pd
-
-from cftui.data.formats import guessing
-from cftui.data.formats.unpacking import Plain, blocks, plain
-from cftui.data.formats.values import shown
-from cftui.errors import CftuiError, missing_library
+from cftui.data.formats import books, dialects, guessing, matrices, trees
+from cftui.data.formats.dialects import Dialect, Row, text_rows
+from cftui.data.formats.encodings import Plain, as_utf8
+from cftui.data.formats.unpacking import unpacked
+from cftui.errors import CftuiError
 
 SHOWN = 5
-_FIRST = 50
-# Rows read at a time, which bounds the memory.
-CHUNK = 1_000_000
-Row = tuple[int, "list[str] | str"]
+Shape = Literal["rows", "matrix", "lists", "blocks"]
+SHAPES = ("rows", "matrix", "lists", "blocks")
+# A share of the rows that are malformed alike is no accident.
+_THROUGHOUT = 0.1
 
 
 @dataclass
 class Faults:
-    """The malformed rows of one file: the first few described, the others counted."""
+    """The malformed rows of one file: the first few described, the others counted.
+
+    Attributes:
+        allowed: how many are tolerated; count: how many there are, in lines; kinds: how often each kind of reason
+            and each option that is concerned by it occurs.
+    """
 
     path: Path
     allowed: int = 0
     count: int = 0
-    first: list[str] = field(default_factory=list)
+    first: list[tuple[int, str]] = field(default_factory=list)
+    kinds: Counter[tuple[str, str]] = field(default_factory=Counter)
 
-    def add(self, line: int, reason: str) -> None:
-        self.count += 1
-        if len(self.first) < SHOWN:
-            self.first.append(f"line {line}: {reason}")
+    def add(self, line: int, reason: str, lines: int = 1, option: str = "") -> None:
+        self.count += lines
+        span = f"lines {line} to {line + lines - 1}" if lines > 1 else f"line {line}"
+        if len(self.first) < SHOWN or line < self.first[-1][0]:
+            self.first = sorted([*self.first, (line, f"{span}: {reason}")])[:SHOWN]
+        if len(self.kinds) < 1000:
+            self.kinds[re.sub(r"\d+", "9", reason), option] += lines
 
     @property
     def text(self) -> str:
-        more = f"; and {self.count - SHOWN:,} more" if self.count > SHOWN else ""
-        return "; ".join(self.first) + more
+        more = f"; and {self.count - len(self.first):,} more" if self.count > SHOWN else ""
+        return "; ".join(reason for _, reason in self.first) + more
 
-    def check(self) -> None:
-        """Raises CftuiError if there are more malformed rows than tolerated."""
+    def check(self, good: int) -> None:
+        """Raises CftuiError if there are more malformed rows than tolerated.
+
+        Args:
+            good: the number of rows that are not malformed.
+        """
         if self.count > self.allowed:
             rows = f"{self.count:,} malformed row{'s' if self.count > 1 else ''}"
             beyond = f", more than the {self.allowed:,} of --skip-bad" if self.allowed else ""
             raise CftuiError(
-                f"{rows}{beyond}: {self.text}",
-                where=self.path,
-                hint=f"correct the file, or skip them: --skip-bad {self.count}",
-                option="skip-bad",
+                f"{rows}{beyond}: {self.text}", where=self.path, hint=self._hint(good), option=self._option(good)
             )
+
+    def _systematic(self, good: int) -> bool:
+        """Whether most rows are malformed, or many in the same way: skipping them would lose what was meant."""
+        most = self.count > good
+        alike = max(self.kinds.values(), default=0)
+        return most or (alike > 2 and alike == self.count and alike > _THROUGHOUT * (good + self.count))
+
+    def _option(self, good: int) -> str:
+        (_, option), _ = self.kinds.most_common(1)[0]
+        return option or "delimiter" if self._systematic(good) else "skip-bad"
+
+    def _hint(self, good: int) -> str:
+        if not self._systematic(good):
+            return f"correct the file, or skip them: --skip-bad {self.count}"
+        what = "most rows are" if self.count > good else f"{self.count:,} of {self.count + good:,} rows are alike"
+        option = self._option(good)
+        ways = f"give another --{option}" if option != "delimiter" else "--delimiter or --quote cuts it otherwise"
+        return f"correct the file, or {ways}: {what} malformed"
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,24 +92,39 @@ class Table:
 
     Attributes:
         path: the file as the user named it; plain: the same file, readable as text.
-        kind: ``csv``, ``json`` or ``parquet``.
-        delimiter: of a CSV; one of several characters means that there is no quoting.
+        kind: ``csv``, or the name of another format.
+        dialect: how a CSV is cut.
         columns: the names in the header, or ``1``, ``2``, ... without a header.
-        header: whether the first row is a header.
+        header: whether the columns have names.
+        shape: how ratings are laid out.
+        source: the cells at some places of all rows, without the header.
+        notes: what was made of the file beyond its delimiter and encoding, in words.
+        first: the first rows that can be used.
     """
 
     path: Path
     plain: Plain
     kind: str
-    delimiter: str
+    dialect: Dialect
     columns: tuple[str, ...]
     header: bool
+    source: Callable[[Sequence[int]], Iterator[Row]]
+    shape: Shape = "rows"
+    notes: tuple[str, ...] = ()
+    first: tuple[list[str], ...] = ()
+
+    @property
+    def delimiter(self) -> str:
+        return self.dialect.delimiter if self.kind == "csv" else ""
 
     def index(self, column: str, option: str) -> int:
         """The place of a column, by name or by number from 1. Raises CftuiError if no column fits, or two do."""
         number = int(column) - 1 if column.isascii() and column.isdecimal() and len(column) < 6 else -1
         named = [at for at, name in enumerate(self.columns) if name == column]
         named = named or [at for at, name in enumerate(self.columns) if name.casefold() == column.casefold()]
+        # The names of a header of numbers are no names.
+        if len(named) == 1 and number >= 0 and self.header and _counts_up(self.columns):
+            named = []
         if len(named) > 1:
             places = " and ".join(str(at + 1) for at in named)
             what = f"columns {places} are both named {column!r}"
@@ -93,9 +133,15 @@ class Table:
             return named[0]
         if 0 <= number < len(self.columns):
             return number
-        there = ", ".join(self.columns[:20])
         what = f"no column {column!r} (--{option})"
-        raise CftuiError(what, where=self.path, hint=f"choose from {there}", option=option)
+        hint = f"choose from {guessing.listed(self.columns)}"
+        raise CftuiError(what, where=self.path, hint=hint, option=option)
+
+    def word(self, at: int) -> str:
+        """What the command line calls a column: its name if no other column has it, else its number."""
+        name = self.columns[at]
+        alike = sum(other.casefold() == name.casefold() for other in self.columns)
+        return name if name and alike == 1 and self.header and not _counts_up(self.columns) else str(at + 1)
 
     def rows(self, picks: Sequence[int]) -> Iterator[Row]:
         """Yield the cells at ``picks``, row by row.
@@ -103,252 +149,196 @@ class Table:
         Raises:
             CftuiError: a quote is opened and never closed.
         """
-        if self.kind == "json":
-            return _json_rows(self.plain.path, [self.columns[at] for at in picks])
-        if self.kind == "parquet":
-            return _parquet_rows(self.path, [self.columns[at] for at in picks])
-        return self._csv_rows(picks)
+        return self.source(picks)
 
-    def _csv_rows(self, picks: Sequence[int]) -> Iterator[Row]:
-        width, rows = len(self.columns), _cells(self.path, self.plain.path, self.delimiter)
-        for line, cells in islice(rows, int(self.header), None):
-            if isinstance(cells, str):
-                yield line, cells
-            elif len(cells) != width:
-                yield line, f"{len(cells)} columns where {width} belong"
-            else:
-                yield line, [cells[at] for at in picks]
+
+def _counts_up(columns: Sequence[str]) -> bool:
+    names = list(columns[1:] if columns and not columns[0] else columns)
+    return names == [str(number) for number in range(len(names))]
 
 
 def open_table(
-    path: Path, scratch: Path, *, delimiter: str | None = None, encoding: str | None = None, numbered: bool = False
+    path: Path,
+    scratch: Path,
+    *,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    quote: dialects.Quote | None = None,
+    shape: Shape | None = None,
+    named: Sequence[str] = (),
+    wanted: Sequence[str] = ("rating",),
 ) -> Table:
     """Find out what a file is.
 
     Args:
-        numbered: the columns are given by number, so no header is needed.
+        quote: what a double quote is; guessed if None.
+        shape: how ratings are laid out; guessed if None.
+        named: the columns that the user named; a table that has them is not taken for a matrix.
+        wanted: words in the name of the table that is looked for in an archive.
 
     Raises:
         CftuiError: the file is missing or empty, an archive cannot be unpacked, or the format is not supported.
     """
-    if path.suffix.casefold() in (".parquet", ".pq"):
-        return _open_parquet(path)
-    readable = plain(path, scratch, encoding)
-    with readable.path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        # Read a bounded amount: a file may be one endless line.
-        lines = [line for _ in range(_FIRST) if (line := file.readline(1 << 20))]
-    lines = [line.rstrip("\r\n") for line in lines if line.strip()]
-    if not lines:
+    found, member = unpacked(path, scratch, wanted)
+    name = Path(f"{path}:{member}") if member and str(member) not in str(path) else path
+    book = books.open_book(name, found, member) or matrices.open_arrays(name, found, member)
+    if book is not None:
+        return _of_rows(name, Plain(found, "", True), book, shape, named)
+    try:
+        plain = as_utf8(found, scratch / "utf-8", encoding)
+    except CftuiError as error:
+        # The user knows the file, not the copy of it.
+        raise CftuiError(str(error).replace(str(found), str(path))) from None
+    lines = _first_lines(plain.path)
+    if not any(line.strip() for line in lines):
         raise CftuiError(f"{path}: holds only blank lines")
-    if lines[0].lstrip()[:1] == "{" and delimiter is None:
-        return _open_json(path, readable, lines)
-    if lines[0].lstrip()[:1] == "[" and path.suffix.casefold() == ".json":
-        raise CftuiError(f"{path}: a JSON array; give one JSON object per line (jq -c '.[]' converts it)")
-    if "\0" in lines[0]:
-        raise CftuiError(f"{path}: not text; give a CSV, JSON lines or Parquet file of ratings")
-    chosen = guessing.guess_delimiter(lines) if delimiter is None else guessing.delimiter(delimiter)
-    _, first = next(_cells(path, readable.path, chosen), (0, "no rows"))
-    if isinstance(first, str):
+    if any("\0" in line for line in lines[:2]):
+        raise CftuiError(f"{path}: not text; give a table of ratings such as CSV, JSON lines or Parquet")
+    if delimiter is None and shape != "lists":
+        tree = trees.open_tree(name, plain.path, [line for line in lines if line.strip()])
+        if tree is not None:
+            return _of_rows(name, plain, tree, shape, named)
+    return _open_text(name, plain, lines, delimiter, quote, shape, named)
+
+
+def _first_lines(path: Path) -> list[str]:
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        # Read a bounded amount: a file may be one endless line.
+        return [line for _ in range(guessing.ROWS + 10) if (line := file.readline(1 << 20))]
+
+
+def _of_rows(path: Path, plain: Plain, found: books.Found, shape: Shape | None, named: Sequence[str]) -> Table:
+    """A table whose format gives cells and names."""
+    first = books.first_rows(found, guessing.ROWS)
+    table = Table(
+        path, plain, found.kind, Dialect(), found.columns, found.header, found.source, found.shape, found.notes, first
+    )
+    return _shaped(table, shape, named) if found.shape == "rows" else table
+
+
+def _open_text(
+    path: Path,
+    plain: Plain,
+    lines: list[str],
+    delimiter: str | None,
+    quote: dialects.Quote | None,
+    shape: Shape | None,
+    named: Sequence[str],
+) -> Table:
+    skip, comment, separator = dialects.preamble(lines)
+    heading = lines[skip - 1] if comment else ""
+    bodies = [line.rstrip("\r\n") for line in lines[skip:] if line.strip()]
+    bodies = [line for line in bodies if not (comment and line.startswith(comment))][: guessing.ROWS]
+    grid = matrices.coordinates(lines[0], bodies) if comment == "%" else None
+    if not bodies:
+        skip, comment, bodies = 0, "", [line.rstrip("\r\n") for line in lines if line.strip()]
+    if shape in (None, "blocks") and delimiter is None and matrices.are_blocks(bodies):
+        return _reshaped(path, plain, matrices.blocks(path, plain.path), "blocks")
+    chosen = dialects.delimiter(delimiter) if delimiter is not None else separator or dialects.guess_delimiter(bodies)
+    if shape in (None, "lists") and not named and matrices.are_lists(bodies, delimiter and chosen):
+        return _reshaped(path, plain, matrices.lists(path, plain.path, delimiter and chosen, skip, comment), "lists")
+    dialect = Dialect(chosen, quote or "double", skip, comment)
+    if quote is None and plain.quoted:
+        width = len(_cells(bodies[0], chosen))
+        dialect = Dialect(chosen, dialects.guess_quote(plain.path, dialect, width), skip, comment)
+
+    def every() -> Iterator[Row]:
+        return text_rows(path, plain.path, dialect)
+
+    first = list(islice(every(), guessing.ROWS))
+    usable = [row.cells for row in first if isinstance(row.cells, list)]
+    if not usable:
+        reason = next((row.cells for row in first if row.cells), "no cell of it is filled")
+        where = f"{path}:{first[0].line}" if first else path
         raise CftuiError(
-            f"its first row cannot be read ({first})", where=path, hint="--delimiter may help", option="delimiter"
+            f"its first row cannot be read ({reason})", where=where, hint="--delimiter may help", option="delimiter"
         )
-    header = guessing.has_header(first, numbered)
-    if not header and not numbered:
-        raise CftuiError(
-            f"{path}: no header in its first row ({', '.join(map(shown, first[:6]))}); say which column is which by "
-            f"number: --user 1 --item 2 --rating 3"
-        )
-    names = [name.strip() for name in first] if header else [str(number + 1) for number in range(len(first))]
-    return Table(path, readable, "csv", chosen, tuple(names), header)
+    if isinstance(first[0].cells, str) and first[0].cells:
+        what = f"its first row cannot be read ({first[0].cells})"
+        raise CftuiError(what, where=path, hint="--delimiter or --quote may help", option="delimiter")
+    header = guessing.has_header(usable[0], usable[1] if len(usable) > 1 else ())
+    titled = _cells(heading.lstrip("#% ").rstrip("\r\n"), chosen) if heading and not header and comment == "#" else []
+    names = [name.strip() for name in usable[0]]
+    notes: list[str] = []
+    body = usable[int(header) :]
+    if titled and len(titled) == len(usable[0]) and guessing.has_header(titled, usable[0]):
+        names = [name.strip() for name in titled]
+        named_above = True
+    else:
+        named_above = False
+        names = guessing.untyped(names) if header else [str(number + 1) for number in range(len(usable[0]))]
+    if header and body and all(len(cells) == len(names) + 1 for cells in body):
+        # A delimiter ends each row, or a row's name begins it, and the header knows nothing of either.
+        if not any(cells[-1].strip() for cells in body):
+            names = [*names, ""]
+            notes.append("a delimiter ends each row")
+        elif guessing.counts_rows([cells[0] for cells in body]):
+            names = ["", *names]
+            notes.append("the first column has no name")
+    before = int(header) + (1 if grid else 0)
+
+    width = len(names)
+    body = [cells[:width] for cells in body if len(cells) == width or not any(map(str.strip, cells[width:]))]
+    body = [cells for cells in body if len(cells) == width]
+
+    def source(picks: Sequence[int]) -> Iterator[Row]:
+        for row in islice(every(), before, None):
+            cells = row.cells
+            if isinstance(cells, list):
+                if len(cells) > width and not any(map(str.strip, cells[width:])):
+                    cells = cells[:width]
+                wrong = f"{len(cells)} columns where {width} belong"
+                row = Row(row.line, [cells[at] for at in picks] if len(cells) == width else wrong, row.lines)
+            yield row
+
+    table = Table(
+        path, plain, "csv", dialect, tuple(names), header or named_above, source, "rows", tuple(notes), tuple(body)
+    )
+    if grid:
+        columns = ("user", "item", "rating")[: len(names)]
+        return Table(path, plain, "matrix-market", dialect, columns, True, source, "rows", (grid,), tuple(body[1:]))
+    return _shaped(table, shape, named)
 
 
-def _cells(path: Path, readable: Path, delimiter: str) -> Iterator[Row]:
-    """All non-blank rows, including the header."""
-    with readable.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        if len(delimiter) > 1:
-            for line, text in enumerate(file, 1):
-                if text.strip():
-                    yield line, text.rstrip("\r\n").split(delimiter)
-            return
-        reader = csv.reader(file, delimiter=delimiter, strict=True)
-        while True:
-            line = reader.line_num + 1
-            try:
-                cells = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                if "unexpected end" in str(error):
-                    raise CftuiError(f"{path}:{line}: a quote is opened here and never closed") from None
-                large = "field larger" in str(error)
-                yield line, "a quote is opened and not closed" if large else f"quoting: {error}"
-                continue
-            if len(cells) > 1 or (cells and cells[0].strip()):
-                yield line, cells
-
-
-def _open_json(path: Path, readable: Plain, lines: list[str]) -> Table:
-    names: dict[str, None] = {}
-    for line in lines:
-        found = _object(line)
-        if isinstance(found, dict):
-            names.update(dict.fromkeys(found))
-    if not names:
-        raise CftuiError(f"{path}: no JSON object in its first lines; give one per line")
-    return Table(path, readable, "json", "", tuple(names), True)
-
-
-def _object(line: str) -> dict[str, Any] | str:
-    try:
-        found = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        return f"not JSON: {str(error)[:80]}"
-    return found if isinstance(found, dict) else "not a JSON object"
-
-
-def _json_rows(readable: Path, names: list[str]) -> Iterator[Row]:
-    with readable.open(encoding="utf-8-sig", errors="surrogateescape") as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            found = _object(line)
-            if isinstance(found, str):
-                yield number, found
-                continue
-            try:
-                yield number, [_text(name, found.get(name)) for name in names]
-            except ValueError as error:
-                yield number, str(error)
-
-
-def _text(name: str, value: Any) -> str:
-    """A value as the text that a CSV would hold. Raises ValueError for a value that cannot be a cell."""
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        raise ValueError(f"{name} is {str(value).lower()}")
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return str(int(value))
-    if isinstance(value, (int, float)):
-        return str(value)
-    if isinstance(value, list) and all(isinstance(one, str) for one in value):
-        return "|".join(value)
-    raise ValueError(f"{name} is neither text nor a number")
-
-
-def _open_parquet(path: Path) -> Table:
-    if not path.is_file():
-        raise CftuiError(f"{path}: no such file")
-    if find_spec("pyarrow") is None:
-        raise missing_library(f"{path}: reading Parquet", "pyarrow", "parquet")
-    import pyarrow  # type: ignore[import-not-found,unused-ignore]
-    import pyarrow.parquet  # type: ignore[import-not-found,unused-ignore]
+def _cells(line: str, delimiter: str) -> list[str]:
+    if delimiter == dialects.BLANKS:
+        return line.split()
+    if len(delimiter) > 1:
+        return line.split(delimiter)
+    import csv
 
     try:
-        names = pyarrow.parquet.read_schema(path).names
-    except (pyarrow.ArrowException, OSError) as error:
-        raise CftuiError(f"{path}: not a readable Parquet file: {str(error)[:120]}") from None
-    return Table(path, Plain(path, "", True), "parquet", "", tuple(names), True)
+        return next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:
+        return line.split(delimiter)
 
 
-def _parquet_rows(path: Path, names: list[str]) -> Iterator[Row]:
-    import datetime
-
-    import pyarrow
-    import pyarrow.parquet
-
-    number = 0
-    try:
-        for batch in pyarrow.parquet.ParquetFile(path).iter_batches(columns=list(dict.fromkeys(names))):
-            columns = [batch.column(name).to_pylist() for name in names]
-            for values in zip(*columns, strict=True):
-                number += 1
-                try:
-                    yield (
-                        number,
-                        [
-                            value.isoformat() if isinstance(value, datetime.date) else _text(name, value)
-                            for name, value in zip(names, values, strict=True)
-                        ],
-                    )
-                except ValueError as error:
-                    yield number, str(error)
-    except (pyarrow.ArrowException, OSError) as error:
-        raise CftuiError(f"{path}: not a readable Parquet file: {str(error)[:120]}") from None
+def _reshaped(path: Path, plain: Plain, found: books.Found, shape: Shape) -> Table:
+    first = books.first_rows(found, guessing.ROWS)
+    return Table(path, plain, found.kind, Dialect(), found.columns, True, found.source, shape, found.notes, first)
 
 
-@dataclass(frozen=True, eq=False)
-class Columns:
-    """The result of ``quick``: int32 codes ``[n]`` into the distinct texts of a column, and int64 times or None."""
-
-    user: np.ndarray
-    item: np.ndarray
-    rating: np.ndarray
-    time: np.ndarray | None
-    texts: dict[str, list[str]]
-
-
-def quick(table: Table, user: int, item: int, rating: int, time: int | None) -> Columns | None:
-    """Read the ratings in vectorised passes; None if only reading row by row is certain to be right.
-
-    Rows are lines: row k, from 0, is on line k + 1, plus one for a header.
-    """
-    if table.kind != "csv" or not table.plain.valid or len(table.delimiter) > 1:
-        return None
-    # pandas silently ignores surplus columns and blank lines, and quotes hide delimiters.
-    mark, ends, cuts, last = table.delimiter.encode(), 0, 0, b"\n"
-    for block in blocks(table.plain.path):
-        if b'"' in block or b"\0" in block:
-            return None
-        ends, cuts, last = ends + block.count(b"\n"), cuts + block.count(mark), block[-1:]
-    picks = {"user": user, "item": item, "rating": rating} | ({} if time is None else {"time": time})
-    try:
-        # An infinity among whole numbers is an error, about which numpy would warn as well.
-        with np.errstate(invalid="ignore"):
-            found = _chunked(table, picks)
-    except (ValueError, OverflowError, pd.errors.ParserError):
-        return None
-    lines = len(found.user) + int(table.header)
-    if lines != ends + (last != b"\n") or cuts != (len(table.columns) - 1) * lines:
-        return None
-    return found
+def _shaped(table: Table, shape: Shape | None, named: Sequence[str]) -> Table:
+    """The table, or the ratings in it if it is a matrix of users and items."""
+    numbers = any(name.isdecimal() for name in named)
+    known = any(name.casefold() == column.casefold() for name in named for column in table.columns)
+    if shape == "rows" or (shape is None and (numbers or known)):
+        return table
+    matrix = matrices.matrix_of(table.columns, table.header, table.first, table.source, sure=shape == "matrix")
+    if matrix is None:
+        if shape is not None:
+            what = f"no {shape} of ratings"
+            raise CftuiError(what, where=table.path, hint="--shape rows reads a rating a row", option="shape")
+        return table
+    reshaped = _reshaped(table.path, table.plain, matrix, "matrix")
+    return Table(
+        table.path, table.plain, table.kind, table.dialect, reshaped.columns, True, matrix.source, "matrix",
+        (*table.notes, *matrix.notes), reshaped.first,
+    )  # fmt: skip
 
 
-def _chunked(table: Table, picks: dict[str, int]) -> Columns:
-    names = {at: str(at) for at in range(len(table.columns))}
-    texts: dict[str, dict[str, int]] = {name: {} for name in picks if name != "time"}
-    codes: dict[str, list[np.ndarray]] = {name: [] for name in picks}
-    # Text, not categories: pandas would turn those into numbers, and 007 into 7.
-    kinds = {names[at]: "int64" if name == "time" else "str" for name, at in picks.items()}
-    with pd.read_csv(
-        table.plain.path,
-        sep=table.delimiter,
-        header=None,
-        skiprows=int(table.header),
-        names=list(names.values()),
-        usecols=sorted(set(picks.values())),
-        dtype=kinds,
-        index_col=False,
-        quoting=csv.QUOTE_NONE,
-        na_filter=False,
-        skip_blank_lines=False,
-        encoding="utf-8-sig",
-        engine="c",
-        chunksize=CHUNK,
-    ) as chunks:
-        for chunk in chunks:
-            for name, at in picks.items():
-                if name == "time":
-                    codes[name].append(chunk[names[at]].to_numpy())
-                    continue
-                which, distinct = pd.factorize(chunk[names[at]].to_numpy(dtype=object))
-                seen = texts[name]
-                whole = np.array([seen.setdefault(text, len(seen)) for text in distinct], dtype=np.int32)
-                codes[name].append(whole[which] if len(whole) else which.astype(np.int32))
-    empty = [np.zeros(0, dtype=np.int32)]
-    joined = {name: np.concatenate(parts or empty) for name, parts in codes.items()}
-    return Columns(
-        joined["user"], joined["item"], joined["rating"], joined.get("time"), {k: list(v) for k, v in texts.items()}
+def looks_like_matrix(table: Table) -> bool:
+    """Whether a table that is read as rows may be a matrix."""
+    return table.shape == "rows" and (
+        matrices.matrix_of(table.columns, table.header, table.first, table.source, sure=False) is not None
     )

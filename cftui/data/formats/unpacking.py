@@ -1,74 +1,148 @@
-"""Turn any text file into plain UTF-8 on disk: unpack it within bounds, and guess its encoding."""
+"""Find the one table in what the user named: an archive, a member of one, a compressed file, a pipe."""
 
 from __future__ import annotations
 
 import bz2
-import codecs
 import gzip
 import lzma
+import os
+import select
+import stat
+import sys
+import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from cftui.errors import CftuiError
+from cftui.data.formats.encodings import BLOCK
+from cftui.errors import CftuiError, missing_library
 
 # Larger ratios are taken for a zip bomb: tables of ratings shrink to a tenth, rarely to a thirtieth.
 RATIO = 200
 ALWAYS_ALLOWED = 50_000_000
-BLOCK = 1 << 22
-_MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"PK\x03\x04": "zip", b"PK\x05\x06": "zip"}
-_BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError, RuntimeError)
-_BOMS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_MAGIC = {
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\x00": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"PK\x03\x04": "zip",
+    b"PK\x05\x06": "zip",
+}
+_BROKEN = (
+    OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError, NotImplementedError,
+    RuntimeError,
+)  # fmt: skip
+_POINTER = b"version https://git-lfs.github.com/spec/"
+# What says that a zip file is a workbook and not an archive of tables.
+_WORKBOOK = "xl/workbook.xml"
+# What an archive tells about its tables, and what it is packed with.
+_BESIDE = ("readme", "license", "licence", "__macosx", ".ds_store")
+_PIPE_SECONDS = 5.0
 
 
-@dataclass(frozen=True)
-class Plain:
-    """A file that can be read as UTF-8.
+def unpacked(path: Path, scratch: Path, wanted: Sequence[str] = ("rating",)) -> tuple[Path, str]:
+    """The file behind ``path``, and the member of the archive that it is, or an empty text.
 
-    Attributes:
-        path: the file itself, or a copy of it in the scratch folder.
-        encoding: the original encoding of the file.
-        valid: whether every byte is UTF-8; if not, some lines have another encoding.
-    """
-
-    path: Path
-    encoding: str
-    valid: bool
-
-
-def plain(path: Path, scratch: Path, encoding: str | None = None) -> Plain:
-    """Make ``path`` readable as UTF-8, by a copy in ``scratch`` if it is packed or has another encoding.
+    ``-`` is standard input. ``x.zip:ratings.csv`` is a member of an archive. The file is ``path`` itself if nothing
+    is packed, else a copy in ``scratch``.
 
     Args:
-        encoding: the encoding of the file; guessed if None.
+        wanted: words in the name of the table that is looked for in an archive.
 
     Raises:
-        CftuiError: the file is missing; the archive is damaged, unpacks to far too much, or does not hold exactly one
-            table; or the bytes are not in the given encoding.
+        CftuiError: the file is missing; it is a pointer, or damaged; it unpacks to far too much; or which table is
+            meant cannot be known.
     """
+    path, member = _split(path)
+    if _is_pipe(path):
+        path = _drained(path, scratch / "piped")
     if not path.is_file():
-        raise CftuiError(f"{path}: {'a folder' if path.is_dir() else 'no such file'}; give a table of ratings")
-    with path.open("rb") as file:
-        start = file.read(8)
-    kind = next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), None)
-    unpacked = path if kind is None else _unpack(path, kind, scratch / "unpacked")
-    if unpacked.stat().st_size == 0:
+        what = "a folder" if path.is_dir() else "no such file" if not os.path.lexists(path) else "not a file"
+        raise CftuiError(f"{path}: {what}; give a table of ratings")
+    if path.stat().st_size == 0:
         raise CftuiError(f"{path}: an empty file")
-    try:
-        return _as_utf8(unpacked, scratch / "utf-8", encoding)
-    except CftuiError as error:
-        # The user knows the file, not the copy of it.
-        raise CftuiError(str(error).replace(str(unpacked), str(path))) from None
+    found, name = path, ""
+    for layer in range(3):  # as of ratings.csv.gz in a zip
+        kind = _kind(found)
+        if kind in ("", "workbook"):
+            break
+        target = scratch / f"unpacked{layer}"
+        name = _unpack(path, found, kind, member, wanted, target) or name
+        found, member = target, member if kind not in ("zip", "tar") else ""
+        if found.stat().st_size == 0:
+            raise CftuiError(f"{path}: an empty file" if not name else f"{path}: {name} in it is an empty file")
+    if member and _kind(path) == "":
+        return found, member  # a table of a database, or a sheet of a workbook
+    with found.open("rb") as file:
+        if file.read(len(_POINTER)) == _POINTER:
+            raise CftuiError(f"{path}: a pointer of Git LFS and not the file itself; git lfs pull fetches it")
+    return found, name or member
 
 
-def _unpack(path: Path, kind: str, target: Path) -> Path:
-    bound = max(ALWAYS_ALLOWED, RATIO * path.stat().st_size)
+def _split(path: Path) -> tuple[Path, str]:
+    """A file and the member or table in it, from ``file:member``."""
+    text = str(path)
+    if ":" in text and not os.path.lexists(path):
+        before, _, member = text.rpartition(":")
+        if Path(before).is_file():
+            return Path(before), member
+    return path, ""
+
+
+def _is_pipe(path: Path) -> bool:
+    if str(path) == "-":
+        return True
     try:
-        with _opened(path, kind) as source, target.open("wb") as out:
+        return stat.S_ISFIFO(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def _drained(path: Path, target: Path) -> Path:
+    """All that comes out of a pipe. A pipe into which nobody writes is empty, and not waited for."""
+    if str(path) == "-":
+        if sys.stdin.isatty():
+            raise CftuiError("-: standard input is the keyboard; pipe a table into it")
+        descriptor = os.dup(sys.stdin.fileno())
+    else:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        select.select([descriptor], [], [], _PIPE_SECONDS)
+        os.set_blocking(descriptor, True)
+    with os.fdopen(descriptor, "rb") as source, target.open("wb") as out:
+        while block := source.read(BLOCK):
+            out.write(block)
+        if not out.tell():
+            raise CftuiError(f"{path}: nothing came out of this pipe")
+    return target
+
+
+def _kind(path: Path) -> str:
+    with path.open("rb") as file:
+        start = file.read(262)
+    kind = next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), "")
+    if kind == "zip":
+        try:
+            with zipfile.ZipFile(path) as bundle:
+                return "workbook" if _WORKBOOK in bundle.namelist() else _array_or_zip(bundle.namelist())
+        except _BROKEN:
+            return kind
+    return "tar" if start[257:262] == b"ustar" else kind
+
+
+def _array_or_zip(names: Sequence[str]) -> str:
+    # A zip of arrays is numpy's own format.
+    return "" if names and all(name.endswith(".npy") for name in names) else "zip"
+
+
+def _unpack(path: Path, packed: Path, kind: str, member: str, wanted: Sequence[str], target: Path) -> str:
+    """Unpack one layer; returns the name of the member that was chosen."""
+    bound = max(ALWAYS_ALLOWED, RATIO * packed.stat().st_size)
+    try:
+        with _opened(path, packed, kind, member, wanted) as (name, source), target.open("wb") as out:
             while block := source.read(BLOCK):
                 if out.tell() + len(block) > bound:
                     raise CftuiError(
@@ -78,130 +152,74 @@ def _unpack(path: Path, kind: str, target: Path) -> Path:
                 out.write(block)
     except _BROKEN as error:
         raise CftuiError(f"{path}: not a readable {kind} file (truncated?): {error}") from None
-    return target
+    return name
 
 
 @contextmanager
-def _opened(path: Path, kind: str) -> Iterator[IO[bytes]]:
+def _opened(path: Path, packed: Path, kind: str, member: str, wanted: Sequence[str]) -> Iterator[tuple[str, IO[bytes]]]:
     if kind == "zip":
-        with zipfile.ZipFile(path) as bundle, bundle.open(_member(path, bundle)) as member:
-            yield member
+        with zipfile.ZipFile(packed) as bundle:
+            infos = {info.filename: info for info in bundle.infolist() if not info.is_dir()}
+            name = _chosen(path, list(infos), member, wanted)
+            with bundle.open(infos[name]) as file:
+                yield name, file
         return
-    openers: dict[str, Callable[..., Any]] = {"gzip": gzip.open, "bzip2": bz2.open, "xz": lzma.open}
-    with openers[kind](path, "rb") as file:
-        yield file
+    if kind == "tar":
+        with tarfile.open(packed) as tape:
+            members = {info.name: info for info in tape.getmembers() if info.isfile()}
+            name = _chosen(path, list(members), member, wanted)
+            found = tape.extractfile(members[name])
+            assert found is not None
+            with found:
+                yield name, found
+        return
+    openers: dict[str, Callable[..., Any]] = {
+        "gzip": gzip.open, "bzip2": bz2.open, "xz": lzma.open, "zstd": _zstd
+    }  # fmt: skip
+    with openers[kind](packed, "rb") as file:
+        yield "", file
 
 
-def _member(path: Path, bundle: zipfile.ZipFile) -> zipfile.ZipInfo:
-    """The only table in an archive. Nothing is ever written under a member's own name."""
-    found = []
-    for info in bundle.infolist():
-        parts = PurePosixPath(info.filename.replace("\\", "/"))
+def _zstd(path: Path, mode: str) -> Any:
+    if sys.version_info >= (3, 14):
+        from compression import zstd  # type: ignore[import-not-found,unused-ignore]
+
+        return zstd.open(path, mode)
+    if find_spec("zstandard") is None:
+        raise missing_library(f"{path}: unpacking zstd", "zstandard", "zstd")
+    import zstandard  # type: ignore[import-not-found,unused-ignore]
+
+    return zstandard.open(path, mode)
+
+
+def _chosen(path: Path, names: list[str], member: str, wanted: Sequence[str]) -> str:
+    """The one table in an archive. Nothing is ever written under a member's own name."""
+    for name in names:
+        parts = PurePosixPath(name.replace("\\", "/"))
         if parts.is_absolute() or ".." in parts.parts or ":" in parts.parts[0:1]:
-            raise CftuiError(f"{path}: {info.filename!r} in it points outside the archive; not opened")
-        if not info.is_dir() and "__MACOSX" not in parts.parts:
-            found.append(info)
-    named = [info for info in found if PurePosixPath(info.filename).stem.casefold() == "ratings"]
-    if len(found) != 1 and len(named) != 1:
-        names = ", ".join(info.filename for info in found[:5]) or "nothing"
-        raise CftuiError(f"{path}: holds {names}; give an archive of one file, or with one named ratings")
-    return found[0] if len(found) == 1 else named[0]
-
-
-def blocks(path: Path) -> Iterator[bytes]:
-    """Yield the file in pieces that end with a line."""
-    with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            yield block + file.readline()
-
-
-def _as_utf8(path: Path, target: Path, encoding: str | None) -> Plain:
-    if encoding is not None:
-        name = _codec(encoding)
-        if name in ("utf-8", "ascii"):
-            return Plain(path, encoding, _is_utf8(path))
-        return _transcode(path, target, name)
-    with path.open("rb") as file:
-        start = file.read(4)
-    bom = next((name for mark, name in _BOMS.items() if start.startswith(mark)), None)
-    if bom == "utf-16":
-        return _transcode(path, target, bom)
-    if _is_utf8(path):
-        return Plain(path, "utf-8", True)
-    good, bad, sample = _judge(path)
-    if good >= bad or bom:
-        # If most lines are UTF-8, the others are errors to be named.
-        return Plain(path, "utf-8", False)
-    for guess in _guesses(sample):
-        try:
-            return _transcode(path, target, guess)
-        except CftuiError:
-            continue
-    raise CftuiError(f"{path}: its encoding could not be guessed; name it with --encoding")
-
-
-def _codec(encoding: str) -> str:
-    try:
-        info = codecs.lookup(encoding)
-        "".encode(encoding)
-    except (LookupError, TypeError, ValueError, UnicodeError):
-        raise CftuiError(f"--encoding {encoding}: no such encoding; for example utf-8, latin-1, cp1252") from None
-    return info.name
-
-
-def _is_utf8(path: Path) -> bool:
-    try:
-        for block in blocks(path):
-            block.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _judge(path: Path) -> tuple[int, int, bytes]:
-    """Count the lines with bytes above 127 that are UTF-8 and those that are not; also return the first that is not."""
-    good = bad = 0
-    sample = b""
-    for block in blocks(path):
-        if block.isascii():
-            continue
-        for line in block.split(b"\n"):
-            if line.isascii():
-                continue
-            try:
-                line.decode()
-                good += 1
-            except UnicodeDecodeError:
-                bad += 1
-                sample += line + b"\n" if len(sample) < 20_000 else b""
-    return good, bad, sample[:40_000]
-
-
-def _guesses(sample: bytes) -> Iterator[str]:
-    try:
-        # This library comes with requests; it is better at other alphabets than a fixed guess.
-        from charset_normalizer import from_bytes
-    except ImportError:
-        found = None
-    else:
-        found = from_bytes(sample).best()
-    # A short sample of Western letters fits many code pages: take the common one, unless it reads as another alphabet.
-    if found is not None:
-        western = found.encoding.startswith(("cp125", "cp85", "cp437", "latin", "iso8859", "mac"))
-        if not western or any("Cyrillic" in one or "Greek" in one for one in found.alphabets):
-            yield found.encoding
-    yield "cp1252"
-    yield "latin-1"
-
-
-def _transcode(path: Path, target: Path, encoding: str) -> Plain:
-    try:
-        with (
-            path.open(encoding=encoding, newline="") as source,
-            target.open("w", encoding="utf-8", newline="") as out,
-        ):
-            while text := source.read(BLOCK):
-                out.write(text)
-    except (UnicodeError, LookupError) as error:
-        raise CftuiError(f"{path}: not in {encoding} ({error}); name another with --encoding") from None
-    return Plain(target, encoding, True)
+            raise CftuiError(f"{path}: {name!r} in it points outside the archive; not opened")
+    tables = [name for name in names if not any(word in name.casefold() for word in _BESIDE)]
+    listed = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "") or "nothing"
+    if member:
+        fits = [name for name in names if name == member] or [
+            name for name in names if PurePosixPath(name).name == member
+        ]
+        if len(fits) != 1:
+            raise CftuiError(f"no one file {member!r} in it", where=path, hint=f"it holds {listed}")
+        return fits[0]
+    stems = {name: PurePosixPath(name).name.split(".")[0].casefold() for name in tables}
+    suffixes = {name: PurePosixPath(name).suffix.casefold() for name in tables}
+    choices = (
+        names,
+        tables,
+        [name for name in tables if stems[name] in (f"{word}s" for word in wanted)],
+        [name for name in tables if any(word in stems[name] for word in wanted)],
+        # Published sets call them u.data and u.item.
+        [name for name in tables if suffixes[name] == (".data" if "rating" in wanted else ".item")],
+    )
+    for fits in choices:
+        if len(fits) == 1:
+            return fits[0]
+    example = next(iter(choices[3] or tables), "ratings.csv")
+    hint = f"name the one that is meant: {path}:{example}" if names else "give a table of ratings"
+    raise CftuiError(f"holds {listed}", where=path, hint=hint)

@@ -17,12 +17,17 @@ SECONDS_BELOW = 1e11
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 # Only a number's usual form: 007 and 7 are different ids.
 _WHOLE = re.compile(r"0|-?[1-9]\d{0,18}", re.ASCII)
-_LAST_SECOND = 253_402_300_799  # in the year 9999
+_MISSING = {"na", "n/a", "#n/a", "null", "none", "nan", "nil", "\\n", "-", "?", "."}
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
 def is_number(text: str) -> bool:
     return _NUMBER.fullmatch(text.strip()) is not None
+
+
+def is_missing(text: str) -> bool:
+    """Whether a cell, without blanks around it, is empty or says that nothing is there."""
+    return not text or text.casefold() in _MISSING
 
 
 def shown(text: str) -> str:

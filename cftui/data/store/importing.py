@@ -6,9 +6,7 @@ import datetime
 import os
 import re
 import tempfile
-from array import array
-from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,74 +14,23 @@ import numpy as np
 import pandas as pd
 
 from cftui.data import columns
-from cftui.data.formats import guessing
-from cftui.data.formats.movielens import year_of
-from cftui.data.formats.tabular import Columns, Faults, Table, open_table, quick
-from cftui.data.formats.values import as_int, parse_genres, parse_id, parse_rating, parse_time, parse_year, shown
-from cftui.data.ratings import UNKNOWN
+from cftui.data.formats import guessing, scores
+from cftui.data.formats.guessing import Guess
+from cftui.data.formats.tabular import SHAPES, Faults, Table, looks_like_matrix, open_table
+from cftui.data.formats.values import as_int, shown
 from cftui.data.store import catalog
+from cftui.data.store.about_items import Described, described, from_ratings
+from cftui.data.store.asked import RULES, Asked, Duplicates, Say, say_format
+from cftui.data.store.read import Read, read
 from cftui.errors import CftuiError
 from cftui.files import new_folder
 from cftui.home import Home
+from cftui.text import plural
 
-Say = Callable[[str], None]
-Duplicates = Literal["last", "mean", "error"]
-RULES = ("last", "mean", "error")
 # Names that a noun cannot have: columns of the ratings, and files of a data set.
 _TAKEN = {"title", "user", "rating", "ratings", "timestamp", "year", "genres"}
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What the user says about the files; everything else is guessed.
-
-    Attributes:
-        user, item, rating, time: columns of the ratings, by name or by number from 1.
-        counts: in the place of ``rating``, the column that says how often the user chose the item.
-        no_rating: the file has neither; every row says that the user chose the item once more.
-        counts_given: false if ``counts`` was guessed, which is then reported.
-        items: a file about the items, with its columns ``title``, ``genres``, ``year``; ``item_id`` is the one that
-            holds the ids in ``item``.
-        duplicates: which rating counts if a user rates an item twice: the last in the file, the mean, or none.
-        skip_bad: number of malformed rows to tolerate in each file.
-    """
-
-    user: str | None = None
-    item: str | None = None
-    rating: str | None = None
-    time: str | None = None
-    counts: str | None = None
-    no_rating: bool = False
-    counts_given: bool = True
-    items: Path | None = None
-    item_id: str | None = None
-    title: str | None = None
-    genres: str | None = None
-    year: str | None = None
-    noun: str = "item"
-    label: str | None = None
-    delimiter: str | None = None
-    encoding: str | None = None
-    duplicates: Duplicates = "last"
-    skip_bad: int = 0
-
-    @property
-    def counted(self) -> bool:
-        """Whether the file says what was chosen, and not how it was rated."""
-        return self.no_rating or self.counts is not None
-
-
-@dataclass(frozen=True, eq=False)
-class _Read:
-    """Ratings as read from a file: codes ``[n]`` into the distinct ids, and the line number of each."""
-
-    user: np.ndarray
-    item: np.ndarray
-    rating: np.ndarray
-    time: np.ndarray
-    line: np.ndarray
-    user_ids: list[str]
-    item_ids: list[str]
+# What there is to read beside user, item, rating and time.
+_LABELS = ("title", "genres", "year")
 
 
 def import_ratings(
@@ -92,7 +39,7 @@ def import_ratings(
     """Import ``file`` as the data set ``name`` and return its facts, as written to ``dataset.json``.
 
     An imported set of that name is replaced, once the new one is complete. ``say`` receives the guesses and the
-    number of skipped rows, one line each.
+    number of rows that were not used, one line each.
 
     Raises:
         CftuiError: the name is taken or not plain, or the files hold no ratings that could be used; the message names
@@ -100,12 +47,7 @@ def import_ratings(
     """
     asked = asked or Asked()
     target = _target(name, home)
-    _check_noun(asked.noun)
-    if (asked.rating is not None) + (asked.counts is not None) + asked.no_rating > 1:
-        raise CftuiError("give one of --rating, --counts and --no-rating", option="rating")
-    if asked.duplicates not in RULES:
-        rules = ", ".join(RULES)
-        raise CftuiError(f"must be one of {rules}", where=f"--duplicates {asked.duplicates}", option="duplicates")
+    _check(asked)
     with new_folder(target) as building:
         with tempfile.TemporaryDirectory(dir=building, prefix="scratch-") as scratch:
             content, found = _content(file, asked, Path(scratch), say)
@@ -119,6 +61,20 @@ def import_ratings(
         }
         columns.write(building, content, facts)
     return columns.read_facts(target, catalog.known(name, home).remedy)
+
+
+def _check(asked: Asked) -> None:
+    _check_noun(asked.noun)
+    if (asked.rating is not None) + (asked.counts is not None) + asked.no_rating > 1:
+        raise CftuiError("give one of --rating, --counts and --no-rating", option="rating")
+    if asked.duplicates not in RULES:
+        rules = ", ".join(RULES)
+        raise CftuiError(f"must be one of {rules}", where=f"--duplicates {asked.duplicates}", option="duplicates")
+    if asked.only is not None and not all(asked.only.partition("=")):
+        raise CftuiError("give COL=TEXT, such as behaviour=play", where=f"--only {shown(asked.only)}", option="only")
+    if asked.shape is not None and asked.shape not in SHAPES:
+        shapes = ", ".join(SHAPES)
+        raise CftuiError(f"must be one of {shapes}", where=f"--shape {asked.shape}", option="shape")
 
 
 def _target(name: str, home: Home) -> Path:
@@ -147,55 +103,58 @@ def _check_noun(noun: str) -> None:
 
 
 def _content(file: Path, asked: Asked, scratch: Path, say: Say) -> tuple[columns.Content, dict[str, Any]]:
-    value = [] if asked.no_rating else [asked.counts or asked.rating]
-    given = [asked.user, asked.item, *value, *([asked.time] if asked.time else [])]
-    numbered = all(column is not None and column.isdecimal() for column in given)
+    named = [column for column in (asked.user, asked.item, asked.rating, asked.counts, asked.time) if column]
     table = open_table(
-        file, _sub(scratch, "ratings"), delimiter=asked.delimiter, encoding=asked.encoding, numbered=numbered
+        file,
+        _sub(scratch, "ratings"),
+        delimiter=asked.delimiter,
+        encoding=asked.encoding,
+        quote=asked.quote,
+        shape=asked.shape,
+        named=named,
     )
-    asked = _guess_counts(table, asked)
-    places = _places(table, asked, say)
+    guess = _guessed(table, asked)
+    places, counted = _places(table, guess, asked, say)
     faults = Faults(file, asked.skip_bad)
-    read = _read(table, places, faults, asked.counted)
-    faults.check()
-    if not len(read.rating):
-        only = "malformed rows" if faults.count else "a header"
-        raise CftuiError(f"no ratings in it, only {only}", where=file)
-    if faults.count:
-        say(f"skipped {faults.count:,} malformed rows of {file}: {faults.text}")
-    read, twice = _resolve(file, read, "sum" if asked.counted else asked.duplicates)
-    if twice and not asked.counted:
-        say(f"{twice:,} ratings of an item by a user who rates it again: --duplicates {asked.duplicates}")
-    for what, ids in (("user", read.user_ids), (asked.noun, read.item_ids)):
-        if len(ids) == 1:
-            option = "user" if what == "user" else "item"
-            raise CftuiError(
-                f"all ratings are of one {what}, {shown(ids[0])}: nothing can be learned from that",
-                where=file,
-                hint=f"is {table.columns[places[option]]!r} the right column (--{option})?",
-                option=option,
-            )
-    rating = read.rating.astype(np.float32)
-    if rating.min() == rating.max() and not asked.counted:
-        raise CftuiError(
-            f"every rating is {rating.min():g}: nothing can be learned from that",
-            where=file,
-            hint=f"is {table.columns[places['rating']]!r} the right column (--rating)?",
-            option="rating",
+    guessed_time = asked.time is None
+    found = read(
+        table, places, faults, counted=counted, guessed_time=guessed_time, only=asked.only_text, unrated=asked.unrated
+    )
+    if asked.rating is None and asked.counts is None and not counted and _is_feedback(table, places, found):
+        counted = True
+        say(
+            f"{table.columns[places['rating']]} holds whole numbers with a long tail: read as counts, of plays or "
+            f"purchases (--rating {table.columns[places['rating']]} if they are ratings)"
         )
-    described = _items(asked, read.item_ids, table.columns[places["item"]], scratch, say) if asked.items else None
-    content = _encode(read, rating, described)
+    faults.check(len(found.line))
+    _say_rows(found, faults, asked, say)
+    _check_rows(table, places, found, faults, counted, asked)
+    read_rows = len(found.line)
+    _say_odd(table, places, found, counted, asked, say)
+    found, twice = _resolve(file, found, "sum" if counted else asked.duplicates)
+    if twice and not counted:
+        say(f"{plural(twice, 'rating')} of an item by a user who rates it again: --duplicates {asked.duplicates}")
+    about = (
+        described(asked, found.item_ids, table.columns[places["item"]], _sub(scratch, "items"), say)
+        if asked.items
+        else from_ratings(found, asked, say)
+    )
+    content = _encode(found, found.rating.astype(np.float32), about)
     facts: dict[str, Any] = {
         "source": _readable(str(file.absolute())),
         "columns": {role: table.columns[at] for role, at in places.items()},
         "delimiter": table.delimiter,
         "encoding": table.plain.encoding,
-        "duplicates": "sum" if asked.counted else asked.duplicates,
-        "counted": asked.counted,
+        "duplicates": "sum" if counted else asked.duplicates,
+        "counted": counted,
+        "rows": found.rows,
         "merged": twice,
         "skipped": faults.count,
+        "unrated": found.unrated,
+        "left_out": found.left_out,
         "items_source": _readable(str(asked.items.absolute())) if asked.items else None,
     }
+    assert found.rows == read_rows + faults.count + found.unrated + found.left_out
     return content, facts
 
 
@@ -209,136 +168,176 @@ def _sub(scratch: Path, name: str) -> Path:
     return scratch / name
 
 
-def _guess_counts(table: Table, asked: Asked) -> Asked:
-    """Take a column such as ``plays`` for counts where nobody said what the values are and no column is of ratings."""
-    if asked.counted or asked.rating is not None or guessing.role_of("rating", table.columns, asked.noun) is not None:
-        return asked
-    return replace(asked, counts=guessing.role_of("counts", table.columns, asked.noun), counts_given=False)
+# What the columns are
 
 
-def _places(table: Table, asked: Asked, say: Say) -> dict[str, int]:
-    """The places of user, item, rating and (if any) time; reports the guesses."""
-    places, guessed = {}, []
-    for role in ("user", "item", "rating", "time"):
-        if role == "rating" and asked.no_rating:
-            continue
-        counts = role == "rating" and asked.counts is not None
-        given = asked.counts if counts else getattr(asked, role)
-        column = given if given is not None else guessing.role_of(role, table.columns, asked.noun)
-        if role == "time" and not column:
-            continue  # there is no such column, or it is left out
-        if column is None:
-            there = ", ".join(table.columns[:20])
-            what, hint = f"no column looks like the {role}", f"give --{role} one of {there}"
-            if role == "rating":
-                hint += "; or --counts one that counts plays or purchases, or --no-rating if every row is one"
-            raise CftuiError(what, where=table.path, hint=hint, option=role)
-        places[role] = table.index(column, role)
-        if given is None or (counts and not asked.counts_given):
-            guessed.append(f"--{'counts' if counts else role} {table.columns[places[role]]}")
-    _say_format(table, asked, guessed, say)
+def _guessed(table: Table, asked: Asked) -> Guess:
+    """The columns as named by the user, and guesses for the others."""
+    given: dict[str, int] = {}
+    for role in ("user", "item", "rating", "counts", "time"):
+        if column := getattr(asked, role):
+            given[role] = table.index(column, role)
+    if asked.only_column is not None:
+        given["only"] = table.index(asked.only_column, "only")
     at: dict[int, str] = {}
-    for role, place in places.items():
+    for role, place in given.items():
         if at.setdefault(place, role) != role:
             what = f"column {table.columns[place]!r} for both --{at[place]} and --{role}"
             raise CftuiError(what, where=table.path, hint="give each its own column", option=role)
-    return places
+    guess = guessing.guess_places(
+        table.columns,
+        table.header,
+        table.first,
+        asked.noun,
+        given,
+        valued=not asked.no_rating,
+        timed=asked.time is None,
+    )
+    if guess.problem:
+        option = next((role for role in ("user", "item", "rating") if role not in guess.places), "rating")
+        hint = guess.hint.replace("FILE", str(table.path))
+        raise CftuiError(guess.problem, where=table.path, hint=hint, option=option)
+    return guess
 
 
-def _say_format(table: Table, asked: Asked, guessed: list[str], say: Say) -> None:
-    if table.kind == "csv" and asked.delimiter is None:
-        names = {"\t": "tab", ",": "comma", " ": "space"}
-        guessed.append(f"--delimiter {names.get(table.delimiter, repr(table.delimiter))}")
-    if asked.encoding is None and table.plain.encoding not in ("", "utf-8"):
-        guessed.append(f"--encoding {table.plain.encoding}")
-    if guessed:
-        say(f"guessed for {table.path} (give an option to change it): {' '.join(guessed)}")
+def _places(table: Table, guess: Guess, asked: Asked, say: Say) -> tuple[dict[str, int], bool]:
+    """The places of the columns to read, with counts in that of ratings, and whether they are counts.
 
-
-# Reading
-
-
-def _read(table: Table, places: dict[str, int], faults: Faults, counted: bool) -> _Read:
-    if len(set(places.values())) == len(places):
-        # Without ratings the items are read in their place, and not used.
-        value = places.get("rating", places["item"])
-        found = quick(table, places["user"], places["item"], value, places.get("time"))
-        read = None if found is None else _parsed(found, 1 + int(table.header), "rating" in places, counted)
-        if read is not None:
-            return read
-    return _row_by_row(table, places, faults, counted)
-
-
-def _value(text: str, counted: bool) -> float:
-    """A rating, or a count above 0. Raises ValueError with the reason."""
-    value = parse_rating(text)
-    if counted and value <= 0:
-        raise ValueError(f"count {shown(text)} is not above 0")
-    return value
-
-
-def _parsed(found: Columns, first_line: int, valued: bool, counted: bool) -> _Read | None:
-    """Parse each distinct text once, by the same functions as row by row; None if one is malformed.
-
-    Args:
-        valued: whether there is a column of ratings or counts; otherwise every row counts as one.
+    Reports the guesses.
     """
-    try:
-        users, user_ids = _distinct("user", found.user, found.texts["user"])
-        items, item_ids = _distinct("item", found.item, found.texts["item"])
-        texts = found.texts["rating"]
-        levels = np.array([_value(text, counted) for text in texts] if valued else [1.0] * len(texts), np.float64)
-    except ValueError:
+    places, guessed = {}, []
+    for role in ("user", "item", "rating", "counts", "time"):
+        if role in guess.places:
+            places["rating" if role == "counts" else role] = guess.places[role]
+            if getattr(asked, role) is None:
+                guessed.append(f"--{role} {table.word(guess.places[role])}")
+    counted = asked.no_rating or "rating" not in places or "counts" in guess.places
+    if guess.no_rating and not asked.no_rating:
+        guessed.append("--no-rating")
+    if "only" in guess.places:
+        places["only"] = guess.places["only"]
+    if asked.items is None and table.shape == "rows":
+        for role in _LABELS:
+            column = getattr(asked, role)
+            at = table.index(column, role) if column else _label(table, role, places)
+            if at is not None and (role == "title" or "title" in places):
+                places[role] = at
+                guessed += [] if column else [f"--{role} {table.word(at)}"]
+    say_format(table, asked, guessed, say)
+    if guess.no_rating and not asked.no_rating and guess.unused:
+        names = " and ".join(table.word(at) for at in guess.unused[:5])
+        say(f"no column is of ratings, so each row counts as one choice; not used: {names}")
+    elif guess.no_rating and not asked.no_rating:
+        say("no column is of ratings, so each row counts as one choice (--no-rating)")
+    return places, counted
+
+
+def _label(table: Table, role: str, places: dict[str, int]) -> int | None:
+    """A column of the ratings that says something about the items."""
+    if not table.header:
         return None
-    n = len(found.user)
-    time = np.zeros(n, np.int64) if found.time is None else found.time
-    # ``parse_time`` on all at once, for whole numbers.
-    for _ in range(3):
-        if n and (time.min() <= -(10**11) or time.max() >= 10**11):
-            time = np.where((time <= -(10**11)) | (time >= 10**11), time // 1000, time)
-    if n and (time.min() <= -(10**11) or time.max() >= 10**11):
+    found = guessing.candidates(role, table.columns)
+    used = set(places.values())
+    at = next((at for at in found if at not in used), None)
+    if at is None or (role == "title" and not _depends(table, places["item"], at)):
         return None
-    line = np.arange(first_line, first_line + n)
-    return _Read(users, items, levels[found.rating], time, line, user_ids, item_ids)
+    return at
 
 
-def _distinct(what: str, codes: np.ndarray, texts: list[str]) -> tuple[np.ndarray, list[str]]:
-    ids: dict[str, int] = {}
-    # Blanks around an id do not change it.
-    place = np.array([ids.setdefault(parse_id(what, text), len(ids)) for text in texts], dtype=np.int32)
-    return place[codes], list(ids)
+def _depends(table: Table, item: int, title: int) -> bool:
+    """Whether rows of the same item have the same title in the first rows."""
+    pairs = {(row[item], row[title]) for row in table.first}
+    return bool(pairs) and len(pairs) == len({one for one, _ in pairs}) and any(one != two for one, two in pairs)
 
 
-def _row_by_row(table: Table, places: dict[str, int], faults: Faults, counted: bool) -> _Read:
-    users: dict[str, int] = {}
-    items: dict[str, int] = {}
-    kept: dict[str, array] = {field.name: array("d" if field.name == "rating" else "q") for field in fields(_Read)[:5]}
-    user, item, rating, time, line = kept.values()
-    for number, cells in table.rows(list(places.values())):
-        if isinstance(cells, str):
-            faults.add(number, cells)
-            continue
-        try:
-            row = dict(zip(places, cells, strict=True))
-            who, what = parse_id("user", row["user"]), parse_id("item", row["item"])
-            value = _value(row["rating"], counted) if "rating" in row else 1.0
-            moment = parse_time(row["time"]) if "time" in row else 0
-        except ValueError as error:
-            faults.add(number, str(error))
-            continue
-        user.append(users.setdefault(who, len(users)))
-        item.append(items.setdefault(what, len(items)))
-        rating.append(value)
-        time.append(moment)
-        line.append(number)
-    arrays = {name: np.frombuffer(values, values.typecode) for name, values in kept.items()}
-    return _Read(**arrays, user_ids=list(users), item_ids=list(items))
+def _is_feedback(table: Table, places: dict[str, int], found: Read) -> bool:
+    if "rating" not in places or not len(found.rating) or (found.rating % 1).any():
+        return False
+    levels, weights = np.unique(found.rating, return_counts=True)
+    return scores.are_counts(levels, weights)
 
 
-def _resolve(file: Path, read: _Read, rule: Duplicates | Literal["sum"]) -> tuple[_Read, int]:
+# What is said of the rows
+
+
+def _say_rows(found: Read, faults: Faults, asked: Asked, say: Say) -> None:
+    """Every row that is not used is counted here."""
+    for line in found.said:
+        say(line)
+    if faults.count:
+        say(f"skipped {faults.count:,} malformed rows of {faults.path}: {faults.text}")
+    if found.unrated:
+        codes = f" or with {', '.join(f'{code:g}' for code in asked.unrated)}" if asked.unrated else ""
+        say(f"left out {plural(found.unrated, 'row')} without a rating{codes}")
+    if found.left_out:
+        say(f"left out {plural(found.left_out, 'row')} in which {asked.only_column} is not {asked.only_text}")
+    if found.empty:
+        say(f"{plural(found.empty, 'row')} without any cell")
+
+
+def _say_odd(table: Table, places: dict[str, int], found: Read, counted: bool, asked: Asked, say: Say) -> None:
+    """What is odd about the ratings, and the option that sets it right."""
+    if "rating" in places and "only" not in places:
+        at = guessing.two_scales(table.columns, table.first, places)
+        if at is not None:
+            kinds = sorted({row[at] for row in table.first})
+            say(
+                f"column {table.word(at)} says what happened ({', '.join(kinds[:5])}), and the numbers of all are "
+                f"taken together: keep one with --only {table.word(at)}={kinds[0]}"
+            )
+    if looks_like_matrix(table):
+        say(f"{table.path} looks like a matrix of users and items, read as a rating a row: --shape matrix reads it")
+    if counted or "rating" not in places:
+        return
+    levels, weights = (np.asarray(one) for one in _levels(found.rating))
+    if scores.are_counts(levels, weights):
+        column = table.word(places["rating"])
+        say(f"{column} looks like counts of plays or purchases: --counts {column} reads them so")
+    code = scores.not_rated(levels, weights)
+    if code is not None:
+        share = weights[levels == code].sum() / weights.sum()
+        say(
+            f"{share:.0%} of the ratings are {code:g}, apart from the others: if it means 'not rated', "
+            f"--unrated {code:g} leaves these rows out"
+        )
+
+
+def _levels(rating: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    counts = pd.Series(rating).value_counts(sort=False)
+    return counts.index.to_numpy(np.float64), counts.to_numpy(np.float64)
+
+
+def _check_rows(table: Table, places: dict[str, int], found: Read, faults: Faults, counted: bool, asked: Asked) -> None:
+    """Raises CftuiError if nothing can be learned from the ratings."""
+    file = table.path
+    if not len(found.line):
+        only = "malformed rows" if faults.count else "a header"
+        only = "rows without a rating" if found.unrated else "rows of another kind" if found.left_out else only
+        raise CftuiError(f"no ratings in it, only {only}", where=file)
+    for what, ids in (("user", found.user_ids), (asked.noun, found.item_ids)):
+        if len(ids) == 1:
+            option = "user" if what == "user" else "item"
+            hint = f"is {table.columns[places[option]]!r} the right column (--{option})?"
+            if counted and found.unrated:
+                column = table.word(places["rating"])
+                hint = f"--no-rating counts every row, and --rating {column} reads ratings, of which 0 is one"
+            raise CftuiError(
+                f"all ratings are of one {what}, {shown(ids[0])}: nothing can be learned from that",
+                where=file,
+                hint=hint,
+                option=option,
+            )
+    if not counted and found.rating.min() == found.rating.max():
+        column = table.columns[places["rating"]]
+        what = f"every rating is {found.rating.min():g}: nothing can be learned from that"
+        hint = f"is {column!r} the right column (--rating)? --no-rating reads each row as a choice"
+        raise CftuiError(what, where=file, hint=hint, option="rating")
+
+
+def _resolve(file: Path, read: Read, rule: Duplicates | Literal["sum"]) -> tuple[Read, int]:
     """Reduce to one rating per user and item, in the place of the last; also return the number removed.
 
-    Counts are added up.
+    The last is that of the latest time, and of these the last in the file. Counts are added up.
     """
     key = read.user.astype(np.int64) * len(read.item_ids) + read.item
     again = pd.Series(key).duplicated(keep="first").to_numpy()
@@ -360,79 +359,10 @@ def _resolve(file: Path, read: _Read, rule: Duplicates | Literal["sum"]) -> tupl
         which, _ = pd.factorize(key)
         total = np.bincount(which, rating)
         rating = (total / np.bincount(which) if rule == "mean" else total)[which]
-    last = ~pd.Series(key).duplicated(keep="last").to_numpy()
-    columns_of = {name: getattr(read, name)[last] for name in ("user", "item", "time", "line")}
-    return _Read(**columns_of, rating=rating[last], user_ids=read.user_ids, item_ids=read.item_ids), count
-
-
-def _items(asked: Asked, ids: list[str], item_column: str, scratch: Path, say: Say) -> dict[str, tuple[str, int, str]]:
-    """Read title, year and genres by id from the file about the items."""
-    assert asked.items is not None
-    given = [column for column in (asked.item_id, asked.title, asked.genres, asked.year) if column is not None]
-    numbered = asked.title is not None and all(column.isdecimal() for column in given)
-    table = open_table(asked.items, _sub(scratch, "items"), encoding=asked.encoding, numbered=numbered)
-    places, guessed = {}, []
-    for role, option in (("item", "item-id"), ("title", "title"), ("genres", "genres"), ("year", "year")):
-        column = asked.item_id if role == "item" else getattr(asked, role)
-        if column is None and role == "item" and item_column in table.columns and table.header:
-            column = item_column
-        elif column is None:
-            column = guessing.role_of(role, table.columns, asked.noun) if table.header else None
-            column = "1" if column is None and role == "item" and numbered else column
-            if column is not None:
-                guessed.append(f"--{option} {column}")
-        if column is None and role in ("item", "title"):
-            there = ", ".join(table.columns[:20])
-            what, hint = f"no column looks like the {role}", f"give --{option} one of {there}"
-            raise CftuiError(what, where=table.path, hint=hint, option=option)
-        if column is not None:
-            places[role] = table.index(column, option)
-    _say_format(table, Asked(delimiter="x" if table.kind != "csv" else None, encoding=asked.encoding), guessed, say)
-    roles, faults = list(places), Faults(asked.items, asked.skip_bad)
-    found: dict[str, tuple[str, int, str]] = {}
-    for number, cells in table.rows(list(places.values())):
-        try:
-            if isinstance(cells, str):
-                raise ValueError(cells)
-            row = dict(zip(roles, cells, strict=True))
-            key = parse_id(asked.noun, row["item"])
-            if key in found:
-                raise ValueError(f"{asked.noun} {shown(key)} occurs twice")
-            title = " ".join(row["title"].split()) or key
-            if title == UNKNOWN:
-                raise ValueError(f"title {UNKNOWN!r} is reserved for the unknown")
-            genres = parse_genres(row.get("genres", ""))
-            _encodable(title, genres)
-        except ValueError as error:
-            faults.add(number, str(error))
-            continue
-        found[key] = title, parse_year(row["year"]) if "year" in row else year_of(title), genres
-    faults.check()
-    if faults.count:
-        say(f"skipped {faults.count:,} malformed rows of {asked.items}: {faults.text}")
-    named = sum(key in found for key in ids)
-    if not named:
-        example = shown(next(iter(found), ""))
-        raise CftuiError(
-            f"no id in it (such as {example}) is the id of a rated item (such as {shown(ids[0])})",
-            where=asked.items or "",
-            hint="is the column right (--item-id)?",
-            option="item-id",
-        )
-    if named < len(ids):
-        say(
-            f"{len(ids) - named:,} of {len(ids):,} rated {asked.noun}s are not in {asked.items}; "
-            "their ids become their titles"
-        )
-    return found
-
-
-def _encodable(*texts: str) -> None:
-    for text in texts:
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise ValueError(f"{text[:40]!a} is not UTF-8; is all of the file in one encoding?") from None
+    order = np.argsort(read.time, kind="stable") if read.timed else np.arange(len(key))
+    kept = np.zeros(len(key), dtype=bool)
+    kept[order[~pd.Series(key[order]).duplicated(keep="last").to_numpy()]] = True
+    return replace(read, rating=rating).where(kept), count
 
 
 # Encoding
@@ -449,7 +379,7 @@ def _sorted(ids: list[str]) -> tuple[list[int] | list[str], np.ndarray]:
     return [values[at] for at in order], place
 
 
-def _encode(read: _Read, rating: np.ndarray, described: dict[str, tuple[str, int, str]] | None) -> columns.Content:
+def _encode(read: Read, rating: np.ndarray, described: Described | None) -> columns.Content:
     described = described or {}
     known = set(read.item_ids)
     every = [*read.item_ids, *(key for key in described if key not in known)]
@@ -478,7 +408,7 @@ def imported_in_words(facts: dict[str, Any]) -> str:
     low, high = facts["rating_range"]
     by = f"{facts['users']:,} users of {facts['items']:,} {facts['noun']}s"
     if facts.get("counted"):
-        return f"{facts['ratings']:,} pairs, counted 1 to {high:g} times, by {by}"
+        return f"{facts['ratings']:,} pairs, counted {low:g} to {high:g} times, by {by}"
     return f"{facts['ratings']:,} ratings, {low:g} to {high:g}, by {by}"
 
 

@@ -33,6 +33,9 @@ class ColumnTable(Table):
     class WithoutValues(Message):
         """There are no ratings: every row says that something was chosen."""
 
+    class Unrated(Message):
+        """The odd value of the ratings says that nothing was rated."""
+
     class Formatted(Message):
         """Ask for another delimiter or encoding: ``what`` is one of these."""
 
@@ -63,6 +66,9 @@ class ColumnTable(Table):
 
     def action_each_row(self) -> None:
         self.post_message(self.WithoutValues())
+
+    def action_unrated(self) -> None:
+        self.post_message(self.Unrated())
 
     def action_format(self, what: str) -> None:
         self.post_message(self.Formatted(what))

@@ -11,8 +11,9 @@ from cftui.text import printable
 
 # Entries of a folder: read at most, and listed at most.
 SCANNED, LISTED = 20_000, 500
-TABLES = (".csv", ".tsv", ".txt", ".dat", ".data", ".json", ".jsonl", ".ndjson", ".parquet", ".pq")
-PACKED = (".gz", ".bz2", ".xz", ".zip")
+TABLES: tuple[str, ...] = (".csv", ".tsv", ".txt", ".dat", ".data", ".json", ".jsonl", ".ndjson", ".parquet", ".pq")
+TABLES += (".inter", ".psv", ".mtx", ".mat", ".npy", ".npz", ".xlsx", ".db", ".sqlite", ".sqlite3")
+PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip", ".tar", ".tgz")
 
 
 @dataclass(frozen=True)

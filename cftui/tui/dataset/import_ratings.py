@@ -271,7 +271,8 @@ class ImportScreen(Dialog[str | None]):
 
     @on(ColumnTable.Marked)
     def _mark(self, event: ColumnTable.Marked) -> None:
-        self._failure = self._side.mark(event.letter, event.at)
+        self._failure = ""
+        self._side.mark(event.letter, event.at)
         self._marked(self._shown)
         self._draw()
 
@@ -281,6 +282,11 @@ class ImportScreen(Dialog[str | None]):
             self._side.without_values()
             self._marked(self._shown)
             self._draw()
+
+    @on(ColumnTable.Unrated)
+    def _unrated(self) -> None:
+        self._side.not_rated()
+        self._draw()
 
     @on(ColumnTable.Formatted)
     def _format(self, event: ColumnTable.Formatted) -> None:
@@ -307,7 +313,7 @@ class ImportScreen(Dialog[str | None]):
                 continue
             wrong = side.problem or side.missing
             if side.sample is None and not wrong:
-                wrong = "which file? CSV, TSV, JSON lines or Parquet, compressed or not"
+                wrong = "which file? CSV, TSV, JSON, Excel or Parquet, compressed or not"
             if wrong:
                 self._shown = kind
                 (self._path(kind) if side.sample is None else self._table(kind)).focus()

@@ -14,9 +14,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cftui.errors import CftuiError
+
+if TYPE_CHECKING:
+    from cftui.data.formats.guessing import Guess
 
 ROWS = 20
 # More columns than anybody looks through; the others cannot be chosen here.
@@ -30,7 +33,10 @@ _PACKED: dict[bytes, Callable[..., Any]] = {
 }
 _PACKED_SUFFIXES = (".gz", ".bz2", ".xz")
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+# Packed or laid out so that only all of it can be read.
+_WHOLE = (b"PK", b"\x28\xb5\x2f\xfd")
 _DELIMITERS = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar", " ": "space"}
+_SHAPES = {"matrix": "matrix of users and items", "lists": "user and their items a line", "blocks": "block per item"}
 
 RATINGS = ("user", "item", "rating", "counts", "time")
 ITEMS = ("item", "title")
@@ -43,9 +49,12 @@ class Sample:
 
     Attributes:
         path: as the user named it; size: of the file, in bytes.
-        kind: ``csv``, ``json`` or ``parquet``; delimiter and encoding: as guessed or given, or empty.
+        kind: ``csv``, ``json``, ``parquet`` or another format; shape: how ratings are laid out in it.
+        delimiter and encoding: as guessed or given, or empty.
         columns: names, or ``1``, ``2``, ... where there is no header.
         rows: line number and cells of each; or the reason why it is no row.
+        first: cells of the rows that guesses are made from.
+        words: what the command line calls each column: its name where that is the only one, else its number.
     """
 
     path: Path
@@ -56,22 +65,24 @@ class Sample:
     header: bool
     columns: tuple[str, ...]
     rows: tuple[tuple[int, list[str] | str], ...]
+    first: tuple[list[str], ...] = ()
+    shape: str = "rows"
+    words: tuple[str, ...] = ()
 
     @property
     def format(self) -> str:
         """``comma`` or ``JSON``."""
-        names = {"json": "JSON", "parquet": "Parquet"}
-        return names.get(self.kind) or _DELIMITERS.get(self.delimiter, self.delimiter)
+        names = {"json": "JSON", "parquet": "Parquet", "excel": "Excel", "sqlite": "SQLite"}
+        cut = names.get(self.kind) or _DELIMITERS.get(self.delimiter, self.delimiter) or self.kind
+        return cut if self.shape == "rows" else f"{cut}, a {_SHAPES[self.shape]}"
 
     def label(self, at: int) -> str:
         """What to call a column on the screen."""
         return self.columns[at] or f"column {at + 1}" if self.header else f"column {self.columns[at]}"
 
     def word(self, at: int) -> str:
-        """What the command line calls a column: its name where that is the only one, else its number."""
-        name = self.columns[at]
-        alike = sum(other.casefold() == name.casefold() for other in self.columns)
-        return name if self.header and name and alike == 1 else str(at + 1)
+        """What the command line calls a column."""
+        return self.words[at]
 
 
 def read_sample(path: Path, delimiter: str | None = None, encoding: str | None = None) -> Sample:
@@ -86,34 +97,38 @@ def read_sample(path: Path, delimiter: str | None = None, encoding: str | None =
     with tempfile.TemporaryDirectory(prefix="cftui-") as scratch:
         start = _beginning(path, Path(scratch))
         try:
-            try:
-                table = open_table(start, Path(scratch), delimiter=delimiter, encoding=encoding)
-            except CftuiError:
-                # Columns by number: then there need be no header.
-                table = open_table(start, Path(scratch), delimiter=delimiter, encoding=encoding, numbered=True)
+            table = open_table(start, Path(scratch), delimiter=delimiter, encoding=encoding)
             picks = range(min(len(table.columns), COLUMNS))
-            rows = tuple(islice(table.rows(picks), ROWS))
+            rows = tuple((line, cells) for line, cells, _ in islice(table.rows(picks), ROWS))
         except CftuiError as error:
             raise CftuiError(str(error).replace(str(start), str(path))) from None
         columns = tuple(table.columns[at] for at in picks)
         size = path.stat().st_size
-        return Sample(path, size, table.kind, table.delimiter, table.plain.encoding, table.header, columns, rows)
+        first = tuple(cells[: len(picks)] for cells in table.first)
+        words = tuple(table.word(at) for at in picks)
+        encoding = table.plain.encoding
+        return Sample(
+            path, size, table.kind, table.delimiter, encoding, table.header, columns, rows, first, table.shape, words
+        )
 
 
 def _beginning(path: Path, scratch: Path) -> Path:
     """A copy of the beginning, unpacked; the file itself where it is short, or cannot be read in part."""
-    if not path.is_file() or path.suffix.casefold() in (".parquet", ".pq"):
+    if not path.is_file():
         return path
     with path.open("rb") as file:
-        mark = file.read(8)
+        mark = file.read(4096)
     opener = next((opener for magic, opener in _PACKED.items() if mark.startswith(magic)), None)
-    if (opener is None and path.stat().st_size <= BYTES) or mark.startswith(b"PK"):
+    whole = mark.startswith(_WHOLE) or mark.lstrip().startswith(b"[") or (opener is None and _is_binary(mark))
+    if (opener is None and path.stat().st_size <= BYTES) or whole:
         return path
     try:
         with (opener or open)(path, "rb") as file:
             found = file.read(BYTES)
     except (EOFError, OSError, lzma.LZMAError):
         return path  # the import's own reader says what is wrong with it
+    if found[257:262] == b"ustar" or found.lstrip()[:1] == b"[" or _is_binary(found[:4096]):
+        return path  # it cannot be read in part
     if len(found) == BYTES and not found.startswith(_UTF_16):
         found = found[: found.rfind(b"\n") + 1] or found
     name = path.stem if path.suffix.casefold() in _PACKED_SUFFIXES else path.name
@@ -123,38 +138,32 @@ def _beginning(path: Path, scratch: Path) -> Path:
     return start
 
 
-def guess(sample: Sample, roles: tuple[str, ...], noun: str = "item") -> dict[str, int]:
-    """The columns that seem to play each of ``roles``."""
+def _is_binary(start: bytes) -> bool:
+    """Whether a file is of numbers and not of text, which has zeros only in UTF-16."""
+    return b"\0" in start and not start.startswith(_UTF_16) and start.count(0) < 0.4 * len(start)
+
+
+def guess(sample: Sample, roles: tuple[str, ...], noun: str = "item") -> Guess:
+    """The columns that seem to play each of ``roles``, as the import guesses them."""
     from cftui.data.formats import guessing
 
-    if sample.header:
-        named = {role: guessing.role_of(role, sample.columns, noun) for role in roles}
-        if named.get("rating") is not None:
-            named["counts"] = None
-        return {role: sample.columns.index(name) for role, name in named.items() if name is not None}
-    # In the order nearly every such file has.
-    usual = [role for role in roles if role != "counts"]
-    found = {role: at for at, role in enumerate(usual) if at < len(sample.columns)}
-    if "time" in found and not all(_is_time(cells[found["time"]]) for _, cells in sample.rows if type(cells) is list):
-        del found["time"]
-    return found
+    if "user" in roles:
+        return guessing.guess_places(sample.columns, sample.header, sample.first, noun)
+    if not sample.header:
+        return guessing.Guess({role: at for at, role in enumerate(roles) if at < len(sample.columns)})
+    named = {role: next(guessing.candidates(role, sample.columns, noun), None) for role in roles}
+    return guessing.Guess({role: at for role, at in named.items() if at is not None})
 
 
-def _is_time(text: str) -> bool:
-    from cftui.data.formats.values import parse_time
+def not_rated(sample: Sample, at: int) -> float | None:
+    """The value in the column of ratings that seems to mean "not rated", or None."""
+    import numpy as np
 
-    try:
-        # A small number may be anything.
-        return parse_time(text) > 10**8
-    except ValueError:
-        return False
+    from cftui.data.formats import scores
 
-
-def taken_for_time(sample: Sample) -> str | None:
-    """The column that an import uses as the time by default."""
-    from cftui.data.formats import guessing
-
-    return guessing.role_of("time", sample.columns) if sample.header else None
+    known = scores.parse_scores([row[at] for row in sample.first]).values
+    levels, weights = np.unique(known[~np.isnan(known)], return_counts=True)
+    return scores.not_rated(levels, weights) if len(levels) else None
 
 
 def noun_of(sample: Sample, item: int | None) -> str:
@@ -169,24 +178,18 @@ def noun_of(sample: Sample, item: int | None) -> str:
 
 def wrong_column(sample: Sample, marks: Mapping[str, int]) -> str:
     """Why ratings or times cannot be in the column marked for them: none in sight is one. Else empty."""
-    from cftui.data.formats.values import parse_rating, parse_time
+    from cftui.data.formats.scores import parse_scores
+    from cftui.data.formats.times import parse_times
 
-    tries: dict[str, Callable[[str], Any]] = {"rating": parse_rating, "counts": parse_rating, "time": parse_time}
-    cells = [cells for _, cells in sample.rows if isinstance(cells, list)]
+    tries: dict[str, Callable[[list[str]], Any]] = {"rating": parse_scores, "counts": parse_scores, "time": parse_times}
+    guessed = guess(sample, RATINGS).places
     for role, parse in tries.items():
-        if role not in marks or not cells:
+        # A guessed column of times that cannot be read is left out.
+        if role not in marks or not sample.first or (role == "time" and guessed.get(role) == marks[role]):
             continue
-        reasons = [_reason(parse, row[marks[role]]) for row in cells]
-        if all(reasons):
+        reasons = parse([row[marks[role]] for row in sample.first]).reasons
+        if len(reasons) == len(sample.first):
             return f"column {sample.columns[marks[role]]!r} holds no {role}s: {reasons[0]}"
-    return ""
-
-
-def _reason(parse: Callable[[str], Any], text: str) -> str:
-    try:
-        parse(text)
-    except ValueError as error:
-        return str(error)
     return ""
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from rich.text import Text
 
+from cftui.data.formats.guessing import Guess
 from cftui.errors import CftuiError
 from cftui.text import printable
 from cftui.tui.dataset import import_paths, import_sample
@@ -28,6 +29,8 @@ class Side:
         problem: why there are no rows, or none by the delimiter or encoding asked for.
         marks: column by role.
         each_row: whether every row says that something was chosen once more, without a rating.
+        odd: a rating that seems to mean "not rated", if one stands apart; unrated: whether it does.
+        guess: what the columns were taken for at first.
     """
 
     kind: str
@@ -39,6 +42,9 @@ class Side:
     delimiter: str | None = None
     encoding: str | None = None
     each_row: bool = False
+    odd: float | None = None
+    unrated: bool = False
+    guess: Guess | None = None
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -55,6 +61,10 @@ class Side:
         if self.each_row:
             self.marks = {role: at for role, at in self.marks.items() if role not in ("rating", "counts")}
 
+    def not_rated(self) -> None:
+        """The odd rating means "not rated"; once more, and it does not."""
+        self.unrated = self.odd is not None and not self.unrated
+
     @property
     def can_be_cut_otherwise(self) -> bool:
         """Whether delimiter and encoding are there to be changed: of the items' file they are always guessed."""
@@ -63,6 +73,9 @@ class Side:
     @property
     def missing(self) -> str:
         """What to do about a column that is not known yet."""
+        lacking = self.sample is not None and not {"user", "item"} <= self.marks.keys()
+        if self.kind == "ratings" and lacking and self.guess is not None and self.guess.problem:
+            return _problem(self.guess)
         for role in self.roles if self.sample else ():
             if role == "rating" and role not in self.marks and not self.has_values:
                 return "which column is the rating? r marks it, c a count; n: every row is one"
@@ -97,28 +110,31 @@ class Side:
             side.sample = None
         columns = side.sample.columns if side.sample else ()
         if side.sample and (self.sample is None or self.sample.columns != columns):
-            side.marks = import_sample.guess(side.sample, self.roles, noun)
+            side.guess = import_sample.guess(side.sample, self.roles, noun)
+            side.marks = dict(side.guess.places)
+            side.each_row = side.guess.no_rating
+        side.look_at_ratings()
         return side
 
-    def mark(self, letter: str, at: int) -> str:
-        """The column ``at`` plays the role that begins with ``letter``. Once more, and it is not the time after all.
+    def look_at_ratings(self) -> None:
+        """Note whether a value of the ratings stands apart."""
+        at = self.marks.get("rating")
+        self.odd = import_sample.not_rated(self.sample, at) if self.sample is not None and at is not None else None
+        self.unrated = self.unrated and self.odd is not None
 
-        Returns the reason why it must be, if so.
-        """
+    def mark(self, letter: str, at: int) -> None:
+        """The column ``at`` plays the role that begins with ``letter``. Once more, and it is not the time after all."""
         role = next((role for role in self.roles if role[0] == letter), None)
         if role is None or self.sample is None:
-            return ""
+            return
         if role in ("rating", "counts"):
             self.each_row = False
             self.marks = {other: at for other, at in self.marks.items() if other not in ("rating", "counts")}
         if self.marks.get(role) != at or role not in import_sample.OPTIONAL:
             self.marks = {other: column for other, column in self.marks.items() if column != at} | {role: at}
-            return ""
-        named = import_sample.taken_for_time(self.sample)
-        if named is not None:
-            return f"an import takes a column named {named!r} for the time; rename it in the file to leave it out"
-        del self.marks[role]
-        return ""
+        else:
+            del self.marks[role]
+        self.look_at_ratings()
 
     def another(self, what: str) -> None:
         """The next delimiter or encoding; the first is a guess."""
@@ -132,8 +148,14 @@ class Side:
             return []
         words = [] if self.kind == "ratings" else [f"--items={sample.path}"]
         names = {} if self.kind == "ratings" else OPTIONS
-        words += [f"--{names.get(role, role)}={sample.word(at)}" for role, at in self.marks.items()]
+        # What is as it was guessed is left to the import, which guesses from the same rows.
+        guess = self.guess.places if self.guess is not None else {}
+        changed = {role: at for role, at in self.marks.items() if guess.get(role) != at}
+        words += [f"--{names.get(role, role)}={sample.word(at)}" for role, at in changed.items()]
+        words += ["--time="] if "time" in guess and "time" not in self.marks else []
         words += ["--no-rating"] if self.each_row else []
+        words += [f"--shape={sample.shape}"] if self.kind == "ratings" else []
+        words += [f"--unrated={self.odd:g}"] if self.unrated else []
         asked = {"delimiter": self.delimiter, "encoding": self.encoding}
         return words + [f"--{option}={value}" for option, value in asked.items() if value is not None]
 
@@ -160,11 +182,28 @@ class Side:
                 continue
             if role == "rating" and "counts" in self.marks:
                 continue
+            if role == "rating" and self.odd is not None:
+                label = printable(self.sample.label(at)) if self.sample is not None and at is not None else ""
+                letter = ("r", "bold reverse" if with_keys else "dim")
+                text.append_text(Text.assemble(letter, ("ating ", "dim"), (label, "bold"), "   "))
+                text.append_text(self._odd_text(with_keys))
+                continue
             if self.sample is not None and (at is not None or with_keys):
                 name = "-" if at is None else printable(self.sample.label(at))
                 letter = (role[0], "bold reverse" if with_keys else "dim")
                 text.append_text(Text.assemble(letter, (f"{role[1:]} ", "dim"), (name, "bold"), "   "))
         return text
+
+    def _odd_text(self, with_keys: bool) -> Text:
+        """Whether the odd rating means "not rated"; the first letter is the key."""
+        what = f"{self.odd:g} is not rated" if self.unrated else f"{self.odd:g}: not rated?"
+        return Text.assemble(("z", "bold reverse" if with_keys else "dim"), f" {what}   ")
+
+
+def _problem(guess: Guess) -> str:
+    """Why the columns could not be guessed, without options of the command line."""
+    one_person = "one person" in guess.problem
+    return guess.problem + ("; Become a user, in Search, reads such a file" if one_person else "")
 
 
 def _key(letter: str, there: bool) -> tuple[str | tuple[str, str], ...]:

@@ -88,6 +88,7 @@ ACTIONS: dict[str, tuple[Key, ...]] = {
         Key("rating", "r", "mark('r')", "This column is the rating"),
         Key("counts", "c", "mark('c')", "This column counts plays or purchases"),
         Key("each_row", "n", "each_row", "No ratings: every row is one play or purchase"),
+        Key("unrated", "z", "unrated", "The odd value of the ratings means 'not rated'"),
         Key("time", "t", "mark('t')", "This column is the time; of items: the title"),
         Key("delimiter", "d", "format('delimiter')", "Another delimiter"),
         Key("encoding", "e", "format('encoding')", "Another encoding"),

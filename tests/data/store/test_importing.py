@@ -25,8 +25,9 @@ from cftui.data.formats import unpacking
 from cftui.data.formats.values import as_int, parse_genres, parse_rating, parse_time
 from cftui.data.ratings import Ratings
 from cftui.data.statistics import crosstab, describe, duplicate_titles, head, histogram, most_rated
-from cftui.data.store import catalog, importing
-from cftui.data.store.importing import Asked, import_ratings
+from cftui.data.store import catalog, importing, read
+from cftui.data.store.asked import Asked
+from cftui.data.store.importing import import_ratings
 from cftui.engine.models.build import y_range
 from cftui.errors import CftuiError
 from cftui.home import Home
@@ -136,12 +137,14 @@ def test_the_same_ratings_have_the_same_fingerprint_however_they_came(bring: Cal
     assert len({bring(content, name)[0]["fingerprint"] for name, content in FORMATS.values()}) == 1
 
 
-def test_no_header_where_the_columns_are_given_by_number(bring: Callable[..., Any], refused: Callable) -> None:
+def test_no_header_is_read_in_the_usual_order(bring: Callable[..., Any]) -> None:
     content = PLAIN.split("\n", 1)[1]
-    assert "no header in its first row ('ann', '1', '4.5'" in refused(content)
-    assert "--user 1 --item 2 --rating 3" in refused(content)
-    _, tables, _ = bring(content, user="1", item="2", rating="3")
-    assert triples(tables) == EXPECTED
+    for asked in ({}, {"user": "1", "item": "2", "rating": "3"}):
+        _, tables, said = bring(content, **asked)
+        assert triples(tables) == EXPECTED
+        assert tables.ratings["timestamp"].tolist() == [1700000000, 1700000001, 1700000002]
+        assert "--time 4" in said[0]
+    _, tables, _ = bring(content, time="")
     assert not tables.ratings["timestamp"].any()
 
 
@@ -262,12 +265,13 @@ def test_duplicates_are_resolved_by_the_rule(quoted: bool, bring: Callable[..., 
         content, duplicates="error"
     )
     facts, tables, said = bring(content)
-    assert triples(tables) == [("b", 1, 5.0), ("a", 2, 3.0), ("a", 1, 6.0)]
+    assert triples(tables) == [("b", 1, 5.0), ("a", 1, 2.0), ("a", 2, 3.0)], "the latest, not the last line"
     assert facts["merged"] == 2
+    assert triples(bring(content, time="")[1]) == [("b", 1, 5.0), ("a", 2, 3.0), ("a", 1, 6.0)]
     assert any("2 ratings of an item by a user who rates it again: --duplicates last" in line for line in said)
     _, tables, _ = bring(content, duplicates="mean")
-    assert triples(tables) == [("b", 1, 5.0), ("a", 2, 3.0), ("a", 1, 3.0)]
-    assert tables.ratings["timestamp"].tolist() == [20, 40, 25]
+    assert triples(tables) == [("b", 1, 5.0), ("a", 1, 3.0), ("a", 2, 3.0)]
+    assert tables.ratings["timestamp"].tolist() == [20, 30, 40]
 
 
 # About the items
@@ -295,7 +299,11 @@ def test_titles_genres_and_years(bring: Callable[..., Any], tmp_path: Path) -> N
     [
         ("item,title\n8,x\n", {}, "no id in it (such as '8') is the id of a rated item (such as '1')"),
         ("item,title\n1,x\n1,y\n", {}, "line 3: item '1' occurs twice"),
-        ("item,caption\n1,x\n", {}, "no column looks like the title; give --title one of item, caption"),
+        (
+            "item,caption\n1,x\n",
+            {},
+            "no column looks like the title; give --item-id and --title, which are columns",
+        ),
         ("item,title\n1,x\n", {"title": "name"}, "no column 'name' (--title)"),
         ("item,title\n1,#na#\n", {}, "is reserved for the unknown"),
         ("item,title\n", {}, "no id in it"),
@@ -441,8 +449,6 @@ ROWS = [
     ("a,b", "2 columns where 3 belong"),
     ("a,b,3,4", "4 columns where 3 belong"),
     ("a,b,x", "rating 'x' is not a number"),
-    ("a,b,", "no rating"),
-    ("a,b,nan", "rating nan is not a finite number"),
     ("a,b,-inf", "rating -inf is not a finite number"),
     ("a,b,1e300", "rating '1e300' is beyond 1e+09"),
     (",b,3", "no user"),
@@ -450,7 +456,6 @@ ROWS = [
     ("#na#,b,3", "user '#na#' is reserved for the unknown"),
     ("a\0,b,3", "user 'a\\x00' holds a control character"),
     ("a" * 501 + ",b,3", "user of 501 characters"),
-    ('"a"x,b,3', "quoting: ',' expected after '\"'"),
 ]
 GOOD = "user,item,rating\na,1,4\nb,2,5\n{}\na,2,3\n"
 
@@ -466,6 +471,22 @@ def test_a_bad_row_is_named_or_tolerated(row: str, reason: str, bring: Callable[
     assert any("skipped 1 malformed rows" in line and reason in line for line in said)
 
 
+def test_a_quote_is_what_makes_every_line_a_row(bring: Callable[..., Any], refused: Callable) -> None:
+    content = GOOD.format('"a"x,b,3')
+    assert """line 4: quoting: ',' expected after '"'""" in refused(content, quote="double")
+    facts, _, said = bring(content)
+    assert facts["ratings"] == 4
+    assert "--quote none" in said[0]
+
+
+def test_a_row_without_a_rating_is_left_out_and_counted(bring: Callable[..., Any]) -> None:
+    for cell in ("", "nan", "NA", "null", " "):
+        facts, tables, said = bring(GOOD.format(f"a,b,{cell}"))
+        assert triples(tables) == [("a", 1, 4.0), ("b", 2, 5.0), ("a", 2, 3.0)]
+        assert (facts["rows"], facts["unrated"], facts["skipped"]) == (4, 1, 0)
+        assert "left out 1 row without a rating" in said
+
+
 def test_five_bad_rows_are_shown_and_the_others_counted(refused: Callable, bring: Callable[..., Any]) -> None:
     content = GOOD.format("\n".join(f"a,b,x{at}" for at in range(12)))
     message = refused(content)
@@ -476,8 +497,8 @@ def test_five_bad_rows_are_shown_and_the_others_counted(refused: Callable, bring
 
 
 def test_lines_are_counted_through_quoted_line_ends_and_blank_lines(refused: Callable) -> None:
-    message = refused('user,review,item,rating\na,"two\nlines",1,2\n\nb,x,2,3\nd,x,1,\n')
-    assert "line 6: no rating" in message
+    message = refused('user,review,item,rating\na,"two\nlines",1,2\n\nb,x,2,3\nd,x,,1\n')
+    assert "line 6: no item" in message
 
 
 FILES = {
@@ -489,7 +510,7 @@ FILES = {
     "one rating": (b"user,item,rating\na,1,2\nb,2,2\n", "every rating is 2"),
     "no such columns": (b"who,what,how\na,1,2\n", "no column looks like the user; give --user one of who, what"),
     "duplicate columns": (b"user,item,rating,rating\na,1,2,3\n", "columns 3 and 4 are both named 'rating'"),
-    "quote left open": (b'user,item,rating\na,1,2\n"b,2,3\nc,1,4\n', "ratings.csv:3: a quote is opened here and never"),
+    "quote left open": (b'user,item,rating\na,1,2\n"b,2\nc,1,4\n', "ratings.csv:3: a quote is opened here and never"),
     "a picture": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0", "ratings.csv: "),
     "json array": (b"[1, 2]\n", "ratings.csv: "),
     "deep json": (b'{"a":' * 50_000 + b"\n", "no JSON object in its first lines"),
@@ -535,7 +556,7 @@ def test_a_bomb_does_not_go_off(pack: Callable[[bytes], bytes], refused: Callabl
 
 
 def test_parquet_without_pyarrow_says_what_to_install(refused: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cftui.data.formats.tabular.find_spec", lambda name: None)
+    monkeypatch.setattr("cftui.data.formats.books.find_spec", lambda name: None)
     assert "pip install 'cftui-workbench[parquet]'" in refused(b"PAR1", "ratings.parquet")
 
 
@@ -625,7 +646,7 @@ def _outcome(path: Path, home: Home, asked: Asked, row_by_row: bool) -> Any:
     """The message, or all that was read: the same whether in one vectorised pass or row by row."""
     with pytest.MonkeyPatch.context() as patch:
         if row_by_row:
-            patch.setattr(importing, "quick", lambda *args: None)
+            patch.setattr(read, "quick", lambda *args: None)
         facts, complaint = None, ""
         with contextlib.suppress(CftuiError):
             facts = import_ratings(path, "own", home, asked)

@@ -17,8 +17,9 @@ from cftui.analysis.trained import TrainedModel
 from cftui.data.features import MOST, Features, item_features, user_features
 from cftui.data.ratings import Ratings
 from cftui.data.splits import Split, split
+from cftui.data.store.asked import Asked
 from cftui.data.store.catalog import open_ratings
-from cftui.data.store.importing import Asked, import_ratings
+from cftui.data.store.importing import import_ratings
 from cftui.data.tables import Tables
 from cftui.engine import metrics
 from cftui.engine.gradient.trainer import Trainer

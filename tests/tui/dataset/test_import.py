@@ -18,7 +18,8 @@ from textual.keys import _character_to_key
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Input
 
-from cftui.data.store.importing import Asked, import_ratings
+from cftui.data.store.asked import Asked
+from cftui.data.store.importing import import_ratings
 from cftui.engine.models.recipes import recipe
 from cftui.engine.training import train
 from cftui.errors import CftuiError
@@ -439,7 +440,9 @@ async def test_another_delimiter_and_another_encoding(files, home):
     app = CftuiApp(home)
     async with importing(app) as pilot:
         await choose(pilot, "spaced.txt")
-        assert len(columns(app)) == 1
+        assert "space" in said(app, "#import-format"), "guessed"
+        await pilot.press("d")
+        await wait(pilot, lambda: len(columns(app)) == 1)
         while len(columns(app)) == 1:
             before = app.screen._side
             await pilot.press("d")
@@ -677,7 +680,8 @@ async def test_plays_become_a_data_set_of_counts(third, press, line, home, tmp_p
     async with importing(app) as pilot:
         await choose(pilot, str(file))
         if press:
-            assert "n: every row is one" in told(app)
+            await pilot.press(press)
+            assert "n: every row is one" in told(app), "it was guessed, and can be denied"
             await pilot.press(press)
         await wait(pilot, lambda: line in page(app))
         await pilot.press("enter")
