@@ -12,16 +12,14 @@ import torch
 from torch import Tensor
 
 from cftui.analysis.evaluation.intervals import has_intervals, intervals
-from cftui.analysis.evaluation.lists import difference
 from cftui.analysis.explain.explaining import explain
 from cftui.analysis.ranking import ANY, Filter, best_of, choice_order, item_rows
 from cftui.analysis.trained import TrainedModel
 from cftui.analysis.users import people
 from cftui.analysis.users.people import Person
 from cftui.data.ratings import Ratings
-from cftui.engine.list_baselines import liked
 from cftui.engine.models.build import architecture
-from cftui.engine.rankings import evaluate_rankings, popularity, predicted, threshold
+from cftui.engine.rankings import threshold
 from cftui.engine.runs.folder import RunFolder, all_runs
 from cftui.errors import CftuiError
 from cftui.home import Home
@@ -40,8 +38,6 @@ ORDERED_BY: dict[Order, str] = {
 POWER = 0.25
 # Scores are clipped here before they are multiplied: below it, a dislike would raise the product.
 LEAST_SCORE = 1e-6
-# Users whose lists are compared with popularity's.
-SAMPLE = 300
 # Squared error assumed for a rater that has none on record.
 NOISE = 1.0
 
@@ -209,15 +205,3 @@ def find_pair(model: TrainedModel, ratings: Ratings, home: Home) -> Pair | None:
         return Pair.of(other, model, ratings) if model.rates else Pair.of(model, other, ratings)
     except CftuiError:
         return None
-
-
-def loses_to_popularity(model: TrainedModel, ratings: Ratings) -> bool:
-    """Whether its lists are no better than popularity's, for all that can be told from a sample of the users."""
-    parts = model.split(ratings)
-    scorers = {"model": predicted(model.module), "count": popularity(ratings, parts), "liked": liked(ratings, parts)}
-    found = evaluate_rankings(ratings, parts, scorers, sample=SAMPLE)
-    if not found.users:
-        return False
-    better = max(("count", "liked"), key=lambda name: found.rankings[name].ndcg)
-    versus = difference(found, "model", better)
-    return versus.is_chance or versus.of.mean < 0

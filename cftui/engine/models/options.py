@@ -6,7 +6,7 @@ so an option that a method does not list does not exist for its recipes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar
 
@@ -136,6 +136,18 @@ class ChoiceOptions(Options):
         short="graded input",
         sweepable=False,
     )
+
+
+def arguments(values: Mapping[str, Any]) -> list[str]:
+    """These values of options as words of the command line; None, which cannot be typed, is left out."""
+    words = []
+    for name, value in values.items():
+        flag = name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+        elif value is not None:
+            words += [f"--{flag}", str(value)]
+    return words
 
 
 def described(kind: type[Options]) -> dict[str, Option]:

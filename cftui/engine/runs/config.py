@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from cftui.engine.models.importing import path_of
 from cftui.engine.models.method import Method
-from cftui.engine.models.options import Options
+from cftui.engine.models.options import Options, arguments
 from cftui.engine.models.recipes import RECIPES, Recipe, all_recipes
 from cftui.errors import CftuiError
 
@@ -99,6 +99,10 @@ class RunConfig:
     def differences(self) -> dict[str, Any]:
         """The options in which the run differs from the defaults of its recipe, by name."""
         return {name: value for name, value in self.settings().items() if value != self.recipe.default(name)}
+
+    def command(self, **changes: Any) -> list[str]:
+        """The words after ``cftui`` that train the same once more, with these options changed."""
+        return ["train", self.recipe.name, "--data", self.data.name, *arguments({**self.differences(), **changes})]
 
     def as_json(self) -> dict[str, Any]:
         """The content of ``run.json``."""

@@ -105,7 +105,7 @@ def summarise(run: RunFolder, history: History | None = None) -> RunSummary:
             tags=notes.tags,
             progress=history.progress,
             curve=_curve(history),
-            result=result(config, history, status, run.lists()),
+            result=result(run.name, config, history, status, run.lists()),
         )
     except (CftuiError, OSError, KeyError, TypeError) as error:
         return RunSummary(name=run.name, status="damaged", problem=str(error))

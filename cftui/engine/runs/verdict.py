@@ -11,9 +11,9 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
-from cftui.engine.models.method import LOSS, Criterion
+from cftui.engine.models.method import LOSS, NDCG, Criterion
 from cftui.engine.runs.config import RunConfig, TrainedOn
 from cftui.engine.runs.events import History
 from cftui.files import write_json
@@ -58,6 +58,19 @@ class Lists:
         if self.low > 0:
             return "good"
         return "bad" if self.high < 0 else "neutral"
+
+    @property
+    def standing(self) -> str:
+        """How they do beside popularity, in words: ``below popularity``."""
+        than = {"good": "above", "bad": "below"}.get(self.kind, "no better than")
+        return f"{than} popularity"
+
+    @property
+    def brief(self) -> str:
+        """The same in few letters, with the figures if they differ: ``.129 below popularity (.172)``."""
+        if self.kind == "neutral":
+            return self.standing
+        return f"{points(self.ndcg)} {self.standing} ({points(self.popularity)})"
 
     @property
     def cell(self) -> str:
@@ -122,7 +135,7 @@ class Result:
         return gain / abs(other) if other else math.copysign(math.inf, gain) if gain else 0.0
 
 
-def result(config: RunConfig, history: History, status: str, lists: Lists | None = None) -> Result:
+def result(name: str, config: RunConfig, history: History, status: str, lists: Lists | None = None) -> Result:
     """What a run came to, by its description, its log and its status."""
     score, last, best = history.score, history.last, history.best
     ending = history.ending if status == "done" else None
@@ -132,8 +145,10 @@ def result(config: RunConfig, history: History, status: str, lists: Lists | None
     row = next((epoch for epoch in reversed(history.epochs) if epoch["epoch"] == kept), last)
     value = cast("float | None", row.get(score.key)) if row else None
     start = history.start or {}
+    # What was extended after its end cannot be trained again in one go.
+    can_keep_best = not getattr(config.options, "keep_best", True) and len(history.epochs) <= config.options.length
     return Result(
-        run=config.run,
+        run=name,
         trained_on=config.trained_on,
         score=score,
         value=None if status == "failed" else value,
@@ -146,7 +161,7 @@ def result(config: RunConfig, history: History, status: str, lists: Lists | None
         kept=kept,
         best=best["epoch"] if best else None,
         best_value=cast("float | None", best.get(score.key)) if best else None,
-        can_keep_best="keep_best" in config.recipe.described and not getattr(config.options, "keep_best", True),
+        can_keep_best=can_keep_best,
         lists=lists,
     )
 
@@ -209,6 +224,16 @@ class Verdict:
         """``cell`` with the name of the baseline: ``▲ 1.6 % item kNN``."""
         return f"{self.cell} {BASELINES[self.baseline].removeprefix('the ')}" if self.baseline else ""
 
+    def as_json(self) -> dict[str, Any]:
+        """The sentence, and what it is made of."""
+        return {
+            "verdict": str(self),
+            "kind": self.kind,
+            "baseline": self.baseline,
+            "margin": self.margin,
+            "remarks": [{"kind": one.kind, "words": one.words} for one in self.remarks],
+        }
+
     def __str__(self) -> str:
         return "; ".join(remark.words for remark in self.remarks)
 
@@ -269,10 +294,9 @@ def _best_epoch(own: Result) -> list[Remark]:
     """The best epoch, if another one was kept that is worse by more than a hair."""
     if own.best_value is None or own.best == own.kept or own.better(own.best_value) > -WORTH_KEEPING:
         return []
-    figure = _figures(own, own.best_value, short=True)[0]
-    words = f"best at {own.unit} {own.best} ({figure})"
+    words = f"best at {own.unit} {own.best}"
     if own.score != LOSS:
-        return [Remark("neutral", words)]
+        return [Remark("neutral", f"{words} ({_figures(own, own.best_value, short=True)[0]})")]
     offer: Offer = "keep_best" if own.can_keep_best and own.ended else ""
     return [Remark("overfit", f"{words}; later {own.unit}s overfit", offer)]
 
@@ -284,8 +308,7 @@ def _of_lists(own: Result) -> list[Remark]:
 
 def lists_remark(lists: Lists) -> Remark:
     """The lists of a run beside popularity's: ``NDCG@10 .129, below popularity (.172)``."""
-    than = {"good": "above", "bad": "below", "neutral": "no better than"}[lists.kind]
-    words = f"NDCG@10 {points(lists.ndcg)}, {than} popularity ({points(lists.popularity)})"
+    words = f"{NDCG.label} {points(lists.ndcg)}, {lists.standing} ({points(lists.popularity)})"
     return Remark(lists.kind, words, "" if lists.kind == "good" else "recommender")
 
 

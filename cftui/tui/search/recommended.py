@@ -10,6 +10,7 @@ from textual.content import Content
 from cftui.text import printable
 from cftui.tui.session.workspace import OpenModel
 from cftui.tui.shell.interval_bar import interval_bar
+from cftui.tui.shell.remarks import remark
 from cftui.tui.shell.row_list import RowList
 from cftui.tui.shell.rows import called, scored_row
 
@@ -78,10 +79,11 @@ class Recommended(RowList):
 
         self.show(len(best), render)
         self.border_title = Content(title)
+        said = Content("unseen  ±: how sure" if opened.sure else "unseen")
         # Where no other run chooses better, it is said what this list is worth.
-        worth = "no better than popularity (e)" if opened.pair is None and opened.loses_to_popularity else ""
-        said = worth or ("unseen  ±: how sure" if opened.sure else "unseen")
-        self.border_subtitle = Content("  ".join(filter(None, (said, str(only)))))
+        if opened.pair is None and opened.lists is not None and opened.lists.kind != "good":
+            said = remark(opened.lists.kind, f"{opened.lists.brief} (e)")
+        self.border_subtitle = Content("  ").join([said, Content(str(only))]) if str(only) else said
 
     def _by_two(self, opened: OpenModel, who: Both, order: Order, only: Filter) -> None:
         """Both numbers of each: which choice it is, and what it would be rated."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cftui.data.store.catalog import DataSet
     from cftui.data.tables import Tables
     from cftui.engine.models.terms import Baseline
+    from cftui.engine.runs.verdict import Lists
     from cftui.home import Home
 
 
@@ -85,11 +86,11 @@ class OpenModel:
         return find_pair(self.model, self.ratings, self.home)
 
     @cached_property
-    def loses_to_popularity(self) -> bool:
-        """Whether a list of the most popular items would be as good as its recommendations."""
-        from cftui.analysis.pair import loses_to_popularity
+    def lists(self) -> Lists | None:
+        """How its recommendations compare with a list of the most popular items."""
+        from cftui.analysis.evaluation.beside_popularity import lists_of
 
-        return loses_to_popularity(self.model, self.ratings)
+        return lists_of(self.model, self.ratings)
 
     def both(self, name: str) -> Both | None:
         """A user in both models of the pair; None without a pair."""
@@ -169,9 +170,7 @@ class OpenModel:
     def prepare(self) -> None:
         """Find what the first key press would otherwise have to wait for; for a thread."""
         _ = self.ratings.by_item, self.ratings.by_user, self.ratings.levels, self.biases
-        _ = self.model.kinds, self.model.index, self.prior, self.baseline, self.epochs, self.pair
-        if self.pair is None:
-            _ = self.loses_to_popularity
+        _ = self.model.kinds, self.model.index, self.prior, self.baseline, self.epochs, self.pair, self.lists
         if self.model.has_factors:
             _ = self.model.unit_factors
 

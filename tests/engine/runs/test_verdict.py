@@ -86,7 +86,7 @@ def test_baselines_of_another_run_on_the_same_ratings_hold_as_well() -> None:
 
 def test_a_best_epoch_that_was_not_kept_is_named_and_can_be_kept() -> None:
     over = replace(MINE, best=2, best_value=0.815, can_keep_best=True)
-    assert verdict(over).remarks[1] == Remark("overfit", "best at epoch 2 (0.815); later epochs overfit", "keep_best")
+    assert verdict(over).remarks[1] == Remark("overfit", "best at epoch 2; later epochs overfit", "keep_best")
     assert verdict(replace(over, can_keep_best=False)).remarks[1].offer == ""
     assert verdict(replace(over, ended=False)).remarks[1].offer == ""
     assert len(verdict(replace(over, best_value=0.826)).remarks) == 1
@@ -109,6 +109,7 @@ def test_lists_of_a_run_that_predicts_ratings(low: float, high: float, kind: Kin
     lists = Lists(0.129, 0.172, low, high, 300)
     assert verdict(replace(MINE, lists=lists)).remarks[-1] == Remark(kind, words, "recommender")
     assert lists.cell == cell
+    assert lists.brief in (".129 below popularity (.172)", "no better than popularity")
     better = Lists(0.393, 0.172, 0.2, 0.3, 300)
     assert verdict(replace(MINE, lists=better)).remarks[-1] == Remark("good", "NDCG@10 .393, above popularity (.172)")
     assert better.cell == ".393 x2.3"

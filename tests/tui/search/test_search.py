@@ -184,7 +184,9 @@ async def test_the_filter_keeps_a_genre_and_a_least_number_of_ratings(quick, ope
         assert all("Comedy" in model.item_table["genres"].iloc[code] for code in best["code"])
         assert best["ratings"].min() >= 100
         assert subtitle(quick, "#neighbours") == "cosine  Comedy 100+ ratings"
-        assert subtitle(quick, "#recommended") == "no better than popularity (e)  Comedy 100+ ratings"
+        worth = f"▼ {opened.lists.brief} (e)"
+        assert " below popularity (" in worth
+        assert subtitle(quick, "#recommended") == f"{worth}  Comedy 100+ ratings"
         # It stands in the field again, to be changed; emptied, everything is back.
         await pilot.press("f")
         await wait(pilot, lambda: isinstance(quick.screen, Prompt))
