@@ -64,6 +64,14 @@ class Followed:
         return self.history.start is not None and self.history.ending is None
 
     @property
+    def worth(self) -> str:
+        """The first remark of its verdict: its figure, beside its baselines."""
+        from cftui.engine.runs.verdict import result, verdict
+
+        status = self.run.status(self.history)
+        return verdict(result(self.name, self.run.config(), self.history, status)).remarks[0].words
+
+    @property
     def problem(self) -> str:
         """Why it ended badly, in one line; empty if it did not."""
         if self.live:

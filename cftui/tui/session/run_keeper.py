@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from textual.app import App
 from textual.reactive import reactive
 
-from cftui.engine.models.method import LOSS
 from cftui.errors import CftuiError
 from cftui.home import Home
 from cftui.tui.session.queue import Queued, renamed, without
@@ -203,10 +202,7 @@ class RunKeeper(App[None]):
         if followed.problem:
             self.notify(followed.problem, title=f"{followed.name} failed", severity="error", timeout=20)
         elif followed.history.last:
-            history = followed.history
-            score = cast(dict[str, Any], history.last).get(history.score.key)
-            label = "valid loss" if history.score == LOSS else history.score.label
-            self.notify(f"{followed.name}: {'trained' if score is None else f'{label} {score:.4f}'}")
+            self.notify(followed.worth, title=followed.name)
         if followed.history.last:
             self.run_ended(followed)
         elif not followed.run.config_file.exists():

@@ -100,6 +100,7 @@ ACTIONS: dict[str, tuple[Key, ...]] = {
         Key("resume", "r", "resume", "Resume a stopped run, or go on for more epochs", "Resume"),
         Key("overlay", "o", "overlay", "Draw another run in the chart", "Overlay"),
         Key("worth", "w", "evaluate", "What the run is worth: errors, lists, for whom"),
+        Key("keep_best", "b", "keep_best", "Train the run again and keep its best epoch"),
         Key("results", "v", "results", "Results on the validation ratings", "Results"),
         Key("lr_finder", "f", "find_lr", "Learning-rate finder", "LR finder"),
         Key("log_y", "l", "log_y", "Logarithmic y"),

@@ -13,6 +13,7 @@ from textual.widgets import Static
 from cftui.engine.models.recipes import recipe
 from cftui.engine.runs.events import History, Memory, read_history
 from cftui.engine.runs.folder import RunFolder
+from cftui.engine.runs.verdict import result
 from cftui.errors import CftuiError
 from cftui.tui.session.following import Followed
 from cftui.tui.session.places import Place
@@ -24,6 +25,7 @@ from cftui.tui.train.epoch_table import EpochTable
 from cftui.tui.train.loss_chart import X_AXES, LossChart, overlay
 from cftui.tui.train.recipe_form import RecipeForm
 from cftui.tui.train.run_list import RunList
+from cftui.tui.train.verdict_line import VerdictLine
 
 RELOAD_SECONDS = 3.0
 
@@ -47,6 +49,7 @@ class TrainScreen(Room):
                 with Container(id="learning"):
                     yield LossChart(id="chart", classes="pane")
                     yield EpochTable(id="epochs", classes="pane", cursor_type="row", cell_padding=0)
+                yield VerdictLine(id="verdict")
                 yield Static(id="status")
 
     def on_mount(self) -> None:
@@ -115,6 +118,26 @@ class TrainScreen(Room):
 
         question = f"how many more {method.units} for {name}?"
         self.app.push_screen(Prompt(question, method.continuation, str(method.more), check), go)
+
+    def action_keep_best(self) -> None:
+        """Train the run in hand once more, to end with its best epoch: seed and settings make it the same run."""
+        name = self._in_hand()
+        if name is None:
+            self.notify("no run yet; t trains one")
+            return
+        run = RunFolder(self.cftui.home.models / name)
+        try:
+            config = run.config()
+            judged = result(name, config, run.history(), run.status())
+        except CftuiError as error:
+            self.cftui.complain(error)
+            return
+        if not (judged.can_keep_best and judged.ended):
+            self.notify(f"{name} cannot be trained again to end with its best epoch", severity="warning")
+        elif judged.best == judged.kept:
+            self.notify(f"{name} ended with its best {judged.unit}, {judged.best}")
+        else:
+            self.cftui.start_training(config.recipe.name, config.command(keep_best=True)[2:])
 
     def action_find_lr(self) -> None:
         if self.cftui.opened is None:

@@ -1,0 +1,92 @@
+"""The line under the chart: what the run is worth, beside its baselines and the other runs on the same ratings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+from textual.widgets import Static
+
+from cftui.tui.session.app import session_of
+from cftui.tui.shell.remarks import remark
+
+if TYPE_CHECKING:
+    from cftui.engine.runs.verdict import Remark
+
+# On a low screen the chart needs the lines.
+LOW, ROWS, ROWS_LOW = 30, 3, 2
+# What gives way first if there is no room for all remarks.
+LEAST_FIRST = ("neutral", "good", "bad", "overfit")
+GAP = "  "
+# Cells of a mark and the blank after it.
+MARK = 2
+
+
+class VerdictLine(Static):
+    """The remarks of a verdict, as many as there is room for; the first always stays."""
+
+    _remarks: tuple[Remark, ...] = ()
+
+    def on_mount(self) -> None:
+        self.watch(self.app, "run_rows", self._judge)
+        self.watch(self.app, "followed", self._judge)
+
+    def _judge(self) -> None:
+        """Judge the run on show among all runs, as they were last read."""
+        from cftui.engine.runs.verdict import verdict
+
+        app = session_of(self)
+        found = [row.run.result for row in app.run_rows if row.run.result is not None]
+        own = next((one for one in found if app.followed and one.run == app.followed.name), None)
+        remarks = verdict(own, found).remarks if own is not None else ()
+        # Draw only what is new: over SSH every repaint is paid for.
+        if remarks != self._remarks:
+            self._remarks = remarks
+            self._draw()
+
+    def on_resize(self) -> None:
+        self._draw()
+
+    def _draw(self) -> None:
+        rows = ROWS_LOW if self.app.size.height < LOW else ROWS
+        width = max(self.content_size.width, 10)
+        lines = fitted(self._remarks, width, rows)
+        shown = [Content(GAP).join([remark(one.kind, words(one, width)) for one in line]) for line in lines]
+        self.update(Content("\n").join(shown))
+
+
+def words(one: Remark, width: int) -> str:
+    """What a remark says, and the key for what can be done about it here, in a line of so many cells."""
+    if one.offer != "keep_best":
+        return one.words
+    question = f"{one.words}: keep best? (b)"
+    return question if len(question) + MARK <= width else f"{one.words} (b)"
+
+
+def fitted(remarks: Sequence[Remark], width: int, rows: int) -> list[list[Remark]]:
+    """Lay remarks out in rows of so many cells, leaving out the least important until they fit."""
+    kept = list(remarks)
+    while _height(lines := _lines(kept, width), width) > rows and len(kept) > 1:
+        kept.remove(min(reversed(kept[1:]), key=lambda one: LEAST_FIRST.index(one.kind)))
+    return lines
+
+
+def _lines(remarks: Sequence[Remark], width: int) -> list[list[Remark]]:
+    """As many remarks to a line as it holds."""
+    lines: list[list[Remark]] = []
+    for one in remarks:
+        if lines and _width([*lines[-1], one], width) <= width:
+            lines[-1].append(one)
+        else:
+            lines.append([one])
+    return lines
+
+
+def _width(line: Sequence[Remark], width: int) -> int:
+    return sum(len(words(one, width)) + MARK for one in line) + len(GAP) * (len(line) - 1)
+
+
+def _height(lines: Sequence[Sequence[Remark]], width: int) -> int:
+    """Rows that the lines take; one that is too long is wrapped."""
+    return sum(-(-_width(line, width) // width) for line in lines)
