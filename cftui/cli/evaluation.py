@@ -15,6 +15,7 @@ from cftui.cli.output import narrate, print_json, print_table
 from cftui.cli.reading import load
 from cftui.cli.train import options_of, training_options
 from cftui.cli.verb import Session, Verb, pass_session
+from cftui.cli.verdicts import verdict_on
 from cftui.engine.interrupts import stop_requests
 from cftui.engine.models.recipes import RECIPES, recipe
 from cftui.errors import CftuiError
@@ -193,6 +194,7 @@ def _evaluate_run(
     users: int | None,
 ) -> None:
     from cftui.analysis.evaluation import accuracy, lists
+    from cftui.analysis.evaluation.beside_popularity import LENGTH, note_lists
     from cftui.engine import rankings as evaluation
     from cftui.engine.list_baselines import beside_baselines
     from cftui.engine.runs.folder import all_runs
@@ -230,6 +232,9 @@ def _evaluate_run(
             sample=users,
             progress=progress,
         )
+    if max(lengths) == LENGTH and relevant is None and users is None:
+        note_lists(model, found)
+    worth = verdict_on(session.home, model.folder())
     by_length = {k: {name: one.as_json() for name, one in found.at(k).items()} for k in lengths}
     if session.json:
         about = {"k": found.k, "relevant": found.relevant, "users": found.users, "protocol": found.protocol}
@@ -247,8 +252,11 @@ def _evaluate_run(
                 }
                 for name, interval in lists.doubt(found).items()
             }
-        print_json({**model.facts(), "split": model.options.split, **parts, **calibrated, **ranked})
+        said = {"verdict": worth and worth.as_json()}
+        print_json({**model.facts(), "split": model.options.split, **parts, **calibrated, **ranked, **said})
         return
+    if worth is not None:
+        print(f"{worth}\n")
     if not found.users:
         if not len(split.valid):
             print(f"no ranking: split {model.options.split} has no validation ratings")

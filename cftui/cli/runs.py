@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +12,7 @@ from cftui.cli.run_notes import note, tag
 from cftui.cli.run_trash import restore, rm, trash
 from cftui.cli.train import EventPrinter, epoch_heading, epoch_row
 from cftui.cli.verb import HyperParameter, Session, Verbs, home_option, pass_session
+from cftui.cli.verdicts import narrate_offers, verdict_on
 from cftui.engine.gradient.method import GradientOptions
 from cftui.engine.interrupts import stop_requests
 from cftui.errors import CftuiError
@@ -18,11 +20,10 @@ from cftui.text import sparkline
 
 if TYPE_CHECKING:
     from cftui.engine.runs.summaries import JudgedRun
+    from cftui.engine.runs.verdict import Result
 
 RUN = click.argument("run_name", metavar="RUN")
 FOLLOW_SECONDS = 0.25
-# Users whose lists are judged when two runs are compared; on a larger set a sample.
-COMPARED = 5000
 
 
 @click.group(cls=Verbs, invoke_without_command=True, params=[home_option()])
@@ -45,7 +46,8 @@ def _list(session: Session) -> None:
 
     found = list(RunIndex(session.home).read())[::-1]
     if session.json:
-        print_json([_as_json(one) for one in found])
+        known = [one.run.result for one in found if one.run.result is not None]
+        print_json([_as_json(one, known) for one in found])
     elif not found:
         narrate("no run yet; train one with: cftui train model4")
     else:
@@ -55,10 +57,14 @@ def _list(session: Session) -> None:
         print_table([{name: row[name] for name in kept} for row in rows], {"valid_loss": ".6f", "seconds": ".1f"})
 
 
-def _as_json(one: JudgedRun) -> dict[str, Any]:
-    verdict = one.verdict
-    baseline = {"baseline": verdict.baseline, "margin": verdict.margin} if verdict else {"baseline": "", "margin": None}
-    return {**one.run.as_row(), **baseline, "best": one.best}
+def _as_json(one: JudgedRun, known: Sequence[Result]) -> dict[str, Any]:
+    from cftui.engine.runs.verdict import verdict
+
+    own = one.run.result
+    judged: dict[str, Any] = {"verdict": None, "kind": None, "baseline": "", "margin": None, "remarks": []}
+    if own is not None:
+        judged = verdict(own, known).as_json()
+    return {**one.run.as_row(), **judged, "best": one.best}
 
 
 def _as_row(one: JudgedRun) -> dict[str, Any]:
@@ -101,9 +107,11 @@ def show(session: Session, run_name: str) -> None:
     run = find(session.home, run_name)
     config, history, notes = run.config(), run.history(), read_notes(run)
     status = run.status(history)
+    judged = verdict_on(session.home, run)
     if session.json:
         found = {"status": status, "epochs": history.epochs, "ending": history.ending}
-        print_json({**config.as_json(), **found, "note": notes.note, "tags": notes.tags})
+        worth = {"verdict": judged and judged.as_json()}
+        print_json({**config.as_json(), **found, **worth, "note": notes.note, "tags": notes.tags})
         return
     unit = history.unit
     options = config.settings()
@@ -112,6 +120,7 @@ def show(session: Session, run_name: str) -> None:
         {
             "run": run.name,
             "status": status,
+            "verdict": judged or "",
             "recipe": f"{config.recipe.name}: {config.recipe.summary}",
             "data": f"{config.data.name} ({config.data.fingerprint})",
             "options": ", ".join(f"{name} {value}" for name, value in options.items()),
@@ -131,6 +140,8 @@ def show(session: Session, run_name: str) -> None:
         print("\n" + epoch_heading(unit, history.score.key))
         for event in history.epochs:
             print(epoch_row(event))
+    if judged is not None:
+        narrate_offers(judged, config)
 
 
 @runs.command()
@@ -234,38 +245,40 @@ def rename(session: Session, run_name: str, new_name: str) -> None:
 def compare(session: Session, first: str, second: str) -> None:
     """Compare the settings, the results and the lists of two runs.
 
-    If both were trained on the same ratings, their recommendations are judged for the same users, and one sentence says
-    whether the difference is more than chance.
+    If both were trained on the same ratings, one sentence says which predicts the validation ratings better, and one
+    whose lists are better for the same users; both say whether the difference is more than chance.
     """
-    from cftui.analysis.evaluation import lists
+    from cftui.analysis.evaluation.comparing import compare as compare_models
     from cftui.analysis.trained import TrainedModel
-    from cftui.engine import rankings
     from cftui.engine.runs.folder import differences, find
 
-    runs = [find(session.home, name) for name in (first, second)]
-    rows = differences(*runs)
+    one, other = (find(session.home, name) for name in (first, second))
+    rows = differences(one, other)
     if not session.json:
         print_table(rows)
-    one, other = runs
-    a, b = one.config(), other.config()
-    if one.name == other.name or a.trained_on != b.trained_on or not a.data.valid:
+    if one.name == other.name:
         if session.json:
             print_json(rows)
-        elif one.name != other.name:
-            narrate("the lists are not compared: that needs two runs on the same data set, split and seed")
         return
-    models = {run.name: TrainedModel.load(run) for run in runs}
-    ratings = models[one.name].ratings(session.home)
-    scorers = {name: rankings.predicted(model.module) for name, model in models.items()}
-    found = rankings.evaluate_rankings(ratings, models[one.name].split(ratings), scorers, sample=COMPARED)
-    if not found.users:
-        print_json(rows) if session.json else narrate("the lists are not compared: nothing held back is relevant")
+    if differ := one.config().trained_on.differences(other.config().trained_on):
+        if session.json:
+            print_json(rows)
+        narrate(f"which is better cannot be told: they differ in their {' and '.join(differ)}")
         return
-    difference = lists.difference(found, one.name, other.name)
+    try:
+        model = TrainedModel.load(one)
+        found = compare_models(model, TrainedModel.load(other), model.ratings(session.home))
+    except CftuiError as error:
+        if session.json:
+            print_json(rows)
+        narrate(str(error))
+        return
     if session.json:
-        row = {"what": "lists: NDCG@10", one.name: difference.first, other.name: difference.second}
-        of = difference.of
-        print_json([*rows, {**row, "low": of.low, "high": of.high, "may_be_chance": difference.is_chance}])
+        print_json([*rows, *found.rows()])
         return
-    print(f"\n{difference.in_words(one.name, other.name)}")
-    print(f"{one.name} is better for {difference.better:.0%} of them, {other.name} for {difference.worse:.0%}")
+    print()
+    for remark in found.remarks:
+        print(remark.words)
+    if found.lists is not None:
+        for run, share in ((one, found.lists.better), (other, found.lists.worse)):
+            print(f"the lists of {run.name} are better for {share:.0%} of the users")

@@ -9,6 +9,7 @@ import click
 
 from cftui.cli.output import narrate, print_json, print_table
 from cftui.cli.verb import Decorated, HyperParameter, Session, Verb, pass_session
+from cftui.cli.verdicts import narrate_verdict
 from cftui.engine.gradient.method import FAST_BATCH
 from cftui.engine.interrupts import stop_requests
 from cftui.engine.models.method import LOSS, NDCG
@@ -151,7 +152,7 @@ def train(
         from cftui.engine import device as devices
         from cftui.engine.training import train as run_training
 
-        run_training(
+        run = run_training(
             session.home,
             chosen,
             options,
@@ -161,6 +162,7 @@ def train(
             emit=EventPrinter(session.json),
             stop_requested=stop_requested,
         )
+    narrate_verdict(session.home, run.name)
 
 
 class EventPrinter:

@@ -48,7 +48,7 @@ def rows_of(text: str) -> dict[str, list[str]]:
 
 def test_a_run_is_scored_by_error_and_by_ranking(home: Home, tiny: Ratings, cli) -> None:
     found = cli(home, "eval", "model4.run", "--json").json
-    assert list(found) == ["run", "recipe", "data", "split", "train", "valid", "ranking", "lists"]
+    assert list(found) == ["run", "recipe", "data", "split", "train", "valid", "ranking", "lists", "verdict"]
     model = TrainedModel.load(home_run(home, "model4.run"))
     for part, score in accuracy.evaluate(model, tiny).items():
         wanted = {"ratings": score.n, "mse": score.mse, "rmse": score.rmse, "mae": score.mae}
@@ -375,7 +375,8 @@ def test_a_model_that_predicts_no_ratings_has_lists_and_no_errors(home: Home, cl
     assert set(found["lists"]["model"]) >= {"ndcg_interval", "coverage", "gini", "novelty", "popularity", "diversity"}
     text = cli(home, "eval", "ease.run").out
     assert "mse" not in text
-    assert text.startswith("lists of 10")
+    assert text.startswith("NDCG@10 .")
+    assert "\n\nlists of 10" in text
 
 
 def test_two_runs_are_judged_and_compared_as_one_recommender(home: Home, cli) -> None:

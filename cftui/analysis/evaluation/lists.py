@@ -27,19 +27,24 @@ class Interval:
     high: float
 
 
-def bootstrap(values: np.ndarray, seed: int = 0) -> Interval:
+def bootstrap(values: np.ndarray, counts: np.ndarray | None = None, seed: int = 0) -> Interval:
     """The mean of one figure per user ``[users]``, and how far it depends on who the users happened to be.
 
     The users are drawn again with replacement a thousand times (Efron 1979). Without users everything is NaN.
+
+    Args:
+        counts: for sums over the ratings of each user: how many there are ``[users]``. The mean is then over ratings.
     """
     if not len(values):
         return Interval(np.nan, np.nan, np.nan)
     random = np.random.default_rng(seed)
     means = np.empty(RESAMPLES)
     for at in range(RESAMPLES):
-        means[at] = values[random.integers(len(values), size=len(values))].mean()
+        drawn = random.integers(len(values), size=len(values))
+        means[at] = values[drawn].sum() / (len(drawn) if counts is None else counts[drawn].sum())
     low, high = np.quantile(means, ((1 - SHARE) / 2, (1 + SHARE) / 2))
-    return Interval(float(values.mean()), float(low), float(high))
+    mean = values.sum() / (len(values) if counts is None else counts.sum())
+    return Interval(float(mean), float(low), float(high))
 
 
 def doubt(found: Evaluation, metric: str = "ndcg") -> dict[str, Interval]:
