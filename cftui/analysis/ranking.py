@@ -45,6 +45,21 @@ def biases(model: TrainedModel, ratings: Ratings | None = None) -> pd.DataFrame:
     return table if ratings is None else table.assign(mean=ratings.item_means[codes])
 
 
+def rated(model: TrainedModel, ratings: Ratings, least: int = 0) -> pd.DataFrame:
+    """Items by the mean of their ratings, lowest first: columns ``code``, ``title``, ``ratings``, ``mean``.
+
+    For a model that has no biases. Counts have no scale: of these, items are ordered by how many there are.
+
+    Args:
+        least: the least number of ratings of an item, if any item has so many.
+    """
+    counts = np.bincount(ratings.item, minlength=len(model.items))[1:]
+    codes = 1 + np.flatnonzero(counts >= min(max(least, 1), counts.max(initial=0)))
+    values = counts[codes - 1] if ratings.counted else ratings.item_means[codes]
+    codes = codes[np.argsort(values, kind="stable")]
+    return item_rows(model, codes).assign(mean=ratings.item_means[codes])
+
+
 @dataclass(frozen=True)
 class Filter:
     """Which items to show.

@@ -8,7 +8,7 @@ of a map works on all of them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -35,12 +35,14 @@ class ItemMap:
         axes: the names of the two axes.
         space: the factors that this is a view of, one row per row of the table ``[n, k]``.
         variance: share of the variance that each axis explains; None if the axes are not components.
+        poles: the poles of axes that were named by them: name and place, the first axis before the second.
     """
 
     table: pd.DataFrame
     axes: tuple[str, str]
     space: np.ndarray
     variance: np.ndarray | None = None
+    poles: tuple[tuple[str, float, float], ...] = ()
 
     @property
     def xy(self) -> np.ndarray:
@@ -49,10 +51,13 @@ class ItemMap:
 
     def only(self, keep: np.ndarray) -> ItemMap:
         """The items for which ``keep [n]`` is true."""
-        return ItemMap(self.table[keep].reset_index(drop=True), self.axes, self.space[keep], self.variance)
+        return replace(self, table=self.table[keep].reset_index(drop=True), space=self.space[keep])
 
     def ends(self) -> tuple[str, str, str, str]:
-        """Titles of the items at the ends of the axes: lowest and highest ``0``, lowest and highest ``1``."""
+        """What is at the ends of the axes, lowest and highest ``0``, lowest and highest ``1``: a pole, else a title."""
+        if self.poles:
+            low_x, high_x, low_y, high_y = (name for name, _, _ in self.poles)
+            return low_x, high_x, low_y, high_y
         if not len(self.table):
             return "", "", "", ""
         x, y, title = self.table["0"], self.table["1"], self.table["title"]
@@ -141,16 +146,18 @@ def named_map(model: TrainedModel, x: tuple[Pole, Pole], y: tuple[Pole, Pole]) -
         CftuiError: the poles of an axis are the same place.
     """
     space = model.item_factors[1:].astype(np.float64)
-    coordinates = []
-    for low, high in (x, y):
-        a, b = (model.item_factors[end.codes].astype(np.float64).mean(axis=0) for end in (low, high))
+    ends = [[model.item_factors[end.codes].astype(np.float64).mean(axis=0) for end in axis] for axis in (x, y)]
+    coordinates, places = [], []
+    for (low, high), (a, b) in zip((x, y), ends, strict=True):
         half = (b - a) / 2
         length = float(half @ half)
         if length < 1e-20:
             raise CftuiError(f"{low.name} and {high.name} are the same place; an axis needs two")
         coordinates.append((space - (a + b) / 2) @ half / length)
+        places.append((np.concatenate(ends) - (a + b) / 2) @ half / length)
     names = tuple(f"{low.name} → {high.name}" for low, high in (x, y))
-    return ItemMap(frame(model, np.column_stack(coordinates)), (names[0], names[1]), space)
+    poles = tuple((end.name, float(at_x), float(at_y)) for end, at_x, at_y in zip((*x, *y), *places, strict=True))
+    return ItemMap(frame(model, np.column_stack(coordinates)), (names[0], names[1]), space, poles=poles)
 
 
 def read_back(model: TrainedModel, table: pd.DataFrame, name: str) -> ItemMap:

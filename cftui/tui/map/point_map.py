@@ -5,6 +5,7 @@ It does not use plotext, which cannot select a point and is too slow for so many
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from cftui.text import printable
+from cftui.tui.map.labels import Label, Spans, cut, label_text, place, share
 from cftui.tui.shell.colours import DARK
 from cftui.tui.shell.keys import bindings
 
@@ -29,7 +30,9 @@ _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 _ZOOM = 1.25
 # A step sideways, as a share of what is in view.
 _PAN = 0.2
-_END = 22
+# With fewer cells a line has no names at the ends of the axes.
+LEAST = 20
+POLE = "■"
 
 
 class PointMap(Widget, can_focus=True):
@@ -61,6 +64,8 @@ class PointMap(Widget, can_focus=True):
         self._group: np.ndarray | None = None
         self._labels: dict[int, str] = {}
         self._ends: tuple[str, str, str, str] = ("", "", "", "")
+        self._poles: dict[str, tuple[float, float]] = {}
+        self._instead = ""
         self._found: np.ndarray | None = None
         self._palette: Sequence[str] = DARK.groups
         self.cursor: int | None = None
@@ -76,6 +81,7 @@ class PointMap(Widget, can_focus=True):
         *,
         palette: Sequence[str] = DARK.groups,
         ends: tuple[str, str, str, str] = ("", "", "", ""),
+        poles: dict[str, tuple[float, float]] | None = None,
         keep: bool = False,
     ) -> None:
         """Put points on the map.
@@ -85,11 +91,13 @@ class PointMap(Widget, can_focus=True):
             group: int ``[n]``, an index into the palette.
             labels: text for some of the points, by index; the first that fit are drawn.
             ends: what stands at the left, right, lower and upper end of the axes.
+            poles: places that are marked, by their names.
             keep: the same points, elsewhere or looking otherwise: cursor and view stay.
         """
         keep = keep and self._xy is not None and len(self._xy) == len(xy)
-        self._xy, self._group, self._labels, self._palette, self._ends = xy, group, labels, palette, ends
-        self._found = None
+        self._xy, self._group, self._palette, self._ends = xy, group, palette, ends
+        self._labels = {index: label_text(title) for index, title in labels.items()}
+        self._poles, self._found = poles or {}, None
         if keep:
             self._redraw()
         else:
@@ -107,9 +115,10 @@ class PointMap(Widget, can_focus=True):
         (x, y), (half_x, half_y) = self._centre, self._half
         return x - half_x, x + half_x, y - half_y, y + half_y
 
-    def clear(self) -> None:
-        """No points at all."""
+    def clear(self, instead: str = "") -> None:
+        """Show no points at all, but a text that says why."""
         self._xy = self._group = self._found = self.cursor = None
+        self._instead = instead
         self._redraw()
 
     def put_cursor(self, index: int) -> None:
@@ -208,7 +217,12 @@ class PointMap(Widget, can_focus=True):
         width, height = size.width, size.height
         base = self.rich_style
         if self._xy is None or width < 4 or height < 2:
-            return [Strip.blank(width, base) for _ in range(height)]
+            said = [
+                line.center(width) for part in self._instead.split("\n") for line in textwrap.wrap(part, width) or [""]
+            ]
+            above = max((height - len(said)) // 2, 0)
+            lines = [*[""] * above, *said, *[""] * height][:height]
+            return [Strip([Segment(line.ljust(width), base)], width) for line in lines]
         columns, rows = self._dots(self._xy, width, height)
         inside = (columns >= 0) & (columns < 2 * width) & (rows >= 0) & (rows < 4 * height)
         cells = np.zeros((height, width), np.int64)
@@ -235,9 +249,7 @@ class PointMap(Widget, can_focus=True):
         rows = np.floor((1 - share[:, 1]) * 2 * height).astype(np.int64)
         return columns, rows
 
-    def _draw_axes(
-        self, text: np.ndarray, cells: np.ndarray, colour: np.ndarray, width: int, height: int
-    ) -> dict[int, list[tuple[int, int]]]:
+    def _draw_axes(self, text: np.ndarray, cells: np.ndarray, colour: np.ndarray, width: int, height: int) -> Spans:
         """The axes with what stands at their ends; returns the cells these names take, by line."""
         import numpy as np
 
@@ -249,15 +261,16 @@ class PointMap(Widget, can_focus=True):
             text[cells[:, x] == 0, x] = ord("│")
             if 0 <= y < height and cells[y, x] == 0:
                 text[y, x] = ord("┼")
-        taken: dict[int, list[tuple[int, int]]] = {}
+        taken: Spans = {}
 
         def write(line: int, column: int, name: str) -> None:
             text[line, column : column + len(name)] = [ord(c) for c in name]
             colour[line, column : column + len(name)] = -1
             taken.setdefault(line, []).append((column, column + len(name)))
 
-        room = min(_END, width // 2 - 4)
-        left, right, low, high = (label_text(name, room) if name and room > 5 else "" for name in self._ends)
+        names = [label_text(name) if width >= LEAST else "" for name in self._ends]
+        left, right = share(names[0], names[1], width - 6)
+        low, high = (cut(name, width - 2) for name in names[2:])
         if 0 <= y < height:
             if left:
                 write(y, 0, f"◂ {left}")
@@ -276,36 +289,36 @@ class PointMap(Widget, can_focus=True):
         columns: np.ndarray,
         rows: np.ndarray,
         inside: np.ndarray,
-        taken: dict[int, list[tuple[int, int]]],
+        taken: Spans,
     ) -> dict[int, tuple[int, int]]:
-        """Write the labels that fit without touching another; returns the cursor's cells by line."""
-        width = text.shape[1]
+        """Write the names that fit; returns the cursor's cells by line."""
+        import numpy as np
+
+        height, width = text.shape
+        assert self._group is not None
+        labels = []
+        if self.cursor is not None and inside[self.cursor]:
+            labels.append(self._label(self.cursor, columns, rows, "◉", is_cursor=True))
+        if self._poles:
+            for name, x, y in zip(
+                self._poles, *self._dots(np.array(list(self._poles.values())), width, height), strict=True
+            ):
+                if 0 <= x < 2 * width and 0 <= y < 4 * height:
+                    labels.append(Label(int(y) // 4, int(x) // 2, POLE, label_text(name), -1, insists=True))
+        labels += [self._label(index, columns, rows, "•") for index in self._labels if inside[index]]
         marked: dict[int, tuple[int, int]] = {}
-        wanted = list(self._labels.items())
-        if self.cursor is not None:
-            wanted = [(self.cursor, self._labels.get(self.cursor, "")), *wanted]
-        for index, label in wanted:
-            if not inside[index]:
-                continue
-            x, y = int(columns[index]) // 2, int(rows[index]) // 4
-            is_cursor = index == self.cursor and not marked
-            dot = "◉" if is_cursor else "•"
-            label = label[: max(width - 3, 0)]
-            # The dot stays where the point is; its name stands to the left where there is no room to the right.
-            if x + len(label) + 2 <= width or x < len(label) + 1:
-                shown, left = f"{dot} {label}".rstrip()[: width - x], x
-            else:
-                shown = f"{label} {dot}" if label else dot
-                left = x - len(shown) + 1
-            span = (left, left + len(shown))
-            if not is_cursor and any(a < span[1] + 1 and span[0] < b + 1 for a, b in taken.get(y, [])):
-                continue
-            taken.setdefault(y, []).append(span)
-            text[y, span[0] : span[1]] = [ord(c) for c in shown]
-            colour[y, span[0] : span[1]] = int(self._group[index]) if self._group is not None else -1
-            if is_cursor:
-                marked[y] = span
+        for label in reversed(place(labels, width, taken)):
+            first, end = label.span
+            text[label.line, first:end] = [ord(c) for c in label.shown]
+            colour[label.line, first:end] = label.group
+            if label.is_cursor:
+                marked[label.line] = label.span
         return marked
+
+    def _label(self, index: int, columns: np.ndarray, rows: np.ndarray, mark: str, *, is_cursor: bool = False) -> Label:
+        assert self._group is not None
+        line, column, group = int(rows[index]) // 4, int(columns[index]) // 2, int(self._group[index])
+        return Label(line, column, mark, self._labels.get(index, ""), group, is_cursor=is_cursor)
 
     def _strip(self, codes: np.ndarray, colour: np.ndarray, marked: tuple[int, int] | None, base: Style) -> Strip:
         """One line as runs of equal style."""
@@ -323,15 +336,3 @@ class PointMap(Widget, can_focus=True):
                 style += Style(reverse=True, bold=True)
             segments.append(Segment("".join(map(chr, codes[start:end])), style))
         return Strip(segments, len(codes))
-
-
-def label_text(title: str, limit: int = 24) -> str:
-    """A title short enough for the map, one cell per character: what is wider would shift the row."""
-    from rich.cells import cell_len
-
-    plain = "".join(c if cell_len(c) == 1 else "?" for c in printable(title, "?"))
-    return plain if len(plain) <= limit else plain[: limit - 1] + "…"
-
-
-def labels_for(indices: Sequence[int], titles: Sequence[str]) -> dict[int, str]:
-    return {int(index): label_text(titles[index]) for index in indices}

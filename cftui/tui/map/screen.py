@@ -14,10 +14,13 @@ from textual.content import Content
 from textual.widgets import Static
 
 from cftui.text import printable
-from cftui.tui.map.point_map import PointMap, label_text
+from cftui.tui.map import words
+from cftui.tui.map.point_map import PointMap
 from cftui.tui.map.room import MapRoom
+from cftui.tui.map.side import WIDE, side_columns
 from cftui.tui.session.workspace import OpenModel
 from cftui.tui.shell.colours import LIGHT, colours
+from cftui.tui.shell.columns import Column, line
 from cftui.tui.shell.keys import bindings
 from cftui.tui.shell.row_list import RowList
 from cftui.tui.shell.rows import cosine, scored_row
@@ -32,8 +35,6 @@ if TYPE_CHECKING:
 
 WELL_KNOWN = 20
 NEIGHBOURS = 50
-# The title at the cursor keeps this many cells before the facts beside it are dropped.
-LEAST_TITLE = 40
 # So many names are tried on the map at the most.
 LABELS = 300
 # Tolerances are stepped by this factor.
@@ -66,19 +67,22 @@ class MapScreen(MapRoom):
     _group: np.ndarray
     _legend: tuple[str, ...] = ()
     _found: Sequence[int] = ()
+    # Codes of the items at the side, by the list that shows them.
+    _sides: dict[str, np.ndarray]
     _near_codes: np.ndarray
 
     def model_body(self) -> ComposeResult:
         with Horizontal(id="map-row"):
             yield PointMap(id="points", classes="pane")
             with Vertical(id="bias-column"):
-                yield RowList(id="highest", classes="pane", placeholder="no biases")
-                yield RowList(id="lowest", classes="pane", placeholder="no biases")
-            yield RowList(id="near", classes="pane", placeholder="move the cursor")
+                yield RowList(id="highest", classes="pane", placeholder="nothing to rank", enter="Search")
+                yield RowList(id="lowest", classes="pane", placeholder="nothing to rank", enter="Search")
+            yield RowList(id="near", classes="pane", placeholder="move the cursor", enter="Go there")
         yield Static(id="where")
         yield Static(id="legend")
 
     def on_mount(self) -> None:
+        self._sides = {}
         super().on_mount()
         self.watch(self.app, "theme", lambda _: self._paint(), init=False)
 
@@ -101,6 +105,7 @@ class MapScreen(MapRoom):
 
     def use(self, item_map: ItemMap, *, keep: bool = False) -> None:
         self._item_map = item_map
+        self.refresh_bindings()
         self._place(keep=keep)
         cursor = self.query_one(PointMap).cursor
         if cursor is not None and self._shown is not None:
@@ -111,8 +116,12 @@ class MapScreen(MapRoom):
 
     def no_map(self, why: str) -> None:
         self._item_map = self._shown = None
-        self.query_one(PointMap).clear()
-        self.query_one("#where", Static).update(Text(why), layout=False)
+        points = self.query_one(PointMap)
+        points.border_title = points.border_subtitle = ""
+        points.clear(f"{words.UNAVAILABLE}\n\n{why}\n\n{words.INSTEAD}")
+        self.refresh_bindings()
+        for name in ("#where", "#legend"):
+            self.query_one(name, Static).update("", layout=False)
 
     def _place(self, *, keep: bool = False) -> None:
         """Put what passes the filter on the map; with ``keep`` the cursor and the view stay where they are."""
@@ -145,8 +154,9 @@ class MapScreen(MapRoom):
         # Best placed first: names that would touch one already drawn are left out, so the first will do.
         named = self._labelled()
         first = named.nlargest(LABELS, "2")
-        labels = {int(self._row_of[c]): label_text(t) for c, t in zip(first["code"], first["title"], strict=True)}
-        points.show(self._xy, self._group, labels, palette=self._palette, ends=self._ends, keep=keep)
+        labels = {int(self._row_of[c]): str(t) for c, t in zip(first["code"], first["title"], strict=True)}
+        poles = {name: (x, y) for name, x, y in shown.poles}
+        points.show(self._xy, self._group, labels, palette=self._palette, ends=self._ends, poles=poles, keep=keep)
         self._mark()
         self._title(len(named))
         self._say_legend()
@@ -184,27 +194,25 @@ class MapScreen(MapRoom):
         axes = "   ".join(f"{axis}{share}" for axis, share in zip(shown.axes, shares, strict=True))
         points = self.query_one(PointMap)
         when = "" if self.cftui.epoch is None else f"   after {opened.unit} {self.cftui.epoch}"
-        points.border_title = Content(printable(axes) + when)
+        part = f"   {words.PARTS[self.part]}" if self.part in words.PARTS else ""
+        points.border_title = Content(printable(axes) + when + part)
         names = {
             "farthest": "5 farthest each",
             "near": f"{labelled:,} within {self._tolerance:.2g} of an axis",
             "all": "no labels",
         }
-        kept = "  ".join(filter(None, (f"{len(shown.table):,} {opened.model.nouns}", str(only), names[self.preset])))
+        back = "" if self.part == "M" else words.BACK
+        kept = "  ".join(
+            filter(None, (back, f"{len(shown.table):,} {opened.model.nouns}", str(only), names[self.preset]))
+        )
         points.border_subtitle = Content(kept)
 
     def _say_legend(self) -> None:
-        # Only the first word dim: a swatch has the colour of its points.
-        text = Text.assemble((f" {self.colouring}: ", "dim"), no_wrap=True, overflow="ellipsis")
-        for index, name in enumerate(self._legend):
-            if name != "Center":
-                # The edges of consecutive fifths.
-                said = name.split(" to ")[0] if self._in_fifths and index < len(self._legend) - 1 else name
-                text.append("⣿ ", style=self._palette[index % len(self._palette)]).append(f"{said}  ")
+        text = words.legend(self.colouring, self._legend, self._palette, self.size.width)
         self.query_one("#legend", Static).update(text, layout=False)
 
     def _hint(self) -> None:
-        hint = " arrows: from point to point   + - zoom   shift+arrows pan   z whole map   5 0 9 labels"
+        hint = " arrows: point to point  + -: zoom  z: all  5 0 9: labels  shift+arrows: pan"
         self.query_one("#where", Static).update(
             Text(hint, style="dim", no_wrap=True, overflow="ellipsis"), layout=False
         )
@@ -213,21 +221,24 @@ class MapScreen(MapRoom):
     # What is at the side
 
     def _list_biases(self, opened: OpenModel) -> None:
-        table = opened.biases
-        for name, title in (("highest", "most liked (bias)"), ("lowest", "least liked (bias)")):
+        """Both ends of the ranking by bias, or by mean rating where there are no biases."""
+        from cftui.analysis import ranking
+
+        table, by = opened.biases, "bias"
+        if table is None:
+            table, by = ranking.rated(opened.model, opened.ratings, WELL_KNOWN)[::-1], "mean"
+        if by == "bias":
+            titles = "most liked: bias", "least liked: bias"
+        elif opened.ratings.counted:
+            titles = f"most chosen {opened.model.nouns}", f"least chosen {opened.model.nouns}"
+        else:
+            titles = "best rated: mean", "worst rated: mean"
+        for name, title, rows in zip(("highest", "lowest"), titles, (table, table[::-1]), strict=True):
             pane = self.query_one(f"#{name}", RowList)
             pane.border_title = title
-            if table is None:
-                pane.show(0, lambda index, width: Text())
-                continue
-            rows = table if name == "highest" else table[::-1]
-            bias, mean, titles = rows["bias"].to_numpy(), rows["mean"].to_numpy(), rows["title"].to_numpy()
-
-            def render(i: int, width: int, bias=bias, mean=mean, titles=titles) -> Text:  # type: ignore[no-untyped-def]
-                beside = f" {mean[i]:.2f}" if width > 34 else ""
-                return Text.assemble((f"{bias[i]:+.2f}", "bold"), f"{beside} {printable(titles[i])}")
-
-            pane.show(len(rows), render)
+            self._sides[name] = rows["code"].to_numpy()
+            columns, cells = side_columns(rows, by, opened, wide=self.size.width >= WIDE)
+            pane.show(len(rows), lambda row, width, c=columns, of=cells: line(c, of(row), width), columns=columns)  # type: ignore[misc]
 
     @on(PointMap.Moved)
     def _moved(self, event: PointMap.Moved) -> None:
@@ -244,23 +255,18 @@ class MapScreen(MapRoom):
         assert self._shown is not None
         row = self._shown.table.iloc[index]
         kept, of = maps.trust(self._shown, index)
+        quadrant = str(row["3"]).split()[0]
+        trust, short = words.trust(kept, of)
         facts = {
             "place": f"({row['0']:.3f}, {row['1']:.3f})",
             "distance": f"dist {row['2']:.3f}",
-            "quadrant": str(row["3"]).split()[0],
-            "trust": f"trust {kept}/{of}",
+            "quadrant": f"{words.QUADRANTS[quadrant]} ({quadrant})",
             "ratings": f"{row['ratings']:,} ratings",
             "colour": "" if self.colouring == "quadrant" else self._legend[int(self._group[index])],
+            "trust": trust,
         }
-        title = Text(printable(row["title"]), style="bold")
-        room = self.size.width - min(title.cell_len, LEAST_TITLE) - 3
-        for dropped in ("distance", "ratings", "place", "quadrant"):
-            if len("  ".join(filter(None, facts.values()))) <= room:
-                break
-            facts[dropped] = ""
-        said = "  ".join(filter(None, facts.values()))
-        title.truncate(max(self.size.width - len(said) - 3, 12), overflow="ellipsis")
-        self.query_one("#where", Static).update(Text.assemble(" ", title, f"  {said}"), layout=False)
+        line = words.told(printable(row["title"]), facts, {"trust": short}, self.size.width)
+        self.query_one("#where", Static).update(line, layout=False)
 
     def _show_near(self, code: int) -> None:
         """What is like the item at the cursor, where that is shown."""
@@ -273,7 +279,16 @@ class MapScreen(MapRoom):
         near = ranking.similar(model, code, NEIGHBOURS, only=self._only or ranking.ANY)
         self._near_codes = near["code"].to_numpy()
         score, titles, counts = near["cosine"].to_numpy(), near["title"].to_numpy(), near["ratings"].to_numpy()
-        pane.show(len(near), lambda i, width: scored_row(f"{cosine(score[i]):>4}", titles[i], counts[i], width))
+        columns = (
+            Column("cos", 4, right=True, values=score),
+            Column(model.noun, values=titles),
+            Column("rated", 5, right=True, values=counts),
+        )
+        pane.show(
+            len(near),
+            lambda i, width: scored_row(f"{cosine(score[i]):>4}", titles[i], counts[i], width),
+            columns=columns,
+        )
         pane.border_title = Content(f"like {printable(model.titles[code])}")
         pane.border_subtitle = "cosine"
 
@@ -281,28 +296,22 @@ class MapScreen(MapRoom):
     def _near_selected(self, event: RowList.Selected) -> None:
         self._go_to(int(self._near_codes[event.index]))
 
-    def _biased(self, event: RowList.Highlighted | RowList.Selected) -> int | None:
-        """Code of the item in a row of the bias lists."""
-        opened = self.cftui.chosen
-        if opened is None or opened.biases is None:
-            return None
-        place = event.index if event.row_list.id == "highest" else len(opened.biases) - 1 - event.index
-        return int(opened.biases["code"].iloc[place])
+    def _biased(self, event: RowList.Highlighted | RowList.Selected) -> int:
+        """Code of the item in a row of the lists at the side."""
+        return int(self._sides[event.row_list.id or ""][event.index])
 
     @on(RowList.Highlighted, "#highest")
     @on(RowList.Highlighted, "#lowest")
     def _bias_highlighted(self, event: RowList.Highlighted) -> None:
         """The cursor of the map goes along."""
         code = self._biased(event)
-        if code is not None and self._shown is not None and self._row_of[code] >= 0:
+        if self._shown is not None and self._row_of[code] >= 0:
             self.query_one(PointMap).put_cursor(int(self._row_of[code]))
 
     @on(RowList.Selected, "#highest")
     @on(RowList.Selected, "#lowest")
     async def _bias_selected(self, event: RowList.Selected) -> None:
-        code = self._biased(event)
-        if code is not None:
-            await self.visit("search", code)
+        await self.visit("search", self._biased(event))
 
     @on(PointMap.Selected)
     async def _point_selected(self, event: PointMap.Selected) -> None:
@@ -338,6 +347,15 @@ class MapScreen(MapRoom):
 
     # Keys
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Without a map, what needs one is not offered; nor is the ranking of biases where there are none."""
+        opened = self.cftui.chosen
+        if opened is not None and action in words.NEED_MAP and self._item_map is None:
+            return False
+        if opened is not None and action == "biases" and not opened.model.has_bias:
+            return False
+        return super().check_action(action, parameters)
+
     def action_preset(self, name: str) -> None:
         self.preset = name
         self._paint()
@@ -368,20 +386,25 @@ class MapScreen(MapRoom):
         self.show_biases()
 
     def on_resize(self) -> None:
-        """With more room a column comes into view that nothing was written to."""
+        """With more room a pane or a column comes into view that nothing was written to."""
+        if self.cftui.chosen is not None:
+            self._list_biases(self.cftui.chosen)
         self.call_after_refresh(self._write_cursor)
 
     def _write_cursor(self) -> None:
         # By the time this is called another model, or none, may be on show.
         cursor = self.query_one(PointMap).cursor
-        if cursor is not None and self._shown is not None and cursor < len(self._shown.table):
+        if self._shown is None:
+            return
+        self._say_legend()
+        if cursor is not None and cursor < len(self._shown.table):
             self._tell(cursor)
             self._show_near(self._code_at(cursor))
 
     def copy_text(self) -> str:
         """The title at the cursor."""
         cursor = self.query_one(PointMap).cursor
-        return "" if cursor is None or self._shown is None else str(self._shown.table["title"].iloc[cursor])
+        return "" if cursor is None or self._shown is None else printable(self._shown.table["title"].iloc[cursor])
 
     def action_side(self) -> None:
         """The side column: biases, or what is like the item at the cursor."""

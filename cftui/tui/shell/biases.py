@@ -7,17 +7,24 @@ from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
-from cftui.text import printable
 from cftui.tui.session.app import session_of
 from cftui.tui.session.places import Place
 from cftui.tui.session.workspace import OpenModel
+from cftui.tui.shell.columns import Column, line
 from cftui.tui.shell.dialog import Dialog
 from cftui.tui.shell.dialog_list import ListField
 from cftui.tui.shell.export import ask_for_file, write_table
 from cftui.tui.shell.keys import bindings
 from cftui.tui.shell.row_list import RowList
+
+
+class Ranking(RowList):
+    """Sorted like other lists; the field above it is what filters it."""
+
+    def filterable(self) -> bool:
+        return False
 
 
 class BiasScreen(Dialog[None]):
@@ -37,16 +44,12 @@ class BiasScreen(Dialog[None]):
     def compose(self) -> ComposeResult:
         with Vertical(id="biases"):
             yield ListField("biases-list", placeholder="/ search within")
-            yield Static(
-                Text(f"{'no.':>6}  {'bias':>6}  {'mean':>5}  {'ratings':>7}  {self._opened.model.noun}"),
-                id="biases-head",
-            )
-            yield RowList(id="biases-list", placeholder="no match")
+            yield Ranking(id="biases-list", placeholder="no match", enter="Search")
 
     def on_mount(self) -> None:
         box = self.query_one("#biases")
         box.border_title = f"bias of every {self._opened.model.noun}: liked whoever rates it"
-        box.border_subtitle = "G g ends  / search  enter: Search  l: map  x export  escape closes"
+        box.border_subtitle = "enter: Search  l: map  /: find  s S: sort  x: export  escape"
         self._fill()
         self.query_one(RowList).focus()
 
@@ -54,13 +57,20 @@ class BiasScreen(Dialog[None]):
         table, shown = self._table, self._shown
         bias, mean, count = (table[name].to_numpy() for name in ("bias", "mean", "ratings"))
         title = table["title"].to_numpy()
+        columns = (
+            Column("no.", 6, right=True, values=shown.tolist()),
+            Column("bias", 7, right=True, values=bias[shown]),
+            Column("mean", 6, right=True, values=mean[shown]),
+            Column("ratings", 8, right=True, values=count[shown]),
+            Column(f" {self._opened.model.noun}", values=title[shown]),
+        )
 
-        def render(index: int, _: int) -> Text:
+        def render(index: int, width: int) -> Text:
             row = int(shown[index])
-            rest = f"  {mean[row]:>5.2f}  {count[row]:>7,}  {printable(title[row])}"
-            return Text.assemble((f"{row + 1:>6,}  ", "dim"), (f"{bias[row]:>+6.3f}", "bold"), rest)
+            place, value = Text(f"{row + 1:,}", style="dim"), Text(f"{bias[row]:+.3f}", style="bold")
+            return line(columns, (place, value, f"{mean[row]:.2f}", f"{count[row]:,}", f" {title[row]}"), width)
 
-        self.query_one(RowList).show(len(shown), render)
+        self.query_one(RowList).show(len(shown), render, columns=columns)
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:

@@ -183,7 +183,7 @@ ACTIONS: dict[str, tuple[Key, ...]] = {
         Key("colour", "c", "colour", "Colour by quadrant, genre, bias, ratings", "Colour"),
         Key("filter", "f", "filter", "Filter by genre and number of ratings", "Filter"),
         Key("axes", "a", "axes", "Name the axes", "Axes"),
-        Key("part", "p", "part", "Factors, low-rank part, sparse part", "M L S"),
+        Key("part", "p", "part", "Item factors (M), low-rank part (L), sparse part (S)", "Parts"),
         Key("biases", "b", "biases", "All biases", "Biases"),
         Key("export", "x", "export", "Write the map as SVG, PNG or CSV", "Export"),
         Key("next", "n", "next(1)", "Next found"),

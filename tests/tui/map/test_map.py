@@ -25,6 +25,7 @@ from cftui.tui.main import CftuiApp
 from cftui.tui.map.point_map import PointMap
 from cftui.tui.map.robust import RobustScreen
 from cftui.tui.map.screen import MapScreen
+from cftui.tui.map.words import PARTS, QUADRANTS
 from cftui.tui.search.me import MeScreen
 from cftui.tui.search.screen import SearchScreen
 from cftui.tui.shell.biases import BiasScreen
@@ -113,11 +114,13 @@ async def test_cursor_keys_snap_to_points_and_name_the_movie_with_its_trust(quic
             kept, of = maps.trust(shown, here)
             where = said(quick, "#where").strip()
             assert where.startswith(row["title"])
-            assert where.removeprefix(row["title"]).split("  ")[1:] == [
+            *facts, trust = where.removeprefix(row["title"]).split("  ")[1:]
+            full = f"trust {kept}/{of}: {kept} of the {of} nearest here are nearest in all dimensions"
+            assert trust in (full, f"trust {kept}/{of}"), "in full where there is room"
+            assert facts == [
                 f"({row['0']:.3f}, {row['1']:.3f})",
                 f"dist {row['2']:.3f}",
-                row["3"].split()[0],
-                f"trust {kept}/{of}",
+                f"{QUADRANTS[row['3'].split()[0]]} ({row['3'].split()[0]})",
                 f"{row['ratings']:,} ratings",
             ]
 
@@ -212,7 +215,8 @@ async def test_colours_go_round_and_the_legend_says_what_they_mean(quick, opened
             if way in ("bias", "ratings"):
                 assert told == [name.split(" to ")[0] for name in names[:-1]] + [names[-1]]
             else:
-                assert told == [name for name in names if name != "Center"]
+                quadrants = [f"{name}, {QUADRANTS.get(name)}" if way == "quadrant" else name for name in names]
+                assert told == [name for name in quadrants if not name.startswith("Center")]
             where = said(quick, "#where")
             assert names[group[here]] in where
             assert points(quick).cursor == here
@@ -231,7 +235,12 @@ async def test_no_bias_colouring_where_the_recipe_has_none(tiny_opened):
             seen.append(said(app, "#legend").split(":")[0].strip())
             await pilot.press("c")
         assert seen == ["quadrant", "genre", "ratings", "quadrant"]
-        assert visible(app, "#highest") == visible(app, "#lowest") == ["no biases"]
+        best = ranking.rated(app.chosen.model, app.chosen.ratings, 20)[::-1]
+        assert title(app, "#highest") == "best rated: mean"
+        assert rows(app, "#highest") == [f"{m:.2f} {t}" for m, t in zip(best["mean"], best["title"], strict=True)]
+        assert rows(app, "#lowest") == rows(app, "#highest")[::-1]
+        await pilot.press("b")
+        assert isinstance(app.screen, MapScreen), "there are no biases to rank, and no key says so"
 
 
 # Which points
@@ -366,7 +375,14 @@ async def test_axes_are_named_by_their_poles_which_lie_at_minus_one_and_one(quic
         assert isinstance(quick.screen, MapScreen)
         assert is_drawn(quick, shown)
         assert title(quick, "#points") == "Fargo (1996) → Toy Story (1995)   Horror → Musical"
+        assert subtitle(quick, "#points").startswith("p: back to the components")
         await filtered(pilot, "")
+        lines = page(quick)
+        for end in ("◂ Fargo (1996)", "Toy Story (1995) ▸", "▾ Horror", "▴ Musical", "■ Horror", "■ Musical"):
+            assert end in lines
+        places = {name: (x, y) for name, x, y in quick.screen._shown.poles}
+        assert [places["Fargo (1996)"][0], places["Toy Story (1995)"][0]] == pytest.approx([-1, 1])
+        assert [places["Horror"][1], places["Musical"][1]] == pytest.approx([-1, 1])
         drawn, codes = points(quick)._xy, quick.screen._shown.table["code"].to_numpy()
         row = {int(code): at for at, code in enumerate(codes)}
         assert drawn[row[model.item_code(poles[0])]][0] == pytest.approx(-1)
@@ -443,7 +459,7 @@ async def test_p_solves_robust_pca_once_and_goes_through_l_s_and_m(tiny_opened):
             shown, found = maps.principal_map(opened.model, factors, f"{name} PC")
             await wait(pilot, lambda shown=shown: is_drawn(app, shown))
             x, y = found.variance
-            assert title(app, "#points") == f"{name} PC1 {x:.1%}   {name} PC2 {y:.1%}"
+            assert title(app, "#points") == f"{name} PC1 {x:.1%}   {name} PC2 {y:.1%}   {PARTS[name]}"
             assert f"rank of L {parts.rank}, density of S {parts.density:.1%}" in notices(app)[-1]
             await pilot.press("p")
         await wait(pilot, lambda: is_drawn(app, whole))
@@ -699,12 +715,14 @@ async def test_an_epoch_that_was_lost_is_told_and_the_cursor_still_moves(tiny_op
 
 async def test_the_bias_lists_are_whole_and_the_cursor_of_the_map_follows(quick, opened):
     table = ranking.biases(opened.model, opened.ratings)
-    async with mapping(quick) as pilot:
+    async with mapping(quick, WIDE) as pilot:
         lowest = [row.split(maxsplit=1)[1] for row in rows(quick, "#lowest")]
         assert [row.split()[0] for row in rows(quick, "#lowest")] == [f"{bias:+.2f}" for bias in table["bias"]]
         assert [row.split(maxsplit=1)[1] for row in lowest] == table["title"].to_list()
         assert [row.split()[1] for row in rows(quick, "#highest")] == [f"{mean:.2f}" for mean in table["mean"][::-1]]
-        assert f"{table['bias'].iloc[-1]:+.2f} {table['title'].iloc[-1][:10]}" in page(quick)
+        best = table.iloc[-1]
+        assert f"{best['bias']:+.2f} {best['mean']:.2f} {best['title'][:10]}" in page(quick)
+        assert " bias mean movie" in page(quick)
         for pane, name in (("#highest", table["title"].iloc[-2]), ("#lowest", table["title"].iloc[1])):
             quick.screen.query_one(pane).focus()
             on_map = expected(opened)
@@ -714,6 +732,38 @@ async def test_the_bias_lists_are_whole_and_the_cursor_of_the_map_follows(quick,
             assert points(quick).cursor == (row_of(on_map, name) if there else before)
         await pilot.press("escape")
         assert quick.focused is points(quick)
+
+
+async def test_where_there_is_no_room_for_the_mean_the_bias_stands_alone(quick, opened):
+    best = ranking.biases(opened.model, opened.ratings).iloc[-1]
+    async with mapping(quick) as pilot:
+        assert f"{best['bias']:+.2f} {best['title'][:10]}" in page(quick)
+        await pilot.resize_terminal(*WIDE)
+        await wait(pilot, lambda: f"{best['bias']:+.2f} {best['mean']:.2f} {best['title'][:10]}" in page(quick))
+
+
+async def test_a_list_at_the_side_is_sorted_and_filtered_and_copied_without_padding(quick, opened):
+    table = ranking.biases(opened.model, opened.ratings)
+    async with mapping(quick) as pilot:
+        lowest = quick.screen.query_one("#lowest")
+        lowest.focus()
+        await pilot.press("s", "s", "g")
+        assert visible(quick, "#lowest")[1].split(maxsplit=1)[1][:8] == min(table["title"], key=str.casefold)[:8]
+        await pilot.press("slash", *"fargo", "enter", "y")
+        assert lowest.in_view == 1
+        fargo = table[table["title"] == FARGO].iloc[0]
+        assert quick.clipboard == f"{fargo['bias']:+.2f} {FARGO}"
+
+
+async def test_a_model_without_factors_has_no_map_and_says_what_to_do(tiny_opened):
+    app = app_with(tiny_opened("ease"))
+    async with app.run_test(size=SIZE) as pilot:
+        await wait(pilot, lambda: app.chosen)
+        await pilot.press("4")
+        await wait(pilot, lambda: "not available for this model" in page(app))
+        assert "Open another run" in " ".join(page(app).split())
+        assert "Colour" not in page(app).splitlines()[-1], "a key that does nothing is offered"
+        assert rows(app, "#highest")
 
 
 async def test_a_movie_that_the_filter_hides_is_shown_when_it_is_asked_for(quick, opened):
