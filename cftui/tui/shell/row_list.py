@@ -6,6 +6,7 @@ of a search is most of the time between the key and the screen.
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -106,8 +107,10 @@ class RowList(Arranged, ScrollView, can_focus=True):
         self._drawn = 0
 
     def copy_text(self) -> str:
-        """The row with the cursor, in full."""
-        return "" if self.cursor is None else self._render_row(self.cursor, WIDE).plain.strip()
+        """The row with the cursor, in full; of the padding of its columns two blanks are left."""
+        if self.cursor is None:
+            return ""
+        return re.sub(r" {2,}", "  ", printable(self._render_row(self.cursor, WIDE).plain).strip())
 
     @property
     def count(self) -> int:
