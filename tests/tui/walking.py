@@ -47,8 +47,8 @@ from cftui.tui.shell.biases import BiasScreen
 from cftui.tui.shell.help import HelpScreen
 from cftui.tui.shell.jump import JumpScreen
 from cftui.tui.shell.prompt import Confirm, Prompt
-from cftui.tui.shell.sheet import Sheet
 from cftui.tui.shell.titles import TitlePicker
+from cftui.tui.train.comparison import Comparison
 from cftui.tui.train.run_list import RunList
 
 from .looking import page, rows, said, settled, visible, wait
@@ -292,7 +292,17 @@ STOPS = (
         ["escape"],
     ),
     Stop("train", "2", [((), lambda app: app.screen.query_one(RunList).option_count == 2)]),
-    Stop("comparison", "2", [(["u", "down", "c"], showing(Sheet))], ["escape", "escape"]),
+    Stop(
+        "comparison",
+        "2",
+        [
+            (
+                ["u", "down", "c"],
+                lambda app: isinstance(app.screen, Comparison) and "comparing" not in said(app, "#winner"),
+            )
+        ],
+        ["escape", "escape"],
+    ),
     Stop("search", "3", [((), lambda app: rows(app, "#found"))]),
     Stop("why", "3", [(["w"], lambda app: rows(app, "#why"))]),
     dialog("user-picker", "3", "u", UserPicker),

@@ -21,6 +21,7 @@ from cftui.tui.shell.keys import bindings
 from cftui.tui.shell.prompt import Confirm, Prompt
 from cftui.tui.shell.room import Room
 from cftui.tui.shell.sheet import Sheet
+from cftui.tui.train.comparison import Comparison
 from cftui.tui.train.epoch_table import EpochTable
 from cftui.tui.train.loss_chart import X_AXES, LossChart, overlay
 from cftui.tui.train.recipe_form import RecipeForm
@@ -211,12 +212,13 @@ class TrainScreen(Room):
         if shown is None or shown.name == event.name:
             self.notify("show one run with enter, then press c on another to compare them")
             return
+        other = RunFolder(self.cftui.home.models / event.name)
         try:
-            rows = differences(shown.run, RunFolder(self.cftui.home.models / event.name))
+            rows = differences(shown.run, other)
         except CftuiError as error:
             self.cftui.complain(error)
             return
-        self.app.push_screen(Sheet(f"{shown.name} and {event.name}", rows))
+        self.app.push_screen(Comparison(shown.run, other, rows))
 
     def action_overlay(self) -> None:
         """Draw the run under the cursor into the chart, or take it out again. Its colour and mark stay its own."""

@@ -46,7 +46,8 @@ class VerdictLine(Static):
             self._draw()
 
     def on_resize(self) -> None:
-        self._draw()
+        # What is drawn decides how many rows there are: not before this layout is done.
+        self.call_after_refresh(self._draw)
 
     def _draw(self) -> None:
         rows = ROWS_LOW if self.app.size.height < LOW else ROWS

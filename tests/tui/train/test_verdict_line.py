@@ -6,14 +6,16 @@ import json
 import shutil
 
 import pytest
+from textual.widgets import DataTable
 
-from cftui.engine.runs.folder import RunFolder
+from cftui.engine.runs.folder import RunFolder, differences
 from cftui.engine.runs.verdict import Remark
 from cftui.home import Home
 from cftui.tui.main import CftuiApp
+from cftui.tui.train.comparison import Comparison
 from cftui.tui.train.verdict_line import VerdictLine, fitted
 
-from ..looking import SIZE, said, wait
+from ..looking import SIZE, said, settled, wait
 
 BESIDE = Remark("good", "0.827: beats item kNN (0.840) by 1.6 %")
 OTHER = Remark("neutral", "your run calm-otter reaches 0.764")
@@ -89,3 +91,21 @@ async def test_a_run_without_a_figure_says_why(overfitted) -> None:
         await pilot.press("2", "escape")
         await wait(pilot, lambda: "no verdict: it ended before" in said(app, "#verdict"))
         assert app.screen.query_one(VerdictLine).size.height == 1
+
+
+async def test_the_comparison_of_two_runs_names_the_better(tiny_runs) -> None:
+    app = CftuiApp(tiny_runs[0])
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await wait(pilot, lambda: app.chosen and len(app.run_rows) > 2)
+        await pilot.press("2")
+        await settled(pilot)
+        one, other = (RunFolder(tiny_runs[1][name].path) for name in ("model1", "cross-entropy"))
+        app.push_screen(Comparison(one, other, differences(one, other)))
+        await wait(pilot, lambda: isinstance(app.screen, Comparison))
+        await wait(pilot, lambda: "comparing" not in said(app, "#winner"))
+        words = said(app, "#winner")
+        assert "predicts better" in words
+        assert "recommends better" in words
+        assert ("more than chance" in words) or ("may be chance" in words)
+        columns = [str(column.label) for column in app.screen.query_one(DataTable).ordered_columns]
+        assert columns == ["what", one.name, other.name]
