@@ -32,13 +32,17 @@ from cftui.data.ratings import ItemKey, Ratings
 from cftui.data.splits import split as split_ratings
 from cftui.engine import device as devices
 from cftui.engine import rankings, training
+from cftui.engine.baselines import baselines
 from cftui.engine.fitting import Hooks
-from cftui.engine.list_baselines import beside_baselines
+from cftui.engine.list_baselines import beside_baselines, list_baselines
+from cftui.engine.models.method import LOSS
 from cftui.engine.models.recipes import Recipe, all_recipes
 from cftui.engine.models.recipes import recipe as recipe_named
 from cftui.engine.runs import folder as run_folders
 from cftui.engine.runs import summaries
 from cftui.engine.runs.events import EpochEvent, Event
+from cftui.engine.runs.summaries import verdict_on
+from cftui.engine.runs.verdict import Result, verdict
 from cftui.errors import CftuiError
 from cftui.home import Home
 from cftui.text import plural
@@ -395,6 +399,36 @@ class Model:
         unit = self._trained.recipe.fitting.unit
         table = pd.DataFrame(self._epochs).drop(columns="event", errors="ignore")
         return table.rename(columns={"epoch": unit}).set_index(unit) if len(table) else table
+
+    @cached_property
+    def verdict(self) -> str:
+        """What its validation figure is worth, in a sentence.
+
+        The figure is put beside the baselines of the same split; for a saved run also beside your best other run on the
+        same ratings, its own best epoch, and popularity's lists if these have been judged (``cftui eval`` does).
+
+        Examples:
+            >>> model.verdict  # doctest: +SKIP
+            '0.823: beats item kNN (0.840) by 2.1 %'
+        """
+        run = self._trained.run
+        judged = verdict_on(self._home, run) if run is not None else verdict(self._result())
+        return str(judged or "")
+
+    def _result(self) -> Result:
+        """What a model in memory came to."""
+        model, ratings = self._trained, self.data._ratings
+        score, parts = model.recipe.fitting.score, model.split(ratings)
+        judge = baselines if score == LOSS else list_baselines
+        return Result(
+            run=model.name,
+            trained_on=model.trained_on,
+            score=score,
+            value=model.valid_loss if score == LOSS else model.ndcg,
+            missing="its figure is not a number" if len(parts.valid) else f"split {parts.name} holds no ratings back",
+            baselines=judge(ratings, parts) if len(parts.valid) else {},
+            unit=model.recipe.fitting.unit,
+        )
 
     @cached_property
     def data(self) -> Data:

@@ -15,7 +15,6 @@ from cftui.cli.output import narrate, print_json, print_table
 from cftui.cli.reading import load
 from cftui.cli.train import options_of, training_options
 from cftui.cli.verb import Session, Verb, pass_session
-from cftui.cli.verdicts import verdict_on
 from cftui.engine.interrupts import stop_requests
 from cftui.engine.models.recipes import RECIPES, recipe
 from cftui.errors import CftuiError
@@ -198,6 +197,7 @@ def _evaluate_run(
     from cftui.engine import rankings as evaluation
     from cftui.engine.list_baselines import beside_baselines
     from cftui.engine.runs.folder import all_runs
+    from cftui.engine.runs.summaries import verdict_on
 
     if run_name in RECIPES and not any(run.name.startswith(run_name) for run in all_runs(session.home)):
         raise CftuiError(f"no run {run_name!r}; to cross-validate the recipe: cftui eval {run_name} --folds 5")

@@ -12,7 +12,7 @@ from cftui.cli.run_notes import note, tag
 from cftui.cli.run_trash import restore, rm, trash
 from cftui.cli.train import EventPrinter, epoch_heading, epoch_row
 from cftui.cli.verb import HyperParameter, Session, Verbs, home_option, pass_session
-from cftui.cli.verdicts import narrate_offers, verdict_on
+from cftui.cli.verdicts import narrate_offers
 from cftui.engine.gradient.method import GradientOptions
 from cftui.engine.interrupts import stop_requests
 from cftui.errors import CftuiError
@@ -103,6 +103,7 @@ def show(session: Session, run_name: str) -> None:
     """Show the settings and the epoch table of a run."""
     from cftui.engine.runs.folder import find
     from cftui.engine.runs.notes import read_notes
+    from cftui.engine.runs.summaries import verdict_on
 
     run = find(session.home, run_name)
     config, history, notes = run.config(), run.history(), read_notes(run)

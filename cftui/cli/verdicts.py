@@ -7,16 +7,10 @@ import shlex
 from cftui.cli.output import narrate
 from cftui.engine.runs.config import RunConfig
 from cftui.engine.runs.folder import RunFolder
-from cftui.engine.runs.summaries import RunIndex
-from cftui.engine.runs.verdict import Verdict, verdict
+from cftui.engine.runs.summaries import verdict_on
+from cftui.engine.runs.verdict import Verdict
 from cftui.errors import CftuiError
 from cftui.home import Home
-
-
-def verdict_on(home: Home, run: RunFolder) -> Verdict | None:
-    """The verdict on a run beside the others in the home; None if its folder cannot be read."""
-    known = [one.run.result for one in RunIndex(home).read() if one.run.result is not None]
-    return next((verdict(own, known) for own in known if own.run == run.name), None)
 
 
 def narrate_offers(found: Verdict, config: RunConfig) -> None:

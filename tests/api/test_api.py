@@ -205,6 +205,16 @@ def test_a_saved_model_is_a_run_that_opens_again(tiny_home: Home) -> None:
     assert saved.options["factors"] == 4
 
 
+def test_a_model_says_what_its_figure_is_worth(tiny_home: Home, frame: pd.DataFrame) -> None:
+    data = cftui.load_data("tiny", home=tiny_home.root)
+    for name in ("model1", "ease"):
+        saved = cftui.fit(name, data, save_as=f"{name}.run")
+        in_memory = cftui.fit(name, data)
+        assert in_memory.verdict == saved.verdict.split(";")[0]
+        assert any(baseline in saved.verdict for baseline in ("global mean", "bias only", "item kNN", "popularity"))
+    assert cftui.fit("model1", frame, split="none").verdict == "no verdict: split none holds no ratings back"
+
+
 def test_the_data_of_a_model_in_memory_can_be_fitted_and_saved(tiny_home: Home) -> None:
     first = cftui.fit("model1", cftui.load_data("tiny", home=tiny_home.root), epochs=1, bs=16)
     again = cftui.fit("model1", first.data, save_as="again", epochs=1, bs=16)

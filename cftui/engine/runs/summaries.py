@@ -218,3 +218,9 @@ class RunIndex:
         history.extend(reader.poll())
         summary = summarise(run, history)
         return _Known(stamp, summary, history, reader) if summary.status in LIVE else _Known(stamp, summary)
+
+
+def verdict_on(home: Home, run: RunFolder) -> Verdict | None:
+    """The verdict on a run beside the others in the home; None if its folder cannot be read."""
+    known = [one.run.result for one in RunIndex(home).read() if one.run.result is not None]
+    return next((verdict(own, known) for own in known if own.run == run.name), None)

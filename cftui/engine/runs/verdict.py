@@ -244,7 +244,7 @@ def verdict(own: Result, others: Iterable[Result] = ()) -> Verdict:
     Args:
         others: the other runs that are known, on whatever ratings; this run may be among them.
     """
-    if own.value is None:
+    if own.value is None or not math.isfinite(own.value):
         kind: Kind = "bad" if "failed" in own.missing or "diverged" in own.missing else "neutral"
         return Verdict((Remark(kind, f"no verdict: {own.missing}"), *_of_lists(own)))
     peers = [one for one in others if one.comparable == own.comparable and one.run != own.run]
