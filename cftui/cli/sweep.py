@@ -10,6 +10,7 @@ import click
 from cftui.cli.output import narrate, print_json
 from cftui.cli.train import SPLIT_HELP, options_of, training_options
 from cftui.cli.verb import Session, Verb, pass_session
+from cftui.cli.verdicts import narrate_verdict
 from cftui.engine.interrupts import stop_requests
 from cftui.engine.models.recipes import recipe
 from cftui.errors import CftuiError
@@ -97,3 +98,4 @@ def sweep(
         print_json({"event": "best", **outcome, score.key: loss})
     elif loss is not None:
         print(f"{run.name}  {sweeps.as_words(winner.setting):<{width}}  {loss:.6f} on the validation ratings")
+        narrate_verdict(session.home, run.name)
