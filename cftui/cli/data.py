@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # Of more rating values than these, ``stats`` shows bins.
 LEVELS = 50
 FORMATS: Formats = {
-    **dict.fromkeys(("rating", "to"), ",.10g"),
+    **dict.fromkeys(("rating", "times", "to"), ",.10g"),
     **dict.fromkeys(("mean", "times each"), figure),
     **dict.fromkeys(("count", "ratings", "users", "pairs"), ","),
     **dict.fromkeys(("share", "of ratings", "of pairs"), ".1%"),
@@ -232,7 +232,7 @@ def stats(session: Session, name: str, duplicates: bool) -> None:
     else:
         print_facts(readable(facts, tables.noun))
         print()
-        print_table(records(histogram), FORMATS)
+        print_table(records(_headed(histogram, tables)), FORMATS)
         for frame in groups.values():
             if len(frame):
                 print()
@@ -243,10 +243,10 @@ def _headed(frame: pd.DataFrame, tables: Tables) -> pd.DataFrame:
     """The columns as they are called where they are read, not in JSON."""
     heads = {"items": tables.nouns, "share_of_ratings": "of ratings"}
     if tables.counted:
-        heads |= {"ratings": "pairs", "share_of_ratings": "of pairs", "mean": "times each"}
+        heads |= {"ratings": "pairs", "share_of_ratings": "of pairs", "mean": "times each", "rating": "times"}
     if "unit" in frame.attrs:
         heads["from"] = f"{frame.attrs['unit']} from"
-    elif "to" in frame:
+    elif "from" in frame:
         heads |= {"from": f"{'pairs' if tables.counted else 'ratings'} from"}
     return frame.rename(columns=heads)
 
@@ -254,7 +254,7 @@ def _headed(frame: pd.DataFrame, tables: Tables) -> pd.DataFrame:
 def _values_in_words(facts: dict[str, Any]) -> dict[str, str]:
     if facts["counted"]:
         return {"chosen": f"{facts['total']:,} times, at most {facts['rating_max']:,} of one by one user"}
-    low, high = (format(facts[key], ",.10g") for key in ("rating_min", "rating_max"))
+    low, high = (format(facts[key], ",.7g") for key in ("rating_min", "rating_max"))
     between = " to " if facts["rating_min"] < 0 else "-"
     return {"rating scale": f"{low}{between}{high}, mean {figure(facts['rating_mean'])}"}
 

@@ -84,9 +84,12 @@ class AppShell(SessionApp):
     async def on_mount(self) -> None:
         # Textual forgets to draw when fg brings it back.
         self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
+        data = self._last.data or self.config.data or DEFAULT_DATA
+        # Before it is known whether there is such a data set, nobody is told that there is none.
+        self.opening = data
         await self.switch_mode(self._last.screen if self._last.screen in self.MODES else next(iter(self.MODES)))
         self.set_interval(POLL_SECONDS, self.poll)
-        self.call_after_refresh(self.open_data, self._last.data or self.config.data or DEFAULT_DATA)
+        self.call_after_refresh(self.open_data, data)
         if self._warning:
             self.notify(self._warning, severity="warning", timeout=20)
 

@@ -136,14 +136,14 @@ async def test_every_table_of_dataset_leads_to_search_and_back(made, tab):
 
 async def test_a_user_of_dataset_without_a_model_leads_to_the_invitation_and_is_kept(furnished, tmp_path):
     made = furnished()
-    made._open_latest = lambda: None
+    made._bring_back = lambda data: None
     async with made.run_test(size=SIZE) as pilot:
         await wait(pilot, lambda: made.opened and made.screen.query_one("#head-table", DataTable).row_count)
         table = made.screen.query_one("#head-table", DataTable)
         await pilot.press("down", "down", "enter")
         await wait(pilot, lambda: isinstance(made.screen, SearchScreen))
         assert "No trained model yet" in page(made)
-        title = [str(cell) for cell in table.get_row_at(2)][-1]
+        title = [str(cell) for cell in table.get_row_at(2)][-2]
         made.open_model("model4-made")
         await wait(pilot, lambda: made.chosen and made.wanted is None)
         assert shown(made) == title

@@ -267,8 +267,14 @@ def dialog(name: str, room: str, key: str, kind: type) -> Stop:
     return Stop(name, room, [([key], showing(kind))], ["escape"])
 
 
+def tab(name: str, key: str) -> Stop:
+    """A tab of the Dataset screen."""
+    return Stop(f"dataset-{name}", "1", [([key], lambda app: app.focused and app.focused.id == f"{name}-table")], ["h"])
+
+
 STOPS = (
     Stop("dataset", "1", [((), lambda app: app.screen.query_one("#head-table", DataTable).row_count)]),
+    *(tab(name, key) for name, key in (("crosstab", "c"), ("genres", "e"), ("people", "p"), ("activity", "a"))),
     Stop(
         "data-sets",
         "1",

@@ -43,6 +43,7 @@ class SessionApp(RunKeeper):
         chosen: the trained model on show.
         user: whom predictions are made for: raw id of a user, or the name of a saved profile.
         epoch: the items of the chosen model are shown as they were after that epoch; None: as trained.
+        opening: name of the data set that is being read; "" when none is.
         wanted: what a screen was asked to show; it sets None once it has shown it.
         run_rows: the runs of the home, the newest first, as they were last read.
         followed, tick, activity, queue: as ``RunKeeper`` has them.
@@ -50,6 +51,7 @@ class SessionApp(RunKeeper):
 
     user: reactive[str] = reactive(DEFAULT_USER)
     epoch: reactive[int | None] = reactive(None)
+    opening: reactive[str] = reactive("")
     wanted: reactive[Place | None] = reactive(None)
     run_rows: reactive[Sequence[JudgedRun]] = reactive(())
 
@@ -147,18 +149,24 @@ class SessionApp(RunKeeper):
         """Read the data set, then what it was last used with, without holding up the screen."""
         from cftui.data.store import catalog
 
-        source = catalog.find(name, self.home)
+        try:
+            source = catalog.find(name, self.home)
+        except CftuiError as error:  # it was removed since it was last used
+            self.from_worker(self.complain, error)
+            self.from_worker(self._set, activity="no data set", opening="")
+            self._bring_back("")
+            return
         if not source.is_present:
-            self.from_worker(self._set, activity="no data set")
+            self.from_worker(self._set, activity="no data set", opening="")
             # What was trained on another data set can be looked at all the same.
             self._bring_back("")
             return
-        self.from_worker(self._set, activity="reading")
+        self.from_worker(self._set, activity=f"opening {name}", opening=name)
         try:
             opened = OpenData(source.tables, source)
         except (CftuiError, OSError) as error:
             self.from_worker(self.complain, error)
-            self.from_worker(self._set, activity="unreadable")
+            self.from_worker(self._set, activity="unreadable", opening="")
             return
         self.from_worker(self._data_read, opened)
         self._bring_back(name)
@@ -172,7 +180,7 @@ class SessionApp(RunKeeper):
         """Show a data set, and no model of another beside it."""
         if self.chosen is not None and self.chosen.model.data_name != opened.name:
             self.chosen = None
-        self._set(opened=opened, activity="")
+        self._set(opened=opened, activity="", opening="")
 
     @work(exclusive=True, group="fetch")
     async def fetch_data(self, name: str = DEFAULT_DATA) -> None:

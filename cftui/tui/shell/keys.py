@@ -73,9 +73,12 @@ ACTIONS: dict[str, tuple[Key, ...]] = {
         Key("open", "o", "open", "Open another data set", "Open"),
         Key("head", "h", "tab('head')", "Head"),
         Key("crosstab", "c", "tab('crosstab')", "Crosstab"),
-        Key("duplicates", "d", "tab('duplicates')", "Duplicates", "Duplicates"),
+        Key("duplicates", "d", "tab('duplicates')", "Duplicates"),
         Key("users", "u", "tab('users')", "Users"),
         Key("items", "m", "tab('items')", "Most rated"),
+        Key("genres", "e", "tab('genres')", "Genres"),
+        Key("people", "p", "tab('people')", "People: ages, genders, occupations, activity"),
+        Key("activity", "a", "tab('activity')", "Activity over time"),
     ),
     "import": (Key("leave", "escape", "leave", "Cancel; stop a running import"),),
     "path": (

@@ -44,6 +44,7 @@ class ModelRoom(Room):
     def on_mount(self) -> None:
         self.watch(self.app, "chosen", self._chosen)
         self.watch(self.app, "activity", self._invite)
+        self.watch(self.app, "opening", self._invite, init=False)
         self.watch(self.app, "wanted", self.show_wanted)
 
     def _chosen(self, opened: OpenModel | None) -> None:
@@ -104,7 +105,9 @@ class ModelRoom(Room):
         if app.chosen is not None:
             return
         self.refresh_bindings()
-        if app.opened is None:
+        if app.opened is None and app.opening:
+            text = f"opening {app.opening} ..."
+        elif app.opened is None:
             text = f"No data set yet.\n\nPress g to fetch MovieLens 100K.\n\n{app.activity}"
         elif app.training:
             text = f"{app.activity or 'training'} ...\n\nThis screen opens when it is done."
