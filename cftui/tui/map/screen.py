@@ -19,7 +19,7 @@ from cftui.tui.map.point_map import PointMap
 from cftui.tui.map.room import MapRoom
 from cftui.tui.map.side import WIDE, side_columns
 from cftui.tui.session.workspace import OpenModel
-from cftui.tui.shell.colours import LIGHT, colours
+from cftui.tui.shell.colours import LIGHT, Colours, colours
 from cftui.tui.shell.columns import Column, line
 from cftui.tui.shell.keys import bindings
 from cftui.tui.shell.row_list import RowList
@@ -179,8 +179,11 @@ class MapScreen(MapRoom):
 
     @property
     def _palette(self) -> tuple[str, ...]:
-        known = colours(self.app.current_theme.dark)
+        known = self._colours()
         return known.ramp if self._in_fifths else known.groups
+
+    def _colours(self) -> Colours:
+        return colours(self.app.current_theme.dark)
 
     @property
     def _in_fifths(self) -> bool:
@@ -228,16 +231,16 @@ class MapScreen(MapRoom):
         if table is None:
             table, by = ranking.rated(opened.model, opened.ratings, WELL_KNOWN)[::-1], "mean"
         if by == "bias":
-            titles = "most liked: bias", "least liked: bias"
+            titles = "most liked", "least liked"
         elif opened.ratings.counted:
             titles = f"most chosen {opened.model.nouns}", f"least chosen {opened.model.nouns}"
         else:
-            titles = "best rated: mean", "worst rated: mean"
+            titles = "best rated", "worst rated"
         for name, title, rows in zip(("highest", "lowest"), titles, (table, table[::-1]), strict=True):
             pane = self.query_one(f"#{name}", RowList)
             pane.border_title = title
             self._sides[name] = rows["code"].to_numpy()
-            columns, cells = side_columns(rows, by, opened, wide=self.size.width >= WIDE)
+            columns, cells = side_columns(rows, by, opened, self._colours, wide=self.size.width >= WIDE)
             pane.show(len(rows), lambda row, width, c=columns, of=cells: line(c, of(row), width), columns=columns)  # type: ignore[misc]
 
     @on(PointMap.Moved)

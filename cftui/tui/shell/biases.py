@@ -12,6 +12,7 @@ from textual.widgets import Input
 from cftui.tui.session.app import session_of
 from cftui.tui.session.places import Place
 from cftui.tui.session.workspace import OpenModel
+from cftui.tui.shell.colours import colours
 from cftui.tui.shell.columns import Column, line
 from cftui.tui.shell.dialog import Dialog
 from cftui.tui.shell.dialog_list import ListField
@@ -67,7 +68,10 @@ class BiasScreen(Dialog[None]):
 
         def render(index: int, width: int) -> Text:
             row = int(shown[index])
-            place, value = Text(f"{row + 1:,}", style="dim"), Text(f"{bias[row]:+.3f}", style="bold")
+            place, value = (
+                Text(f"{row + 1:,}", style="dim"),
+                colours(dark=self.app.current_theme.dark).signed(bias[row], 3),
+            )
             return line(columns, (place, value, f"{mean[row]:.2f}", f"{count[row]:,}", f" {title[row]}"), width)
 
         self.query_one(RowList).show(len(shown), render, columns=columns)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rich.text import Text
+
 RGB = tuple[int, int, int]
 
 
@@ -20,8 +22,7 @@ class Colours:
         overlays: of other runs on it.
         groups: of the map's points, by group.
         ramp: of the map's points, from low to high.
-        plus, minus: of what is above and below zero.
-        good, bad: of good news and bad news.
+        plus, minus: of numbers above and below zero, whose sign is written, too.
     """
 
     train: RGB
@@ -34,8 +35,10 @@ class Colours:
     ramp: tuple[str, ...]
     plus: str
     minus: str
-    good: str
-    bad: str
+
+    def signed(self, value: float, digits: int = 2) -> Text:
+        """``+0.55`` or ``-0.26``: a sign and a colour."""
+        return Text(f"{value:+.{digits}f}", style=f"bold {self.minus if value < 0 else self.plus}")
 
 
 # As near as the palette comes to Okabe and Ito's, and to cividis with its dark end lightened.
@@ -50,8 +53,6 @@ DARK = Colours(
     ramp=("#5f87d7", "#8787af", "#afaf87", "#d7d75f", "#ffff5f"),
     plus="#5fafff",
     minus="#ffaf00",
-    good="#5fd787",
-    bad="#ff8787",
 )
 # The same hues, darkened until each stands out from white.
 LIGHT = Colours(
@@ -65,8 +66,6 @@ LIGHT = Colours(
     ramp=("#00005f", "#005faf", "#6c6c6c", "#875f00", "#af5f00"),
     plus="#005faf",
     minus="#875f00",
-    good="#005f00",
-    bad="#af0000",
 )
 
 

@@ -236,7 +236,7 @@ async def test_no_bias_colouring_where_the_recipe_has_none(tiny_opened):
             await pilot.press("c")
         assert seen == ["quadrant", "genre", "ratings", "quadrant"]
         best = ranking.rated(app.chosen.model, app.chosen.ratings, 20)[::-1]
-        assert title(app, "#highest") == "best rated: mean"
+        assert title(app, "#highest") == "best rated"
         assert rows(app, "#highest") == [f"{m:.2f} {t}" for m, t in zip(best["mean"], best["title"], strict=True)]
         assert rows(app, "#lowest") == rows(app, "#highest")[::-1]
         await pilot.press("b")
