@@ -100,7 +100,10 @@ def similar(
     csv_file: Path | None,
     epoch: int | None,
 ) -> None:
-    """List the items whose factors are most like those of TITLE."""
+    """List the items whose factors are most like those of TITLE.
+
+    Similarities are plain, as in the chapter, unless --shrink is given; the app shrinks them by 50.
+    """
     from cftui.analysis import ranking
 
     model = load(session, run_name, epoch)

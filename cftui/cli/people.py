@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from cftui.analysis.pair import Reason
     from cftui.analysis.trained import TrainedModel
     from cftui.analysis.users.people import Person
+    from cftui.data.ratings import Ratings
 
 
 BY = click.option(
@@ -59,7 +61,7 @@ FORMATS = {
 @click.argument("title")
 @USER
 @run_option
-@click.option("--explain", "why", is_flag=True, help="Explain the prediction by terms that sum to it.")
+@click.option("--explain", "why", is_flag=True, help="Explain the prediction: in words, then by terms that sum to it.")
 @click.option("-n", "--rows", type=click.IntRange(4), default=12, show_default=True, help="Number of terms.")
 @pass_session
 def predict(session: Session, title: str, user: str, run_name: str, why: bool, rows: int) -> None:
@@ -67,9 +69,8 @@ def predict(session: Session, title: str, user: str, run_name: str, why: bool, r
     import numpy as np
 
     from cftui.analysis.evaluation.intervals import has_intervals, intervals
-    from cftui.analysis.explain.explaining import explain
 
-    model, _, who = load_for(session, run_name, user)
+    model, ratings, who = load_for(session, run_name, user)
     item = model.item_code(title)
     predicted, given = float(model.rate(who.row, np.array([item]))[0]), who.rating(item)
     answer = {"user": who.raw, "title": model.titles[item], "predicted": predicted, "rating": given}
@@ -79,42 +80,56 @@ def predict(session: Session, title: str, user: str, run_name: str, why: bool, r
         low, high, sd = float(interval.low[0]), float(interval.high[0]), float(interval.sd[0])
         answer |= {"sd": sd, "low": low, "high": high, "uncertainty": float(interval.uncertainty[0])}
         sure = f", sd {sd:.2f}; nine of ten such ratings lie between {low:.2f} and {high:.2f}"
+    parts = _Why.of(model, ratings, who, item) if why else None
     if session.json:
-        print_json({**model.facts(), **answer, **(_explained(model, who, item) if why else {})})
+        print_json({**model.facts(), **answer, **(parts.as_json() if parts else {})})
         return
-    explanation = explain(model, who.row, item, who=who) if why else None
     gave = f" (and gave {given:g})" if given is not None else ""
     print(printable(f"user {who.name} would give {model.titles[item]} {predicted:.2f}{sure}{gave}"))
-    if explanation is not None:
-        _print_why(model, who, explanation, rows)
+    if parts is not None:
+        _print_why(model, parts, rows)
 
 
-def _explained(model: TrainedModel, who: Person, item: int) -> dict[str, Any]:
-    from cftui.analysis.explain.explaining import explain
+@dataclass(frozen=True, eq=False)
+class _Why:
+    """A prediction explained: in words, by terms that sum to it, and by the ratings that move it most."""
 
-    explanation = explain(model, who.row, item, who=who).as_json()
-    return {
-        "method": explanation["method"],
-        "terms": [{"term": term["name"], "raw": term["raw"], "stars": term["stars"]} for term in explanation["terms"]],
-        "raw": explanation["raw"],
-        "link": explanation["link"],
-        "completeness_error": explanation["error"],
-        "pulls": records(_pulls(model, who, item).drop(columns="code")),
-    }
+    words: tuple[str, ...]
+    terms: Explanation
+    pulls: pd.DataFrame
+
+    @classmethod
+    def of(cls, model: TrainedModel, ratings: Ratings, who: Person, item: int) -> _Why:
+        import pandas as pd
+
+        from cftui.analysis.explain.explaining import explain
+        from cftui.analysis.explain.words import in_words
+        from cftui.analysis.users.people import pulls
+
+        found = explain(model, who.row, item, who=who)
+        moved = pulls(model, who, item) if model.module.folds_in else None
+        words = in_words(model, ratings, who, item, found.terms, moved)
+        none = pd.DataFrame({"code": [], "title": [], "rating": [], "pull": []})
+        return cls(words, found, none if moved is None else moved)
+
+    def as_json(self) -> dict[str, Any]:
+        terms = self.terms.as_json()
+        return {
+            "words": list(self.words),
+            "method": terms["method"],
+            "terms": [{"term": term["name"], "raw": term["raw"], "stars": term["stars"]} for term in terms["terms"]],
+            "raw": terms["raw"],
+            "link": terms["link"],
+            "completeness_error": terms["error"],
+            "pulls": records(self.pulls.drop(columns="code")),
+        }
 
 
-def _pulls(model: TrainedModel, who: Person, item: int) -> pd.DataFrame:
-    """The ratings that move a prediction; none for a model that cannot fold in a user."""
-    import pandas as pd
-
-    from cftui.analysis.users.people import pulls
-
-    if not model.module.folds_in:
-        return pd.DataFrame({"code": [], "title": [], "rating": [], "pull": []})
-    return pulls(model, who, item)
-
-
-def _print_why(model: TrainedModel, who: Person, explanation: Explanation, rows: int) -> None:
+def _print_why(model: TrainedModel, why: _Why, rows: int) -> None:
+    print()
+    for sentence in why.words:
+        print(printable(f"  {sentence}"))
+    explanation, pulls = why.terms, why.pulls.head(5)
     print(f"\n{explanation.method}\n")
     part = "stars" if explanation.rates else "score"
     table = [{"term": term.name, "raw": term.raw, part: term.stars} for term in explanation.grouped(rows)]
@@ -124,7 +139,6 @@ def _print_why(model: TrainedModel, who: Person, explanation: Explanation, rows:
     print_table(table, {"raw": "+.4f", part: "+.4f"})
     steps = "" if explanation.raw is None else f"sum {explanation.raw:+.4f}, then {explanation.link}: "
     print(f"\n{steps}{explanation.prediction:.4f}  (completeness error {explanation.error:+.1e})")
-    pulls = _pulls(model, who, explanation.item).head(5)
     if len(pulls):
         print("\nthe ratings that change the prediction most (leave-one-out on the folded-in user)\n")
         show(Session(), model, pulls[["pull", "rating", "title", "code"]], {"pull": "+.3f", "rating": "g"})

@@ -118,6 +118,11 @@ class Ratings:
         return Grouped(self.item, len(self.items))
 
     @cached_property
+    def mean(self) -> float:
+        """The mean of all ratings; 0 without ratings."""
+        return float(self.rating.mean(dtype=np.float64)) if len(self.rating) else 0.0
+
+    @cached_property
     def item_means(self) -> np.ndarray:
         """Mean rating per item code, float64 ``[items]``, NaN without ratings."""
         sums = np.bincount(self.item, weights=self.rating, minlength=len(self.items))

@@ -18,6 +18,7 @@ from safetensors import safe_open
 from cftui.analysis import ranking
 from cftui.analysis.explain.anatomy import anatomy, describe
 from cftui.analysis.explain.explaining import explain
+from cftui.analysis.explain.words import in_words
 from cftui.analysis.exports import read_map
 from cftui.analysis.maps import components, robust
 from cftui.analysis.maps import mapping as maps
@@ -221,7 +222,11 @@ def test_predict_explains_in_terms_that_sum_to_it(name: str, home: Home, tiny_ru
     assert any(f"{wanted.prediction:.4f}" in line and f"{wanted.error:+.1e}" in line for line in lines)
     for row in found["pulls"][:5]:
         assert any(row["title"] in line and f"{row['pull']:+.3f}" in line for line in lines)
-    assert ("raw" in text.splitlines()[4]) == (name != "cross-entropy")
+    heads = next(line for line in text.splitlines() if line.startswith("term"))
+    assert ("raw" in heads) == (name != "cross-entropy")
+    # Before all that, why in words.
+    assert tuple(found["words"]) == in_words(other, tiny, who, item, wanted.terms, people.pulls(other, who, item))
+    assert text.splitlines()[2 : 2 + len(found["words"])] == [f"  {sentence}" for sentence in found["words"]]
 
 
 def test_predict_sets_the_real_rating_beside_it(home: Home, tiny: Ratings, model: TrainedModel, cli) -> None:

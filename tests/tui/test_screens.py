@@ -53,7 +53,7 @@ async def test_search_shows_what_is_read_from_disk(app, until, trained):
         await pilot.press("3", *"the silence of")
         await until(pilot, lambda: rows(app, "#found") and LAMBS in visible(app, "#found")[0])
         item = model.item_code(LAMBS)
-        nearest = ranking.similar(model, item, 1).iloc[0]
+        nearest = ranking.similar(model, item, 1, shrink=ranking.SHRINK).iloc[0]
         first = visible(app, "#neighbours")[0].strip()
         assert first.startswith(f"{nearest['cosine']:.2f}"[1:])
         assert nearest["title"][:15] in first

@@ -27,12 +27,13 @@ class Neighbours(RowList):
 
     Attributes:
         metric: ``cosine`` or ``euclidean``.
-        shrink: whether each counts for as much as its ratings vouch for it.
+        shrink: whether each counts for as much as its ratings vouch for it. Without, an item with two ratings that
+            happens to lie near is the first of the list.
         table: what is shown, None where the model has no neighbours.
     """
 
     metric = "cosine"
-    shrink = False
+    shrink = True
     table: pd.DataFrame | None = None
 
     def answer(self, opened: OpenModel, model: TrainedModel, item: int, only: Filter) -> None:
@@ -65,7 +66,7 @@ class Neighbours(RowList):
             return scored_row(f"{value:>4}", titles[index], counts[index], width)
 
         self.show(len(near), render)
-        said = [f"{measure}, shrunk" if self.shrink else measure, str(only)]
+        said = [f"{measure}, shrunk" if self.shrink else f"plain {measure}", str(only)]
         if model.epoch is not None:
             said.append(f"after {opened.unit} {model.epoch}")
         self.border_subtitle = Content("  ".join(filter(None, said)))

@@ -30,10 +30,17 @@ class Prediction(Static):
     class Resized(Message):
         """It has."""
 
+    _said = ""
+
     def on_resize(self) -> None:
         self.post_message(self.Resized())
 
-    def answer(self, opened: OpenModel, who: Person, item: int) -> None:
+    def answer(self, opened: OpenModel, who: Person, item: int, epoch: int | None = None) -> None:
+        """Show the prediction.
+
+        Args:
+            epoch: the earlier epoch that other panes show. Of it only items were kept, so predictions stay as trained.
+        """
         import numpy as np
 
         from cftui.analysis import ranking
@@ -45,7 +52,7 @@ class Prediction(Static):
         if not model.rates:
             first = _place(opened, who, item)
             said = f"chose it {plural(round(given or 0), 'time')}" if model.counted else f"gave {given or 0:g}"
-            self.border_subtitle = Content("unseen" if given is None else said)
+            self._said = "unseen" if given is None else said
         elif opened.sure:
             first = self._interval(opened, who, item, given, width)
         else:
@@ -55,7 +62,8 @@ class Prediction(Static):
             # The shortest gauge leaves one empty column before the frame.
             room = width - len(words) - len(said) - len(gauge(predicted, low, high, 1))
             first = Text.assemble((words, "bold"), gauge(predicted, low, high, min(max(room, 5), 24)), said)
-            self.border_subtitle = ""
+            self._said = ""
+        self.border_subtitle = Content("  ".join(filter(None, (self._said, "as trained" if epoch is not None else ""))))
         self._about(opened, about, first)
 
     def _interval(self, opened: OpenModel, who: Person, item: int, given: float | None, width: int) -> Text:
@@ -75,7 +83,7 @@ class Prediction(Static):
         track = min(max(room, 3), TRACK_MOST)
         bar = interval_bar(mean, mean - half, mean + half, scale, track, given)
         said = "unseen" if given is None else f"{given_mark(mean, given, scale, track)} gave {given:g}"
-        self.border_subtitle = Content(f"{said}   90 % interval")
+        self._said = f"{said}   90 % interval"
         return Text.assemble((f"{words} ", "bold"), (f"{low} ".lstrip(), "dim"), bar, (f" {high}".rstrip(), "dim"))
 
     def _about(self, opened: OpenModel, about: About, first: Text) -> None:

@@ -44,8 +44,10 @@ class Recommended(RowList):
     order: By = "mean"
     order_of_two: Order | None = "choice"
     table: pd.DataFrame | None = None
+    _said = Content()
 
     def answer(self, opened: OpenModel, who: Person, both: Both | None, only: Filter) -> None:
+        """Show the best of what passes the filter."""
         if both is not None and self.order_of_two is not None:
             self._by_two(opened, both, self.order_of_two, only)
         else:
@@ -83,7 +85,7 @@ class Recommended(RowList):
         # Where no other run chooses better, it is said what this list is worth.
         if opened.pair is None and opened.lists is not None and opened.lists.kind != "good":
             said = remark(opened.lists.kind, f"{opened.lists.brief} (e)")
-        self.border_subtitle = Content("  ").join([said, Content(str(only))]) if str(only) else said
+        self._said = Content("  ").join([said, Content(str(only))]) if str(only) else said
 
     def _by_two(self, opened: OpenModel, who: Both, order: Order, only: Filter) -> None:
         """Both numbers of each: which choice it is, and what it would be rated."""
@@ -106,7 +108,11 @@ class Recommended(RowList):
         self.border_title = Content(f"{called(who.chooser)} {OF_TWO[order]}")
         other = opened.pair.chooser if opened.model is opened.pair.rater else opened.pair.rater
         said = ("choice, rating", f"with {other.name}", str(only))
-        self.border_subtitle = Content("  ".join(filter(None, said)))
+        self._said = Content("  ".join(filter(None, said)))
+
+    def say_epoch(self, epoch: int | None) -> None:
+        """Say below the list that it stays as trained while other panes show an earlier epoch."""
+        self.border_subtitle = self._said if epoch is None else Content("as trained  ") + self._said
 
     def say_reason(self, opened: OpenModel, who: Person, both: Both | None, index: int) -> None:
         """In the frame, the rating of the user that speaks most for the item in that row."""

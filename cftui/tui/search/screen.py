@@ -69,7 +69,7 @@ class SearchScreen(ModelRoom):
     def on_mount(self) -> None:
         super().on_mount()
         self.watch(self.app, "user", self._user_changed, init=False)
-        self.watch(self.app, "epoch", self._show_neighbours, init=False)
+        self.watch(self.app, "epoch", self._epoch_changed, init=False)
 
     def on_screen_resume(self) -> None:
         if self.cftui.chosen is not None and self.focused is None:
@@ -197,19 +197,21 @@ class SearchScreen(ModelRoom):
         if opened is None or self.item is None or who is None:
             pane.update("")
         else:
-            pane.answer(opened, who, self.item)
+            pane.answer(opened, who, self.item, self.cftui.epoch)
 
     def _show_why(self) -> None:
         opened, who = self.cftui.chosen, self._who
         if opened is not None and self.item is not None and who is not None:
-            self.query_one(Why).answer(opened, who, self.item)
+            self.query_one(Why).answer(opened, who, self.item, self.cftui.epoch)
 
     def _recommend(self) -> None:
         from cftui.analysis.ranking import ANY
 
         opened, who = self.cftui.chosen, self._who
         if opened is not None and who is not None:
-            self.query_one(Recommended).answer(opened, who, self._both, self._only or ANY)
+            pane = self.query_one(Recommended)
+            pane.answer(opened, who, self._both, self._only or ANY)
+            pane.say_epoch(self.cftui.epoch)
 
     def _user_changed(self) -> None:
         if self.cftui.chosen is None:
@@ -219,9 +221,20 @@ class SearchScreen(ModelRoom):
         self._show_why()
         self._recommend()
 
+    def _epoch_changed(self) -> None:
+        """Move the neighbours; all other panes say that they stay."""
+        self._show_neighbours()
+        self._show_prediction()
+        self._show_why()
+        self.query_one(Recommended).say_epoch(self.cftui.epoch)
+
     @on(Prediction.Resized)
     def _room_changed(self) -> None:
         self.call_after_refresh(self._fit)
+
+    @on(Why.Resized)
+    def _room_for_why_changed(self) -> None:
+        self.call_after_refresh(self._show_why)
 
     def _fit(self) -> None:
         """What depends on the room there is. Wide enough, all three columns stand side by side."""

@@ -1,12 +1,13 @@
-"""The pane that explains the prediction: its terms, and the ratings that pull at it."""
+"""The pane that explains the prediction: in words, by its terms, and by the ratings that move it most."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from rich.text import Text
 from textual.content import Content
+from textual.message import Message
 
 from cftui.errors import CftuiError
 from cftui.text import printable
@@ -21,98 +22,180 @@ if TYPE_CHECKING:
 
 PULLS = 10
 FEWEST_TERMS = 7
-# Rows for the sum, the last step, the error, a heading and the first ratings that pull.
-BELOW_TERMS = 9
+# Rows for the sum, the last step, the error, two headings and the first ratings that pull.
+BELOW_TERMS = 10
+# A bar is cut that is longer than this many times the third longest: else the others would all be too short to see.
+OUTLYING = 3.0
+MORE, LESS = "▸", "◂"
+INDENT = "  "
 
 
 class Why(RowList):
     """The explanation. Enter on a rating that pulls goes there; on any other row, all terms are shown, or the largest.
 
     Attributes:
-        rows: what is shown, None where there is no explanation.
+        rows: what is shown, None where there is nothing to show.
         all_terms: whether every term has a row of its own.
     """
 
+    class Resized(Message):
+        """It has another size, and what it shows depends on that."""
+
     rows: WhyRows | None = None
     all_terms = False
+    _answered: tuple[object, ...] | None = None
 
-    def answer(self, opened: OpenModel, who: Person, item: int) -> None:
-        """Only where it is seen: an explanation costs more than a prediction."""
-        if not self.display:
+    def on_resize(self) -> None:
+        self.post_message(self.Resized())
+
+    def answer(self, opened: OpenModel, who: Person, item: int, epoch: int | None = None) -> None:
+        """Only where it is seen: an explanation costs more than a prediction.
+
+        Args:
+            epoch: the earlier epoch that other panes show. Explanations are those of the model as trained.
+        """
+        question = (opened, who, item, epoch, self.all_terms, self.scrollable_content_region.size)
+        if not self.display or question == self._answered:
             return
+        self._answered = question
         from cftui.analysis.explain.explaining import explain
+        from cftui.analysis.explain.words import in_words
         from cftui.analysis.users.people import pulls
 
+        model, found, missing = opened.model, None, ""
         try:
-            found = explain(opened.model, who.row, item, opened.baseline, who)
+            found = explain(model, who.row, item, opened.baseline, who)
         except CftuiError as error:
-            self.rows = None
-            self.border_title, self.border_subtitle = "why", Content(printable(opened.model.titles[item]))
-            self.show_instead(str(error))
-            return
-        moved = []
-        if opened.folds_in and opened.model.rates:
-            table = pulls(opened.model, who, item, opened.prior, opened.fitted(who)).head(PULLS)
-            moved = list(zip(table["code"], table["title"], table["rating"], table["pull"], strict=True))
-        # One more of a sampler: what follows from sets and side information is to be seen with the rest as one.
-        fewest = FEWEST_TERMS + opened.sure
-        room = len(found.terms) if self.all_terms else max(self.content_size.height - BELOW_TERMS, fewest)
-        self.rows = WhyRows(found, moved, room)
-        self.show(len(self.rows), self.rows.render)
-        shown = f"{found.prediction:.2f}" if found.rates else f"a score of {found.prediction:.3f}"
-        self.border_title = Content(f"why {shown} for {called(who)}")
-        self.border_subtitle = Content(printable(opened.model.titles[item]))
+            missing = str(error)
+        table = None
+        if opened.folds_in and model.rates:
+            table = pulls(model, who, item, opened.prior, opened.fitted(who))
+        words = in_words(model, opened.ratings, who, item, found.terms if found else (), table)
+        rows = WhyRows()
+        rows.add_words(words, self._wrapped)
+        if found is not None:
+            # One more of a sampler: what follows from sets and side information is to be seen with the rest as one.
+            fewest = FEWEST_TERMS + opened.sure
+            room = (
+                len(found.terms) if self.all_terms else max(self.content_size.height - BELOW_TERMS - len(rows), fewest)
+            )
+            rows.add_terms(found, room)
+        else:
+            rows.add_words((missing,), self._wrapped)
+        if table is not None and len(table):
+            first = table.head(PULLS)
+            rows.add_pulls(zip(first["code"], first["title"], first["rating"], first["pull"], strict=True))
+        self.rows = rows
+        self.show(len(rows), rows.render)
+        shown = ""
+        if found is not None:
+            shown = f" {found.prediction:.2f}" if found.rates else f" a score of {found.prediction:.3f}"
+        trained = "" if epoch is None else ", as trained"
+        self.border_title = Content(f"why{shown} for {called(who)}{trained}")
+        self.border_subtitle = Content(printable(model.titles[item]))
+
+    def _wrapped(self, text: str) -> list[str]:
+        """Lines as wide as the pane; all but the first are indented."""
+        width = max(self.scrollable_content_region.width - len(INDENT), 12)
+        lines = Text(printable(text)).wrap(self.app.console, width)
+        return [f"{INDENT if at else ''}{line.plain.rstrip()}" for at, line in enumerate(lines)]
 
     def clear(self) -> None:
-        self.rows = None
+        self.rows = self._answered = None
         self.show(0, lambda index, width: Text())
         self.border_title = self.border_subtitle = ""
 
 
-class WhyRows:
-    """The rows of an explanation: its terms with signed bars, the last step, and the ratings that pull most.
+class Row(NamedTuple):
+    """A line of the explanation.
 
-    ``code(index)`` is the item a row is about, where it is about one.
-
-    Args:
-        pulls: code, title, rating, and what the rating adds to the prediction.
-        terms: how many terms at the most; the smallest are summed in one.
+    Attributes:
+        kind: ``word``, ``note`` and ``head`` are text, ``total`` has a number, ``term`` and ``pull`` also a bar.
+        code: the item that the row is about, if it is about one.
     """
 
-    def __init__(self, found: Explanation, pulls: Sequence[tuple[int, str, float, float]], terms: int) -> None:
-        self._lines: list[tuple[str, float, str, int | None]] = []
-        self._digits = 2 if found.rates else 3
-        self._largest = max((abs(term.stars) for term in found.terms if term.kind != "baseline"), default=0.0)
-        self._pull = max((abs(pull) for _, _, _, pull in pulls), default=0.0)
-        for term in found.grouped(terms):
-            kind = "baseline" if term.kind == "baseline" else "term"
-            self._lines.append((_short(term), term.stars, kind, term.index if term.kind == "rated" else None))
-        self._lines.append(("sum", found.prediction, "baseline", None))
-        if found.raw is not None:
-            self._lines.append((f"{found.raw:+.3f} by {found.link}", 0.0, "note", None))
-        self._lines.append((f"completeness error {found.error:.0e}", 0.0, "note", None))
-        if pulls:
-            self._lines.append(("moved most by (leave-one-out):", 0.0, "head", None))
-        for code, title, given, pull in pulls:
-            self._lines.append((f"{given:g} {title}", pull, "pull", code))
+    name: str
+    value: float
+    kind: Literal["word", "note", "head", "total", "term", "pull"]
+    code: int | None = None
+
+
+class WhyRows:
+    """The rows of an explanation: words, terms with signed bars, the last step, and the ratings that pull most.
+
+    All bars are to one scale.
+    """
+
+    def __init__(self) -> None:
+        self._rows: list[Row] = []
+        self._digits = 2
+        self._scale: float | None = None
 
     def __len__(self) -> int:
-        return len(self._lines)
+        return len(self._rows)
 
     def code(self, index: int) -> int | None:
-        return self._lines[index][3]
+        """The item that a row is about, if it is about one."""
+        return self._rows[index].code
+
+    def add_words(self, sentences: Sequence[str], wrapped: Callable[[str], list[str]]) -> None:
+        self._rows += [Row(line, 0.0, "word") for sentence in sentences for line in wrapped(sentence)]
+
+    def add_terms(self, found: Explanation, terms: int) -> None:
+        """Add the terms, at most so many, of which the smallest are summed in one; then the sum and the last step."""
+        self._digits = 2 if found.rates else 3
+        self._rows.append(Row("by the model's terms", 0.0, "head"))
+        for term in found.grouped(terms):
+            kind: Literal["total", "term"] = "total" if term.kind == "baseline" else "term"
+            self._rows.append(Row(_short(term), term.stars, kind, term.index if term.kind == "rated" else None))
+        self._rows.append(Row("sum", found.prediction, "total"))
+        if found.raw is not None:
+            self._rows.append(Row(f"{found.raw:+.3f} by {found.link}", 0.0, "note"))
+        self._rows.append(Row(f"completeness error {found.error:.0e}", 0.0, "note"))
+
+    def add_pulls(self, pulls: Iterable[tuple[int, str, float, float]]) -> None:
+        """Add ratings that pull: code, title, rating, and what the rating adds to the prediction."""
+        self._rows.append(Row("moved most by (leave-one-out)", 0.0, "head"))
+        self._rows += [Row(f"{given:g} {title}", pull, "pull", code) for code, title, given, pull in pulls]
+
+    @property
+    def scale(self) -> float:
+        """What a bar of full length stands for."""
+        if self._scale is None:
+            self._scale = bar_scale([row.value for row in self._rows if row.kind in ("term", "pull")])
+        return self._scale
 
     def render(self, index: int, width: int) -> Text:
-        name, value, kind, _ = self._lines[index]
-        if kind in ("note", "head"):
-            return Text(printable(name), style="dim" if kind == "note" else "bold")
-        if kind == "baseline":
-            return Text(f"{name:<15}{value:>6.{self._digits}f}", style="bold")
+        row = self._rows[index]
+        if row.kind == "word":
+            return Text(row.name)
+        if row.kind == "note":
+            return Text(printable(row.name), style="dim")
+        if row.kind == "total":
+            return Text(f"{row.name:<15}{row.value:>6.{self._digits}f}", style="bold")
+        if row.kind == "head":
+            text = Text(row.name, style="bold")
+            full = f"full bar {self.scale:.{self._digits}f}"
+            if text.cell_len + len(full) + 2 <= width:
+                text = Text.assemble((row.name, "bold"), " " * (width - text.cell_len - len(full)), (full, "dim"))
+            return text
         half = max(min((width - 23) // 2, 12), 3)
-        label = Text(printable(name))
-        label.truncate(max(width - 2 * half - 7 - self._digits, 6), overflow="ellipsis", pad=True)
-        largest = self._largest if kind == "term" else self._pull
-        return Text.assemble(label, (f" {value:+.{self._digits}f} ", "bold"), signed_bar(value, largest, half))
+        room = max(width - 2 * half - 7 - self._digits, 6)
+        label = _cut(row.name, room, keep_number=row.kind == "term")
+        number = (f" {row.value:+.{self._digits}f} ", "bold")
+        return Text.assemble(label, number, signed_bar(row.value, self.scale, half))
+
+
+def _cut(name: str, width: int, *, keep_number: bool) -> Text:
+    """A name in ``width`` cells. The number at its end says which factor it is and is never what is cut."""
+    label, number = Text(printable(name)), ""
+    head, _, last = name.rpartition(" ")
+    if keep_number and last.isdecimal() and head and label.cell_len > width:
+        label, number = Text(printable(head)), f" {last}"
+    label.truncate(max(width - len(number), 1), overflow="ellipsis")
+    label.append(number)
+    label.truncate(width, pad=True)
+    return label
 
 
 def _short(term: Term) -> str:
@@ -125,9 +208,25 @@ def _short(term: Term) -> str:
     return term.name
 
 
-def signed_bar(value: float, largest: float, half: int) -> str:
-    """``   ██│      `` or ``     │████  ``: to the left what lowers, to the right what raises."""
-    cells = 0 if largest <= 0 else min(half, round(abs(value) / largest * half))
+def bar_scale(values: Sequence[float]) -> float:
+    """What a bar of full length stands for: the largest value, unless it would leave nothing to be seen of the rest."""
+    sizes = sorted((abs(value) for value in values), reverse=True)
+    if not sizes:
+        return 0.0
+    return min(sizes[0], OUTLYING * sizes[2]) if len(sizes) > 2 and sizes[2] else sizes[0]
+
+
+def signed_bar(value: float, scale: float, half: int) -> str:
+    """``   ▐█│      `` or ``      │███▌  ``: to the left what lowers, to the right what raises.
+
+    What goes beyond ``scale`` is cut, and ends in an arrow.
+    """
+    size = 0.0 if scale <= 0 else abs(value) / scale
+    halves = min(round(2 * half * size), 2 * half)
+    cells, odd = divmod(halves, 2)
+    beyond = size > 1 + 1e-9
     if value < 0:
-        return " " * (half - cells) + "█" * cells + "│" + " " * half
-    return " " * half + "│" + "█" * cells + " " * (half - cells)
+        bar = LESS + "█" * (half - 1) if beyond else "▐" * odd + "█" * cells
+        return f"{bar:>{half}}│{' ' * half}"
+    bar = "█" * (half - 1) + MORE if beyond else "█" * cells + "▌" * odd
+    return f"{' ' * half}│{bar:<{half}}"

@@ -169,7 +169,7 @@ class OpenModel:
 
     def prepare(self) -> None:
         """Find what the first key press would otherwise have to wait for; for a thread."""
-        _ = self.ratings.by_item, self.ratings.by_user, self.ratings.levels, self.biases
+        _ = self.ratings.by_item, self.ratings.by_user, self.ratings.levels, self.ratings.mean, self.biases
         _ = self.model.kinds, self.model.index, self.prior, self.baseline, self.epochs, self.pair, self.lists
         if self.model.has_factors:
             _ = self.model.unit_factors

@@ -16,11 +16,13 @@ from textual.widgets import Input
 from cftui.analysis import ranking
 from cftui.analysis.explain.anatomy import anatomy, describe
 from cftui.analysis.explain.explaining import explain
+from cftui.analysis.explain.words import in_words
 from cftui.analysis.users import people
 from cftui.tui.search.anatomy import AnatomyScreen
 from cftui.tui.search.me import MeScreen
 from cftui.tui.search.screen import SearchScreen
 from cftui.tui.search.users import ProfileScreen, UserPicker
+from cftui.tui.search.why import _cut, bar_scale, signed_bar
 from cftui.tui.shell import rows as rows_module
 from cftui.tui.shell.biases import BiasScreen
 from cftui.tui.shell.prompt import Prompt
@@ -59,6 +61,11 @@ def as_shown(table: pd.DataFrame, column: str, show=lambda value: f"{value:.2f}"
         (show(value), title, int(count))
         for value, title, count in zip(table[column], table["title"], table["ratings"], strict=True)
     ]
+
+
+def near(model, item: int, n: int = 100, **options) -> pd.DataFrame:
+    """The neighbours as they are shown at first."""
+    return ranking.similar(model, item, n, shrink=ranking.SHRINK, **options)
 
 
 def found_titles(app) -> list[str]:
@@ -144,31 +151,32 @@ async def test_digits_are_typed_and_slash_takes_the_whole_text_for_the_next_sear
 
 
 async def test_neighbours_equal_those_of_the_analysis_by_every_metric(quick, opened):
+    """Shrunk at first, so that an item with two ratings is no discovery; the chapter's cosine is a key away."""
     model = opened.model
     async with searching(quick) as pilot:
         item = await to(pilot, FARGO)
+        shrunk = near(model, item)
+        assert scored(quick, "#neighbours") == as_shown(shrunk, "cosine", score)
+        assert subtitle(quick, "#neighbours") == "cosine, shrunk"
+        first = visible(quick, "#neighbours")[0].split()
+        assert first[0] == score(shrunk["cosine"].iloc[0])
+        assert first[-1] == str(shrunk["ratings"].iloc[0])
+        await pilot.press("z")
         plain = ranking.similar(model, item, 100)
         assert scored(quick, "#neighbours") == as_shown(plain, "cosine", score)
-        assert subtitle(quick, "#neighbours") == "cosine"
-        first = visible(quick, "#neighbours")[0].split()
-        assert first[0] == score(plain["cosine"].iloc[0])
-        assert first[-1] == str(plain["ratings"].iloc[0])
+        assert subtitle(quick, "#neighbours") == "plain cosine"
+        assert shrunk["ratings"].head(20).min() > plain["ratings"].head(20).min()
         await pilot.press("s")
         distances = ranking.similar(model, item, 100, metric="euclidean")
         assert scored(quick, "#neighbours") == as_shown(distances, "euclidean")
         assert list(distances["title"]) != list(plain["title"])
-        assert subtitle(quick, "#neighbours") == "euclidean"
+        assert subtitle(quick, "#neighbours") == "plain euclidean"
         await pilot.press("z")
-        shrunk = ranking.similar(model, item, 100, metric="euclidean", shrink=ranking.SHRINK)
-        assert scored(quick, "#neighbours") == as_shown(shrunk, "euclidean")
-        assert list(shrunk["title"]) != list(distances["title"])
+        shrunk_distances = near(model, item, metric="euclidean")
+        assert scored(quick, "#neighbours") == as_shown(shrunk_distances, "euclidean")
+        assert list(shrunk_distances["title"]) != list(distances["title"])
         await pilot.press("s")
-        shrunk = ranking.similar(model, item, 100, shrink=ranking.SHRINK)
         assert scored(quick, "#neighbours") == as_shown(shrunk, "cosine", score)
-        assert subtitle(quick, "#neighbours") == "cosine, shrunk"
-        assert shrunk["ratings"].head(20).min() > plain["ratings"].head(20).min()
-        await pilot.press("z")
-        assert scored(quick, "#neighbours") == as_shown(plain, "cosine", score)
 
 
 async def test_the_filter_keeps_a_genre_and_a_least_number_of_ratings(quick, opened):
@@ -178,12 +186,12 @@ async def test_the_filter_keeps_a_genre_and_a_least_number_of_ratings(quick, ope
         await pilot.press("f")
         await answer(pilot, "comedy 100")
         only = ranking.Filter(100, "Comedy")
-        assert scored(quick, "#neighbours") == as_shown(ranking.similar(model, item, 100, only=only), "cosine", score)
+        assert scored(quick, "#neighbours") == as_shown(near(model, item, only=only), "cosine", score)
         best = ranking.recommend(model, opened.person("196"), 100, only=only)
         assert scored(quick, "#recommended") == as_shown(best, "predicted")
         assert all("Comedy" in model.item_table["genres"].iloc[code] for code in best["code"])
         assert best["ratings"].min() >= 100
-        assert subtitle(quick, "#neighbours") == "cosine  Comedy 100+ ratings"
+        assert subtitle(quick, "#neighbours") == "cosine, shrunk  Comedy 100+ ratings"
         worth = f"▼ {opened.lists.brief} (e)"
         assert " below popularity (" in worth
         assert subtitle(quick, "#recommended") == f"{worth}  Comedy 100+ ratings"
@@ -192,7 +200,7 @@ async def test_the_filter_keeps_a_genre_and_a_least_number_of_ratings(quick, ope
         await wait(pilot, lambda: isinstance(quick.screen, Prompt))
         assert quick.screen.query_one(Input).value == "Comedy 100"
         await answer(pilot, "")
-        assert scored(quick, "#neighbours") == as_shown(ranking.similar(model, item, 100), "cosine", score)
+        assert scored(quick, "#neighbours") == as_shown(near(model, item), "cosine", score)
 
 
 async def test_a_wrong_genre_is_told_in_the_prompt_and_nothing_is_lost(quick):
@@ -310,10 +318,10 @@ async def test_enter_walks_through_neighbours_and_recommendations(quick, opened)
     async with searching(quick) as pilot:
         item = await to(pilot, FARGO)
         await pilot.press("slash", "enter", "down", "enter")
-        second = int(ranking.similar(model, item, 2)["code"].iloc[1])
+        second = int(near(model, item, 2)["code"].iloc[1])
         assert quick.screen.item == second
         assert title(quick, "#neighbours") == f"like {model.titles[second]}"
-        assert scored(quick, "#neighbours") == as_shown(ranking.similar(model, second, 100), "cosine", score)
+        assert scored(quick, "#neighbours") == as_shown(near(model, second), "cosine", score)
         assert model.titles[second] in said(quick, "#prediction")
         assert quick.focused is quick.screen.query_one("#neighbours")
         best = ranking.recommend(model, opened.person("196"), 100)
@@ -355,8 +363,10 @@ async def test_why_takes_the_right_column_and_gives_it_back(quick, opened):
 
 def why_numbers(app) -> dict[str, float]:
     """The terms shown, by name, and ``sum``."""
-    found = {}
-    for row in rows(app, "#why"):
+    found: dict[str, float] = {}
+    shown = rows(app, "#why")
+    begin = next((at for at, row in enumerate(shown) if row.startswith("by the model's terms")), len(shown))
+    for row in shown[begin + 1 :]:
         parts = re.fullmatch(r"(\S.*?) +([+-]?\d+\.\d\d)\b.*", row)
         if parts is None or "completeness" in row or row[0] in "+-":
             break
@@ -412,6 +422,50 @@ async def test_the_ratings_that_pull_are_named_and_enter_goes_to_one(quick, open
         assert why_numbers(quick)["sum"] == round(found.prediction, 2)
 
 
+async def test_the_words_come_first_and_are_those_of_the_analysis(quick, opened):
+    model, who = opened.model, opened.person("196")
+    async with searching(quick) as pilot:
+        item = await to(pilot, FARGO)
+        await pilot.press("w")
+        await wait(pilot, lambda: rows(quick, "#why"))
+        terms = explain(model, who.row, item).terms
+        words = in_words(model, opened.ratings, who, item, terms, people.pulls(model, who, item))
+        shown = rows(quick, "#why")
+        head = next(at for at, row in enumerate(shown) if row.startswith("by the model's terms"))
+        # Long sentences go over several lines, of which none is cut.
+        assert " ".join(" ".join(shown[:head]).split()) == " ".join(words)
+        width = quick.screen.query_one("#why").scrollable_content_region.width
+        assert all(len(row) <= width for row in shown[:head])
+        await pilot.resize_terminal(60, 20)
+        narrow = quick.screen.query_one("#why")
+        await wait(pilot, lambda: narrow.scrollable_content_region.width < width)
+        await wait(pilot, lambda: "rates like most" in " ".join(visible(quick, "#why")[:2]))
+        assert not any("…" in row for row in visible(quick, "#why")[:3])
+
+
+def test_one_scale_for_all_bars_and_what_goes_beyond_it_is_marked():
+    """Two bars of the same length are of the same value."""
+    assert bar_scale([0.86, -0.5, 0.4, 0.13]) == 0.86
+    assert signed_bar(0.86, 0.86, 6) == "      │██████"
+    assert signed_bar(-0.43, 0.86, 6) == "   ███│      "
+    assert signed_bar(0.13, 0.86, 6) == "      │█     "
+    assert signed_bar(-0.05, 0.86, 6) == "     ▐│      "
+    # One that is far longer than the others is cut.
+    scale = bar_scale([5.0, 0.5, 0.4, 0.1])
+    assert scale == pytest.approx(1.2)
+    assert signed_bar(5.0, scale, 6) == "      │█████▸"
+    assert signed_bar(-5.0, scale, 6) == "◂█████│      "
+    assert signed_bar(1.2, scale, 6) == "      │██████"
+    assert bar_scale([]) == 0
+
+
+@pytest.mark.parametrize("width", [5, 9, 12, 16, 30])
+def test_the_number_of_a_factor_is_never_what_is_cut(width):
+    label = _cut("movie factor 17", width, keep_number=True)
+    assert label.cell_len == width
+    assert label.plain.rstrip().endswith(" 17")
+
+
 async def test_the_bars_point_to_the_side_of_the_sign(quick):
     async with searching(quick) as pilot:
         await to(pilot, FARGO)
@@ -438,7 +492,7 @@ async def test_with_room_all_three_columns_stand_side_by_side(quick, opened):
         assert "user 196 would give" in line
         assert f"why {found.prediction:.2f} for user 196" in line
         assert "user 196 would like" in text
-        assert len(why_numbers(quick)) > 20
+        assert len(why_numbers(quick)) > 12
         await pilot.press("w")
         assert quick.focused is quick.screen.query_one("#why")
         assert "user 196 would give" in page(quick)
@@ -625,7 +679,7 @@ async def test_export_writes_the_neighbours_that_are_shown(quick, opened, tmp_pa
         assert quick.screen.query_one(Input).value == "like-miserables-les-1995.csv"
         await pilot.press("enter")
         written = tmp_path / "like-miserables-les-1995.csv"
-        expected = ranking.similar(opened.model, item, 100, metric="euclidean").drop(columns="code")
+        expected = near(opened.model, item, metric="euclidean").drop(columns="code")
         pd.testing.assert_frame_equal(pd.read_csv(written), expected, check_dtype=False)
         assert [f"{written}: 100 rows"] == notices(quick)
 
@@ -717,19 +771,27 @@ async def test_the_scrub_shows_the_neighbours_as_they_were_and_comes_back(quick,
         last = opened.epochs[-1]
         for epoch in opened.epochs[::-1]:
             await pilot.press("left_square_bracket")
-            earlier = ranking.similar(model.at_epoch(epoch), item, 100)
+            earlier = near(model.at_epoch(epoch), item)
             assert scored(quick, "#neighbours") == as_shown(earlier, "cosine", score)
-            assert subtitle(quick, "#neighbours") == f"cosine  after epoch {epoch}"
+            assert subtitle(quick, "#neighbours") == f"cosine, shrunk  after epoch {epoch}"
         assert scored(quick, "#neighbours") != trained
+        # What does not move says so: of an epoch only the items were kept.
+        assert said(quick, "#prediction") == prediction
+        assert subtitle(quick, "#prediction") == "as trained"
+        assert subtitle(quick, "#recommended").startswith("as trained")
+        await pilot.press("w")
+        assert title(quick, "#why").endswith(", as trained")
+        await pilot.press("w")
         await pilot.press("left_square_bracket")
         assert quick.epoch == opened.epochs[0] == 0
         for _ in range(last):
             await pilot.press("right_square_bracket")
-        assert subtitle(quick, "#neighbours") == f"cosine  after epoch {last}"
+        assert subtitle(quick, "#neighbours") == f"cosine, shrunk  after epoch {last}"
         await pilot.press("right_square_bracket", "right_square_bracket")
         assert quick.epoch is None
+        assert "as trained" not in page(quick)
         assert scored(quick, "#neighbours") == trained
-        assert subtitle(quick, "#neighbours") == "cosine"
+        assert subtitle(quick, "#neighbours") == "cosine, shrunk"
         assert said(quick, "#prediction") == prediction
 
 
@@ -752,7 +814,7 @@ async def test_every_recipe_answers_everything(tiny_opened):
             assert (f"{predicted:.1f} (" if opened.sure else f"{predicted:.2f} 1 |") in page(app)
             about = ranking.about(model, opened.ratings, item)
             assert ("no bias" if about.bias is None else f"bias {about.bias:+.2f}, no. {about.rank} of 19") in page(app)
-            assert scored(app, "#neighbours") == as_shown(ranking.similar(model, item, 100), "cosine", score)
+            assert scored(app, "#neighbours") == as_shown(near(model, item), "cosine", score)
             found = explain(model, who.row, item)
             said_why = f"why {found.prediction:.2f} for user 1"
             await wait(pilot, lambda said_why=said_why: title(app, "#why") == said_why)
@@ -889,5 +951,5 @@ async def test_an_earlier_epoch_that_was_lost_is_told_and_nothing_breaks(tiny_op
         await pilot.press("enter", "down", "enter", "right_square_bracket")
         assert app.epoch is None
         assert app.screen.item != item
-        near = ranking.similar(opened.model, app.screen.item, 100)
-        assert scored(app, "#neighbours") == as_shown(near, "cosine", score)
+        expected = near(opened.model, app.screen.item)
+        assert scored(app, "#neighbours") == as_shown(expected, "cosine", score)
