@@ -15,6 +15,7 @@ from cftui.analysis import ranking
 from cftui.analysis.evaluation.intervals import NINETY, intervals
 from cftui.analysis.pair import Both
 from cftui.analysis.users import folding, people, profiles
+from cftui.analysis.users.scale import TYPED_COUNT, Entered, Scale
 from cftui.errors import CftuiError
 from cftui.text import plural, printable
 from cftui.tui.session.workspace import OpenModel
@@ -35,19 +36,11 @@ if TYPE_CHECKING:
 
 ASKED = 10
 RECOMMENDED = 100
-# Cells of an interval's track, twice as many in a wide list; the number of ratings stands beside it from a width on.
+# Cells of an interval's track, twice as many in a wide list; the number of ratings is shown from a width on.
 TRACK = 10
 WITH_COUNTS = 48
 WIDE = 70
 DEFAULT_NAME = "me"
-
-
-def rating_of_key(key: int, rating_range: tuple[float, float]) -> float:
-    """The rating that a number key enters: itself if the scale has it, else 1 to 5 spread over the scale."""
-    low, high = rating_range
-    if low <= 1 and high == 5:
-        return float(key)
-    return low + (key - 1) * (high - low) / 4
 
 
 class MeScreen(ClosesOnce, Screen[str | None]):
@@ -55,8 +48,9 @@ class MeScreen(ClosesOnce, Screen[str | None]):
 
     BINDINGS = bindings("me")
     ABOUT = (
-        "Rate what you have seen with 1 to 5; the model finds the user you are, without training, and what you would "
-        "like moves with every key. Save it to be that user everywhere."
+        "Type your rating of what you have seen, on the scale of the data set. Left and right step through the scale, "
+        "and enter takes what is shown. The model finds the user you are, without training, and what you would like "
+        "moves with every key. Enter on an answer asks about it again. Save it to be that user everywhere."
     )
     ROOM = "become a user"
     CSS_PATH = "me.tcss"
@@ -76,6 +70,10 @@ class MeScreen(ClosesOnce, Screen[str | None]):
         self._asked: int | None = None
         self._places: dict[int, int] = {}
         self._row: np.ndarray | None = None
+        model = opened.model
+        self._scale = Scale.of(model.rating_range, opened.ratings.levels, model.counted)
+        # The rating that is being typed, and the whole number that a point would go on with.
+        self._entered, self._before_point = Entered(), ""
 
     def compose(self) -> ComposeResult:
         yield TopLine()
@@ -105,12 +103,12 @@ class MeScreen(ClosesOnce, Screen[str | None]):
             passed = np.array([code for code, rating in self._answers.items() if rating is None], np.int64)
             next_ = folding.questions(model, items, given, 1, passed=passed, known=opened.prior, row=who.row)
             item = int(next_[0]) if len(next_) else None
-        self._asked = item
-        self._show_question(who)
+        self._asked, self._entered = item, Entered()
+        self._show_question()
         self._show_answers()
 
-    def _show_question(self, who: Person) -> None:
-        pane, model, count = self.query_one("#question", Static), self._opened.model, len(who.items)
+    def _show_question(self) -> None:
+        pane, model, count = self.query_one("#question", Static), self._opened.model, len(self._rated[0])
         pane.border_title = f"{count} {'chosen' if model.counted else 'rated'}" + (
             "" if count >= ASKED else f" of {ASKED}"
         )
@@ -118,17 +116,26 @@ class MeScreen(ClosesOnce, Screen[str | None]):
             pane.update(Text(f"No more {model.nouns} to ask about; / finds one, w saves.", style="dim"))
             return
         row = model.item_table.iloc[self._asked]
-        low, high = (rating_of_key(key, model.rating_range) for key in (1, 5))
-        asked = "1: chosen" if model.counted else f"1 ({low:g}) to 5 ({high:g}): rate it"
+        known = plural(int(row["ratings"]), "user" if model.counted else "rating")
         lines = [
             Text(printable(row["title"]), style="bold"),
-            Text(row["genres"].replace("|", " ") or "no genre"),
-            Text(plural(int(row["ratings"]), "user" if model.counted else "rating"), style="dim"),
-            Text(),
-            Text(asked),
+            Text(f"{row['genres'].replace('|', ' ') or 'no genre'}, {known}", style="dim"),
+            self._entry(),
             Text("space: not seen   backspace: undo"),
         ]
         pane.update(Text("\n").join(lines), layout=False)
+        self.refresh_bindings()
+
+    def _entry(self) -> Text:
+        """What to type, or what has been typed so far."""
+        now = self._entered
+        if now.wrong:
+            return Text(now.wrong, style="bold")
+        if now.text:
+            return Text.assemble((f"{now.text}_", "bold"), "   enter: take it" if now.value is not None else "")
+        if self._opened.model.counted:
+            return Text(f"1: chosen, to {TYPED_COUNT} times; or ← →")
+        return Text(f"type {self._scale}, or ← →")
 
     def _show_answers(self) -> None:
         model, answers = self._opened.model, list(self._answers.items())[::-1]
@@ -168,10 +175,11 @@ class MeScreen(ClosesOnce, Screen[str | None]):
             return "    " if was == place else f"{'▲' if was > place else '▼'}{abs(was - place):<3}"
 
         pane, model = self.query_one("#me-recommended", RowList), self._opened.model
+        sure = self._opened.sure
         would = "choose" if "score" in best else "like"
         pane.border_title = f"you would {would}" if len(who.items) else f"what the average user would {would}"
         pane.border_subtitle = f"unseen; moves with every {'choice' if self._opened.model.counted else 'rating'}"
-        if self._opened.sure:
+        if sure:
             # What is uncertain of the prediction, not how scattered one rates: that is what a rating takes away.
             found, scale = intervals(model, who.row, codes), model.rating_range
             half, was = NINETY * found.uncertainty, self._row
@@ -182,12 +190,13 @@ class MeScreen(ClosesOnce, Screen[str | None]):
         self._row = who.row
 
         def render(i: int, width: int) -> Text:
-            bar, count = None, counts[i]
-            if self._opened.sure:
-                mean, sure = float(found.centre[i]), float(half[i])
+            bar = None
+            if sure:
+                mean, spread = float(found.centre[i]), float(half[i])
                 track = TRACK if width < WIDE else 2 * TRACK
-                bar = interval_bar(mean, mean - sure, mean + sure, scale, track, framed=False)
-                count = count if width >= WITH_COUNTS else None
+                bar = interval_bar(mean, mean - spread, mean + spread, scale, track, framed=False)
+            # The title matters more than how many rated it.
+            count = counts[i] if width >= WITH_COUNTS else None
             row = scored_row(f"{score[i]:.2f}", titles[i], count, width - 5, bar=bar)
             return Text.assemble((f"{moved(i)} ", "dim"), row)
 
@@ -195,11 +204,59 @@ class MeScreen(ClosesOnce, Screen[str | None]):
 
     # Keys
 
-    def action_rate(self, key: int) -> None:
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Enter takes a rating that has been begun; on an answer, it asks about it again; else it is the list's."""
+        if action == "take":
+            return self._entered.value is not None or self._answer_at_cursor is not None
+        return super().check_action(action, parameters)
+
+    @property
+    def _answer_at_cursor(self) -> int | None:
+        pane = self.query_one("#answers", RowList)
+        answers = [*self._answers][::-1]
+        return answers[pane.cursor] if pane.has_focus and pane.cursor is not None else None
+
+    def action_rate(self, key: str) -> None:
+        """One more character of a rating."""
+        if key == "." and not self._entered.text:
+            self._reopen()
         if self._asked is None:
             return
-        model = self._opened.model
-        self._answer(1.0 if model.counted else rating_of_key(key, model.rating_range))
+        # What was stepped to is complete: digits begin anew.
+        begun = "" if self._entered.done and key != "." else self._entered.text
+        now = self._scale.typed(begun, key)
+        if now.wrong and key == "0" and not begun:
+            self.action_pass_over()
+        elif now.done and now.value is not None:
+            self._rate(now.value)
+        else:
+            self._entered = now
+            self._show_question()
+
+    def _reopen(self) -> None:
+        """A point after a whole number that was taken at once: take it back, and go on with it."""
+        whole = self._before_point
+        if whole and self._undo and not self._scale.typed(whole, ".").wrong:
+            self.action_undo()
+            self._entered = Entered(whole, float(whole))
+
+    def action_step(self, by: int) -> None:
+        """To the next value of the scale, from the middle at first."""
+        if self._asked is not None:
+            value = self._scale.stepped(self._entered.value, by)
+            self._entered = Entered(f"{value:g}", value, done=True)
+            self._show_question()
+
+    def action_take(self) -> None:
+        if self._entered.value is not None:
+            self._rate(self._entered.value)
+        elif (code := self._answer_at_cursor) is not None:
+            self._ask(code)
+
+    def _rate(self, value: float) -> None:
+        whole = f"{value:g}"
+        self._answer(value)
+        self._before_point = whole if whole.lstrip("-").isdecimal() else ""
         if len(self._rated[0]) == ASKED:
             self.notify("ten rated: press w to save them as a user, or go on")
 
@@ -209,6 +266,7 @@ class MeScreen(ClosesOnce, Screen[str | None]):
 
     def _answer(self, rating: float | None) -> None:
         assert self._asked is not None
+        self._before_point = ""
         # Put at the end, also where it is an old answer changed: the list shows what was done last on top.
         self._undo.append((self._asked, dict(self._answers) if self._asked in self._answers else None))
         self._answers.pop(self._asked, None)
@@ -216,8 +274,12 @@ class MeScreen(ClosesOnce, Screen[str | None]):
         self._ask()
 
     def action_undo(self) -> None:
-        """Take back the last answer, and ask it again."""
-        if self._undo:
+        """Take back the last character, or else the last answer, and ask it again."""
+        if self._entered.text:
+            text = self._entered.text[:-1]
+            self._entered = self._scale.typed(text[:-1], text[-1]) if text else Entered()
+            self._show_question()
+        elif self._undo:
             code, before = self._undo.pop()
             if before is None:
                 del self._answers[code]

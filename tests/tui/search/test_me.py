@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from cftui.analysis import ranking
 from cftui.analysis.users import folding, people, profiles
 from cftui.home import Home
 from cftui.tui.main import CftuiApp
-from cftui.tui.search.me import MeScreen, rating_of_key
+from cftui.tui.search.me import MeScreen
 from cftui.tui.search.screen import SearchScreen
 from cftui.tui.search.users import UserPicker
 from cftui.tui.session.workspace import OpenModel
@@ -382,18 +383,101 @@ async def test_what_cannot_be_written_is_told_and_the_ratings_stay(quick, monkey
 # Scales
 
 
+def scaled(opened: OpenModel, ends: tuple[float, float], levels: list[float]) -> OpenModel:
+    """The same model on another scale, as far as what is typed is concerned."""
+    opened.model = replace(opened.model, rating_range=ends)
+    opened.ratings = replace(opened.ratings, rating_range=ends)
+    opened.ratings.__dict__["levels"] = tuple(levels)
+    return opened
+
+
+def entry(app) -> str:
+    return said(app, "#question").splitlines()[2]
+
+
+def given(app) -> list[str]:
+    """The ratings, the last one first."""
+    return [row.split()[0] for row in rated(app)]
+
+
 @pytest.mark.parametrize(
-    ("scale", "ratings"),
+    ("ends", "levels", "keys", "ratings"),
     [
-        ((1.0, 5.0), [1, 2, 3, 4, 5]),
-        ((0.5, 5.0), [1, 2, 3, 4, 5]),
-        ((1.0, 10.0), [1, 3.25, 5.5, 7.75, 10]),
-        ((0.0, 1.0), [0, 0.25, 0.5, 0.75, 1]),
-        ((-10.0, 10.0), [-10, -5, 0, 5, 10]),
+        ((0.0, 10.0), range(11), ["7", "1", "enter", "1", "0", "0"], ["7", "1", "10", "0"]),
+        ((0.5, 5.0), np.arange(0.5, 5.5, 0.5), ["3", "4", "full_stop", "5", "5"], ["3", "4.5", "5"]),
+        ((0.0, 100.0), range(101), ["7", "5", "8", "enter", "1", "0", "0"], ["75", "8", "100"]),
+        ((-10.0, 10.0), range(-10, 11), ["minus", "4", "9", "minus", "1", "0"], ["-4", "9", "-10"]),
     ],
+    ids=["0-10", "halves", "0-100", "-10-10"],
 )
-def test_the_keys_span_whatever_scale_a_data_set_has(scale, ratings):
-    assert [rating_of_key(key, scale) for key in range(1, 6)] == ratings
+async def test_keys_enter_the_value_of_the_scale_itself(tiny_opened, ends, levels, keys, ratings):
+    app = app_with(scaled(tiny_opened("model4"), ends, levels))
+    async with rating(app) as pilot:
+        assert f"type {ends[0]:g} to {ends[1]:g}" in entry(app)
+        await pilot.press(*keys)
+        assert given(app) == ratings[::-1]
+
+
+async def test_what_is_typed_is_shown_until_it_is_complete_and_backspace_shortens_it(tiny_opened):
+    app = app_with(scaled(tiny_opened("model4"), (0.0, 100.0), list(range(101))))
+    async with rating(app) as pilot:
+        await pilot.press("1")
+        assert "1_   enter: take it" in entry(app)
+        await pilot.press("0")
+        assert "10_" in entry(app)
+        await pilot.press("5")
+        assert entry(app) == "105 is not on the scale 0 to 100"
+        await pilot.press("backspace")
+        assert "1_" in entry(app)
+        await pilot.press("backspace")
+        assert "type 0 to 100" in entry(app)
+        assert rated(app) == []
+
+
+async def test_left_and_right_step_through_the_scale_and_enter_takes_it(tiny_opened):
+    app = app_with(scaled(tiny_opened("model4"), (0.5, 5.0), list(np.arange(0.5, 5.5, 0.5))))
+    async with rating(app) as pilot:
+        await pilot.press("right", "right", "left")
+        assert "2.5_   enter: take it" in entry(app)
+        await pilot.press("right", "enter")
+        assert given(app) == ["3"]
+        await pilot.press(*["right"] * 20, "enter")
+        assert given(app) == ["5", "3"]
+        # A digit after a step begins anew.
+        await pilot.press("right", "4")
+        assert given(app) == ["4", "5", "3"]
+
+
+async def test_a_number_that_is_not_on_the_scale_is_told(quick):
+    async with rating(quick) as pilot:
+        await pilot.press("7")
+        assert entry(quick) == "7 is not on the scale 1 to 5"
+        await pilot.press("3")
+        assert given(quick) == ["3"]
+
+
+async def test_enter_on_an_answer_asks_about_it_again(quick):
+    async with rating(quick) as pilot:
+        first = question(quick)
+        await pilot.press("5", "4", "shift+tab")
+        await wait(pilot, lambda: quick.focused.id == "answers")
+        await pilot.press("down", "enter")
+        assert question(quick) == first
+        await pilot.press("2")
+        assert rated(quick)[0] == f"2 {first}"
+        assert len(rated(quick)) == 2
+
+
+async def test_in_a_narrow_terminal_titles_are_whole(quick):
+    """The panes are one above the other: side by side, ten letters of each title were left."""
+    async with rating(quick) as pilot:
+        await pilot.resize_terminal(60, 20)
+        await pilot.press("5", "1")
+        recommended = quick.screen.query_one("#me-recommended")
+        await wait(pilot, lambda: recommended.region.width == 60)
+        assert len(visible(quick, "#me-recommended")) >= 4
+        assert not any("…" in row for row in visible(quick, "#me-recommended"))
+        assert not any("…" in row for row in visible(quick, "#answers"))
 
 
 async def test_when_everything_was_asked_that_is_said_and_can_be_saved(tiny_opened):
