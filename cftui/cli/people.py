@@ -333,33 +333,61 @@ def _print_person(session: Session, model: TrainedModel, who: Person, rows: int,
     show(session, model, rated.head(rows)[shown], {"predicted": ".2f"})
 
 
+def _scale(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[float, float] | None:
+    if text is None:
+        return None
+    low, _, high = text.rpartition("-")
+    try:
+        ends = float(low), float(high)
+    except ValueError:
+        ends = 0.0, 0.0
+    if not ends[0] < ends[1]:
+        raise click.BadParameter(f"{text!r} is not a scale; write its ends, such as 1-10")
+    return ends
+
+
 @click.command(cls=Verb)
 @click.argument("file", type=click.Path(path_type=Path))
 @run_option
 @rows_option(10)
 @filter_options
 @BY
+@click.option(
+    "--scale",
+    metavar="LOW-HIGH",
+    callback=_scale,
+    help="The scale of the ratings in FILE, such as 1-10 [default: that of the service, or of the data set].",
+)
 @click.option("--save", "name", default="", help="Keep the ratings as a profile of that name, for --user.")
 @pass_session
 def foldin(
-    session: Session, file: Path, run_name: str, rows: int, min_ratings: int, genre: str, by: Any, name: str
+    session: Session,
+    file: Path,
+    run_name: str,
+    rows: int,
+    min_ratings: int,
+    genre: str,
+    by: Any,
+    scale: tuple[float, float] | None,
+    name: str,
 ) -> None:
     """Recommend items to a new user, without training again.
 
-    FILE is a CSV of the user's ratings, with the columns title and rating.
+    FILE is a CSV of the user's ratings, with the columns title and rating, or an export of Letterboxd, IMDb or
+    Goodreads, whose scale is brought to that of the data set. Only exact titles count, whatever their accents, case,
+    article and year; the others are listed.
     """
     from cftui.analysis import ranking
     from cftui.analysis.users import people, profiles
 
     model = load(session, run_name)
-    rated = profiles.read_rated(file, model)
+    rated = profiles.read_rated(file, model, scale)
     who = people.folded(model, name or file.stem, rated.items, rated.given)
-    if rated.unknown:
-        n, few = len(rated.unknown), ", ".join(rated.unknown[:3]) + (", ..." if len(rated.unknown) > 3 else "")
-        titles = "1 title that matches" if n == 1 else f"{n} titles that match"
-        narrate(f"skipped {titles} no {model.noun} in {model.data_name}, or more than one: {few}")
+    for remark in rated.remarks(model):
+        narrate(remark)
     table = ranking.recommend(model, who, rows, only=only(model, min_ratings, genre), by=by)
     if name:  # last, so that a command that fails keeps nothing
         narrate(f"saved as {profiles.save(session.home, name, model, rated.items, rated.given)}")
     facts = {"user": who.name, "rated": len(rated.items), "passed_over": list(rated.unknown)}
+    facts |= {"nearest": {one.title: one.nearest for one in rated.skipped}, "unrated": rated.unrated}
     show(session, model, _shown(table), FORMATS, **facts)

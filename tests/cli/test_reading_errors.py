@@ -143,7 +143,8 @@ def test_a_bad_rating_is_said_with_file_and_line(home: Home, fails, tree) -> Non
     path = home.root / "mine.csv"
     path.write_text(f"title,rating\n{FARGO},5\nFilm A (1990),6\n")
     before = tree(home.root)
-    wanted = f"cftui: {path}, line 3: '6' is not a rating from 1 to 5"
+    hint = "foldin --scale 1-10 says what the scale of the file is"
+    wanted = f"cftui: {path}, line 3: '6' is not a rating from 1 to 5; {hint}"
     assert fails(home, "foldin", path, *M4, "--save", "anna") == wanted
     path.write_text("title,rating\nNosferatu,5\n")
     assert "none of its 1 titles is in tiny" in fails(home, "foldin", path, *M4)
@@ -184,12 +185,23 @@ def test_a_data_set_that_is_another_or_gone_is_said(verb: str, home: Home, fails
     assert "fetch it with: cftui data get tiny" in fails(home, *arguments)
 
 
-def test_words_that_fit_several_movies_are_not_said_to_be_missing(home: Home, cli) -> None:
+def test_part_of_a_title_is_skipped_and_the_nearest_title_named(home: Home, cli) -> None:
     path = home.root / "mine.csv"
-    path.write_text("title,rating\nfargo,5\nFilm A (1990),1\n")
+    path.write_text("title,rating\nfarg,5\nFilm A (1990),1\n")
     said = cli(home, "foldin", path, *M4).err
-    assert "skipped 1 title that matches no movie in tiny, or more than one: fargo\n" in said
-    assert "not in tiny" not in said
+    assert "skipped 1 title that is not exactly that of one movie in tiny: farg (nearest: Fargo (1996))\n" in said
+    found = cli(home, "foldin", path, *M4, "--json").json
+    assert (found["passed_over"], found["nearest"]) == (["farg"], {"farg": "Fargo (1996)"})
+
+
+def test_the_scale_of_a_file_is_told_and_a_wrong_one_refused(home: Home, cli, fails) -> None:
+    path = home.root / "mine.csv"
+    path.write_text("title,rating\nFargo (1996),8\nFilm A (1990),2\n")
+    assert "'8' is not a rating from 1 to 5; foldin --scale 1-10" in fails(home, "foldin", path, *M4)
+    assert "ratings of 1 to 10 brought to 1 to 5\n" in cli(home, "foldin", path, *M4, "--scale", "1-10").err
+    wrong = cli(home, "foldin", path, *M4, "--scale", "ten")
+    assert wrong.status == 2
+    assert "'ten' is not a scale; write its ends, such as 1-10" in wrong.err
 
 
 def test_csv_to_a_folder_is_refused_by_its_own_name(home: Home, fails, tree) -> None:

@@ -289,7 +289,7 @@ def test_foldin_recommends_without_training(home: Home, model: TrainedModel, min
     items = np.array([model.item_code(title) for title in (LAMBS, FARGO, "Film A (1990)")])
     who = people.folded(model, "mine", items, np.array([5, 1, 3], np.float32))
     found = cli(home, "foldin", mine, *RUN, "--json")
-    skipped = "skipped 1 title that matches no movie in tiny, or more than one: Nosferatu (1922)"
+    skipped = "skipped 1 title that is not exactly that of one movie in tiny: Nosferatu (1922)"
     assert found.progress == [skipped]
     assert (found.json["user"], found.json["rated"]) == ("mine", 3)
     assert found.json["passed_over"] == ["Nosferatu (1922)"]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,26 +11,69 @@ import numpy as np
 import pandas as pd
 
 from cftui.analysis.trained import TrainedModel
+from cftui.analysis.users.exact_titles import ExactTitles, best_known_by_title
+from cftui.analysis.users.exports import mapped, read_export
 from cftui.errors import CftuiError
 from cftui.files import write_atomic
 from cftui.home import Home
+from cftui.text import plural
 
+# Skipped titles that are named in one line.
+SHOWN = 5
 _NAME = re.compile(r"[^\W\d_][\w-]{0,30}")
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A title of a file that is not that of one item, and the title that is most like it, or ""."""
+
+    title: str
+    nearest: str
+
+    def __str__(self) -> str:
+        return f"{self.title} (nearest: {self.nearest})" if self.nearest else self.title
 
 
 @dataclass(frozen=True, eq=False)
 class Rated:
-    """The ratings in a profile.
+    """The ratings in a profile, or in a file of somebody's ratings.
 
     Attributes:
         items: int64 codes into the model's vocabulary ``[n]``, each once.
-        given: float32 ratings ``[n]``.
-        unknown: titles of the file that match no item of the model, or more than one.
+        given: float32 ratings ``[n]``, on the scale of the model.
+        skipped: titles of the file that are not exactly those of one item of the model.
+        unrated: rows without a rating.
+        source: the service whose export it is, such as ``Letterboxd``; "" for any other file.
+        scale: the scale of the file, where its ratings had to be brought to that of the model.
     """
 
     items: np.ndarray
     given: np.ndarray
-    unknown: tuple[str, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    unrated: int = 0
+    source: str = ""
+    scale: tuple[float, float] | None = None
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The titles that were skipped."""
+        return tuple(one.title for one in self.skipped)
+
+    def remarks(self, model: TrainedModel) -> list[str]:
+        """What to say about a file besides its ratings, a sentence each."""
+        said = []
+        if self.scale is not None:
+            low, high = model.rating_range
+            what = f"{self.source}'s ratings" if self.source else "ratings"
+            said.append(f"{what} of {self.scale[0]:g} to {self.scale[1]:g} brought to {low:g} to {high:g}")
+        if self.unrated:
+            said.append(f"skipped {plural(self.unrated, 'row')} without a rating")
+        if self.skipped:
+            n = len(self.skipped)
+            few = "; ".join(map(str, self.skipped[:SHOWN])) + ("; ..." if n > SHOWN else "")
+            titles = "1 title that is" if n == 1 else f"{n} titles that are"
+            said.append(f"skipped {titles} not exactly that of one {model.noun} in {model.data_name}: {few}")
+        return said
 
 
 def folder(home: Home) -> Path:
@@ -77,55 +118,65 @@ def load(home: Home, name: str, model: TrainedModel) -> Rated:
     return read_rated(folder(home) / f"{name}.csv", model)
 
 
-def read_rated(path: Path, model: TrainedModel) -> Rated:
-    """Read a CSV with the columns ``title`` and ``rating``.
+def read_rated(path: Path, model: TrainedModel, scale: tuple[float, float] | None = None) -> Rated:
+    """Read a file of somebody's ratings: a CSV with a title and a rating, or an export (``exports.SOURCES``).
 
-    Part of a title is enough if it matches only one item; titles that match no item, or several, are skipped and
-    listed. The last of several ratings of an item counts. If ids share a title, the better known one is meant.
+    Only exact titles count, whatever their accents, case, article and year (``ExactTitles``); all others are skipped
+    and listed with the title that is most like them. The last of several ratings of an item counts. If ids share a
+    title, the better known one is meant. Rows without a rating are skipped.
+
+    Args:
+        scale: of the file's ratings; None takes that of the service it comes from, or else that of the model.
 
     Raises:
         CftuiError: the file cannot be read or lacks the columns, a value is not a rating (its line is named), or no
             title matches.
     """
+    export = read_export(path, model.noun)
+    source = export.source
+    own = scale or (source.scale if source else model.rating_range)
     rated: dict[int, float] = {}
-    unknown = []
-    # Among ids that share a title the better known comes last, and stays.
-    codes = {model.titles[code]: int(code) for code in np.argsort(model.counts, kind="stable") if code}
-    for line, title, text in _rows(path):
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        low, high = model.rating_range
-        if not low <= value <= high:
-            raise CftuiError(f"{path}, line {line}: {text!r} is not a rating from {low:g} to {high:g}")
-        try:
-            rated[codes[title] if title in codes else model.item_code(title)] = value
-        except CftuiError:
-            unknown.append(title)
+    skipped, unrated = [], 0
+    as_written, titles = best_known_by_title(model), None
+    for row in export.lines:
+        if not row.text:
+            unrated += 1
+            continue
+        value = _number(row.text)
+        if source and value in source.unrated:
+            unrated += 1
+            continue
+        if not own[0] <= value <= own[1]:
+            raise CftuiError(
+                f"{path}, line {row.line}: {row.text!r} is not a rating from {own[0]:g} to {own[1]:g}",
+                hint="" if math.isnan(value) else "foldin --scale 1-10 says what the scale of the file is",
+            )
+        code = as_written.get(row.title)
+        if code is None:
+            # Made only where it is needed: of many thousand titles it takes a while.
+            titles = titles or ExactTitles(model)
+            code = titles.find(row.title, row.year)
+        if code is None:
+            near = model.index.search(row.title, limit=1) if row.title else []
+            skipped.append(Skipped(row.title, model.titles[near[0]] if near else ""))
+        else:
+            rated[code] = mapped(value, own, model.rating_range)
     if not rated:
-        what = f"none of its {len(unknown)} titles is in {model.data_name}" if unknown else "it has no ratings"
+        what = f"none of its {len(skipped)} titles is in {model.data_name}" if skipped else "it has no ratings"
         raise CftuiError(f"{path}: {what}")
-    return Rated(np.array([*rated], np.int64), np.array([*rated.values()], np.float32), tuple(unknown))
+    return Rated(
+        np.array([*rated], np.int64),
+        np.array([*rated.values()], np.float32),
+        tuple(skipped),
+        unrated,
+        source.name if source else "",
+        own if own != model.rating_range else None,
+    )
 
 
-def _rows(path: Path) -> Iterator[tuple[int, str, str]]:
-    """Line number (as an editor shows it), title and rating of each row."""
+def _number(text: str) -> float:
+    """NaN for what is no number."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, skipinitialspace=True, strict=True)
-            header = [name.strip().lower() for name in next(filter(any, reader), [])]
-            for column in ("title", "rating"):
-                if header.count(column) != 1:
-                    have = ", ".join(header) or "none"
-                    raise CftuiError(f"{path}: needs the columns title and rating, once each; it has {have}")
-            for row in reader:
-                if len(row) > len(header):
-                    raise CftuiError(f"{path}, line {reader.line_num}: put a title with a comma in quotes")
-                if any(row):
-                    cells = dict(zip(header, row, strict=False))
-                    yield reader.line_num, cells.get("title", "").strip(), cells.get("rating", "").strip()
-    except FileNotFoundError:
-        raise CftuiError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise CftuiError(f"{path}: not a CSV of title,rating ({str(error).strip().splitlines()[0]})") from None
+        return float(text)
+    except ValueError:
+        return math.nan

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.text import Text
+from textual import work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
@@ -18,6 +20,7 @@ from cftui.analysis.users import folding, people, profiles
 from cftui.analysis.users.scale import TYPED_COUNT, Entered, Scale
 from cftui.errors import CftuiError
 from cftui.text import plural, printable
+from cftui.tui.session.app import session_of
 from cftui.tui.session.workspace import OpenModel
 from cftui.tui.shell.dialog import ClosesOnce
 from cftui.tui.shell.interval_bar import interval_bar
@@ -293,6 +296,44 @@ class MeScreen(ClosesOnce, Screen[str | None]):
                 self._ask(choice.code)
 
         self.app.push_screen(TitlePicker(self._opened, f"rate which {self._opened.model.noun}?"), ask)
+
+    def action_bring(self) -> None:
+        """Take ratings from a file."""
+
+        def check(text: str) -> str:
+            path = Path(text).expanduser()
+            return "" if path.is_file() else f"{text or 'nothing'} is no file; type the path of one"
+
+        def read(text: str | None) -> None:
+            if text is not None:
+                self._read(Path(text).expanduser())
+
+        hint = "an export of Letterboxd, IMDb or Goodreads, or a CSV of title,rating"
+        self.app.push_screen(Prompt("take your ratings from which file?", hint, "", check), read)
+
+    @work(thread=True, exclusive=True)
+    def _read(self, path: Path) -> None:
+        """Off the event loop: of many thousand titles, to find one takes a while."""
+        app = session_of(self)
+        try:
+            rated = profiles.read_rated(path, self._opened.model)
+        except CftuiError as error:
+            app.from_worker(app.complain, error)
+            return
+        app.from_worker(self._brought, rated)
+
+    def _brought(self, rated: profiles.Rated) -> None:
+        """Add what a file holds to the answers, as one answer that can be undone."""
+        before, asked = dict(self._answers), self._asked
+        for code, given in zip(rated.items.tolist(), rated.given.tolist(), strict=True):
+            self._answers.pop(code, None)
+            self._answers[code] = given
+        self._undo.append((asked if asked is not None else int(rated.items[0]), before))
+        model = self._opened.model
+        said = [f"took {plural(len(rated.items), 'rating')}; backspace undoes it", *rated.remarks(model)]
+        self.notify(".\n".join(said), timeout=10, markup=False)
+        self._before_point = ""
+        self._ask()
 
     def action_keep(self) -> None:
         items, given = self._rated

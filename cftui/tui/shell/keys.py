@@ -226,6 +226,7 @@ ACTIONS: dict[str, tuple[Key, ...]] = {
         Key("pass", "space", "pass_over", "Not seen", "Not seen"),
         Key("undo", "backspace", "undo", "Undo", "Undo"),
         Key("other", "slash", "find", "Rate another", "Other"),
+        Key("bring", "i", "bring", "Take your ratings from a file: Letterboxd, IMDb, Goodreads", "Import"),
         Key("save", "w", "keep", "Save", "Save"),
         Key("leave", "escape,q", "leave", "Leave", "Leave"),
     ),

@@ -167,7 +167,10 @@ GOOD = {
     "columns in another order, and more of them": 'date,rating,title\n1/2,5,Fargo (1996)\n"a,b",1,Film A (1990)\n',
     "blank lines": "title,rating\n\nFargo (1996),5\n\n\nFilm A (1990),1\n\n",
     "of two ratings the last counts": "title,rating\nFargo (1996),2\nFilm A (1990),1\nFargo (1996),5\n",
-    "part of a title": "title,rating\nfargo 1996,5\nfilm a,1\n",
+    "without year, accents and case": "title,rating\nfargo 1996,5\nfilm a,1\n",
+    "semicolons": "title;rating\nFargo (1996);5\nFilm A (1990);1\n",
+    "columns of other names": "Name,Your Rating\nFargo (1996),5\nFilm A (1990),1\n",
+    "the data set's own word": "movie,stars\nFargo (1996),5\nFilm A (1990),1\n",
 }
 
 
@@ -204,14 +207,27 @@ def test_titles_that_are_not_there_are_passed_over_and_named(read) -> None:
     assert unknown == ("Nosferatu (1922)", "qqqq", "")
 
 
-def test_words_that_fit_several_items_rate_none_of_them(read) -> None:
-    assert read("title,rating\nfargo,5\nFilm A (1990),1\nfilm,3\n") == ({"Film A (1990)": 1.0}, ("fargo", "film"))
+def test_only_a_whole_title_rates_an_item(read) -> None:
+    """``fargo`` is one item, although another begins with it; ``film`` is none."""
+    assert read("title,rating\nfargo,5\nFilm A (1990),1\nfilm,3\n") == (
+        {"Fargo (1996)": 5.0, "Film A (1990)": 1.0},
+        ("film",),
+    )
 
 
-@pytest.mark.parametrize("value", ["x", "", "nan", "inf", "-inf", "0.99", "5.01", "6", "-1", "4,5", "5 stars", "①"])
+def test_rows_without_a_rating_are_skipped_and_counted(tmp_path: Path, model: TrainedModel) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("title,rating\nFilm A (1990),3\nFargo (1996),\nNosferatu,\n")
+    rated = profiles.read_rated(path, model)
+    assert (len(rated.items), rated.unrated, rated.unknown) == (1, 2, ())
+    assert rated.remarks(model) == ["skipped 2 rows without a rating"]
+
+
+@pytest.mark.parametrize("value", ["x", "nan", "inf", "-inf", "0.99", "5.01", "6", "-1", "4,5", "5 stars", "①"])
 def test_what_is_no_rating_is_named_with_its_line(value: str, complaint) -> None:
     said = complaint(f'title,rating\nFilm A (1990),3\nFargo (1996),"{value}"\nFilm B (1991),9\n')
-    assert said == f", line 3: {value!r} is not a rating from 1 to 5"
+    wrong = f", line 3: {value!r} is not a rating from 1 to 5"
+    assert said in (wrong, f"{wrong}; foldin --scale 1-10 says what the scale of the file is")
 
 
 @pytest.mark.parametrize(
@@ -223,7 +239,7 @@ def test_what_is_no_rating_is_named_with_its_line(value: str, complaint) -> None
     ids=["after blank lines", "after a title of two lines"],
 )
 def test_the_line_is_the_one_an_editor_shows(content: str, line: int, complaint) -> None:
-    assert complaint(content) == f", line {line}: '9' is not a rating from 1 to 5"
+    assert complaint(content).startswith(f", line {line}: '9' is not a rating from 1 to 5")
 
 
 @pytest.mark.parametrize(
@@ -244,18 +260,14 @@ BAD = {
     "empty": (b"", "needs the columns title and rating, once each; it has none"),
     "only a header": (b"title,rating\n", "it has no ratings"),
     "no title": (
-        b"name,rating\nFargo (1996),5\n",
-        "needs the columns title and rating, once each; it has name, rating",
+        b"thing,rating\nFargo (1996),5\n",
+        "needs the columns title and rating, once each; it has thing, rating",
     ),
     "no rating": (
-        b"title,stars\nFargo (1996),5\n",
-        "needs the columns title and rating, once each; it has title, stars",
+        b"title,opinion\nFargo (1996),5\n",
+        "needs the columns title and rating, once each; it has title, opinion",
     ),
     "no header": (b"Fargo (1996),5\nFilm A (1990),3\n", "once each; it has fargo (1996), 5"),
-    "semicolons": (
-        b"title;rating\nFargo (1996);5\n",
-        "needs the columns title and rating, once each; it has title;rating",
-    ),
     "latin-1": ("title,rating\nMisérables,5\n".encode("latin-1"), "not a CSV of title,rating"),
     "an open quote": (b'title,rating\n"Fargo (1996),5\n', "not a CSV of title,rating"),
     "a title twice": (b"Title,title,rating\nFargo (1996),Fargo (1996),5\n", "once each; it has title, title, rating"),

@@ -468,6 +468,38 @@ async def test_enter_on_an_answer_asks_about_it_again(quick):
         assert len(rated(quick)) == 2
 
 
+async def test_ratings_are_taken_from_an_export_and_backspace_gives_them_back(quick, opened, tmp_path):
+    path = tmp_path / "ratings.csv"
+    path.write_text(
+        "Date,Name,Year,Letterboxd URI,Rating\n"
+        "2025-01-17,Toy Story,1995,https://x,4.5\n2025-01-18,Heat,1995,https://y,2\n2025-01-18,Split,2016,https://z,5\n"
+    )
+    async with rating(quick) as pilot:
+        await pilot.press("5")
+        before = rated(quick)
+        asked = question(quick)
+        await pilot.press("i")
+        await answer(pilot, str(tmp_path / "gone.csv"))
+        assert "gone.csv is no file" in " ".join(page(quick).split())
+        await answer(pilot, str(path))
+        await wait(pilot, lambda: len(rated(quick)) == 3)
+        assert rated(quick) == ["2 Heat (1995)", "4.5 Toy Story (1995)", *before]
+        told = notices(quick)[-1]
+        assert told.startswith(
+            "took 2 ratings; backspace undoes it.\nLetterboxd's ratings of 0.5 to 5 brought to 1 to 5"
+        )
+        assert "skipped 1 title that is not exactly that of one movie in ml-100k: Split" in told
+        assert title(quick, "#question") == "3 rated of 10"
+        await pilot.press("backspace")
+        assert rated(quick) == before
+        assert question(quick) == asked
+        path.write_text("thing\n1\n")
+        await pilot.press("i")
+        await answer(pilot, str(path))
+        await wait(pilot, lambda: "needs the columns title and rating" in notices(quick)[-1])
+        assert rated(quick) == before
+
+
 async def test_in_a_narrow_terminal_titles_are_whole(quick):
     """The panes are one above the other: side by side, ten letters of each title were left."""
     async with rating(quick) as pilot:
