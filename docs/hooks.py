@@ -43,7 +43,9 @@ GROUPS = {
     "path": "Import: the path of the file",
     "columns": "Import: the columns",
     "train": "Train",
-    "runs": "Train: the run list",
+    "runs": "Train: the runs",
+    "queue": "Train: the queue",
+    "trash": "Removed runs",
     "table": "Tables",
     "search": "Search",
     "field": "Search: the text field",
@@ -63,6 +65,9 @@ GROUPS = {
     "profile": "Profile of a user",
     "lists": "Comparison of lists",
     "help": "Help",
+    "room": "Every screen",
+    "arrange": "Sorting and filtering of lists and tables",
+    "filter_line": "The line of a filter",
 }
 
 

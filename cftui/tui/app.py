@@ -170,6 +170,12 @@ class AppShell(SessionApp):
         seconds = self.NOTIFICATION_TIMEOUT if timeout is None else timeout
         self.post_message(Notify(Notice(message, title, severity, seconds, markup=False)))
 
+    def action_switch_run(self) -> None:
+        from cftui.tui.shell.run_switcher import RunSwitcher
+
+        if not isinstance(self.screen, RunSwitcher):
+            self.push_screen(RunSwitcher(), lambda name: self.follow(name) if name else None)
+
     def action_help(self) -> None:
         self.push_screen(HelpScreen(self.screen))
 

@@ -46,7 +46,7 @@ from cftui.tui.shell.prompt import Confirm
 from cftui.tui.shell.row_list import RowList
 from cftui.tui.train.loss_chart import LossChart
 from cftui.tui.train.lr_finder import LrFinder
-from cftui.tui.train.run_list import RunList
+from cftui.tui.train.run_table import RunTable
 
 from ..conftest import TINY, read_tiny, write_tiny
 from .looking import PATIENCE, SIZE, mapping, notices, page, rows, said, searching, settled, title, wait
@@ -650,7 +650,7 @@ async def test_series_are_told_apart_without_colour(tiny_runs, monkeypatch):
     async with app.run_test(size=(120, 40)) as pilot:
         await wait(pilot, lambda: app.chosen and app.opened and not app.activity)
         await visit(pilot, "2", "u", showing="TrainScreen")
-        runs = app.screen.query_one(RunList)
+        runs = app.screen.query_one(RunTable)
         await wait(pilot, lambda: runs.current)
         await pilot.press("down")
         assert runs.current != app.followed.name

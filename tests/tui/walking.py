@@ -29,7 +29,9 @@ from cftui.data.formats.movielens import read_tables
 from cftui.data.store.catalog import KNOWN
 from cftui.data.tables import Tables
 from cftui.engine.models.recipes import recipe
+from cftui.engine.runs import trash
 from cftui.engine.runs.folder import RunFolder, process_identity
+from cftui.engine.runs.notes import set_tags
 from cftui.engine.runs.weights import save_snapshot, save_weights
 from cftui.engine.training import train
 from cftui.home import Home
@@ -47,9 +49,11 @@ from cftui.tui.shell.biases import BiasScreen
 from cftui.tui.shell.help import HelpScreen
 from cftui.tui.shell.jump import JumpScreen
 from cftui.tui.shell.prompt import Confirm, Prompt
+from cftui.tui.shell.run_switcher import RunSwitcher
 from cftui.tui.shell.titles import TitlePicker
 from cftui.tui.train.comparison import Comparison
-from cftui.tui.train.run_list import RunList
+from cftui.tui.train.run_table import RunTable
+from cftui.tui.train.trash import Trash
 
 from .looking import page, rows, said, settled, visible, wait
 
@@ -195,8 +199,13 @@ def furnish(home: Home) -> Home:
     write_formula(home.data / FORMULA)
     options = recipe("model4").options(epochs=1, bs=256, factors=FACTORS)
     run = train(home, recipe("model4"), options, data=FORMULA, device=torch.device("cpu"), name=RUN)
+    run.config_file.write_text(json.dumps({**run.config().as_json(), "created": "2025-11-02T12:00:00+00:00"}))
     set_weights(run)
     write_log(run, "model4", 0.82)
+    set_tags(run, ["chapter"])
+    removed = trash.trash_folder(home.models) / "model2-made~20251103-120000-000000"
+    removed.mkdir(parents=True)
+    (removed / "weights.safetensors").write_bytes(bytes(1_200_000))
     os.utime(run.config_file, (2e9, 2e9))
     write_log(another(home, OTHER, "model3", 1_000_000_000), "model3", 0.88)
     return home
@@ -297,7 +306,19 @@ STOPS = (
         ],
         ["escape"],
     ),
-    Stop("train", "2", [((), lambda app: app.screen.query_one(RunList).option_count == 2)]),
+    Stop("train", "2", [((), lambda app: app.screen.query_one(RunTable).count == 2)]),
+    Stop(
+        "removed-runs",
+        "2",
+        [(["u", "T"], lambda app: isinstance(app.screen, Trash) and rows(app, "#trash-list"))],
+        ["escape", "escape"],
+    ),
+    Stop(
+        "switch-run",
+        "2",
+        [(["R"], lambda app: isinstance(app.screen, RunSwitcher) and len(rows(app, "#switcher-list")) == 2)],
+        ["escape"],
+    ),
     Stop(
         "comparison",
         "2",
@@ -348,7 +369,7 @@ STOPS = (
             (
                 (),
                 lambda app: (
-                    app.screen.query_one(RunList).option_count == 3
+                    app.screen.query_one(RunTable).count == 3
                     and "ETA" in page(app)
                     and app.activity.startswith("training")
                 ),
@@ -356,6 +377,7 @@ STOPS = (
         ],
         kind="live",
     ),
+    Stop("queue", "2", [(["t"], lambda app: rows(app, "#queue"))], ["Q", "d"], kind="live"),
     Stop("no-data", "", [((), lambda app: app.activity)], kind="bare"),
     Stop("invitation", "3", [((), lambda app: app.current_mode == "search")], kind="bare"),
 )

@@ -18,14 +18,15 @@ from cftui.errors import CftuiError
 from cftui.tui.session.following import Followed
 from cftui.tui.session.places import Place
 from cftui.tui.shell.keys import bindings
-from cftui.tui.shell.prompt import Confirm, Prompt
+from cftui.tui.shell.prompt import Prompt
 from cftui.tui.shell.room import Room
 from cftui.tui.shell.sheet import Sheet
 from cftui.tui.train.comparison import Comparison
 from cftui.tui.train.epoch_table import EpochTable
 from cftui.tui.train.loss_chart import X_AXES, LossChart, overlay
+from cftui.tui.train.queue_pane import QueuePane
 from cftui.tui.train.recipe_form import RecipeForm
-from cftui.tui.train.run_list import RunList
+from cftui.tui.train.run_table import RunTable
 from cftui.tui.train.verdict_line import VerdictLine
 
 RELOAD_SECONDS = 3.0
@@ -35,23 +36,30 @@ class TrainScreen(Room):
     ROOM = "train"
     ABOUT = (
         "Choose a recipe, change what you like, press t (or enter in a field). Training is a process of its own: "
-        "it goes on when you leave. In the run list, enter shows a run and follows it if it is live."
+        "it goes on when you leave. A second one waits in the queue until the first has ended; the queue is kept while "
+        "cftui is closed, and begins nothing then. In the table of runs, enter shows a run, and follows it if it is "
+        "live. Its marks: ▸ the model that the other screens show, * the best of those that can be compared, ● live, "
+        "✗ dead or failed; x + * ^ as in the chart. A figure counts by its own data set, split and seed: sorted by "
+        "loss, one group follows the other."
     )
     CSS_PATH = "screen.tcss"
     BINDINGS = bindings("train")
     HORIZONTAL_BREAKPOINTS = [*Room.HORIZONTAL_BREAKPOINTS, (150, "-huge")]
+    VERTICAL_BREAKPOINTS = [*Room.VERTICAL_BREAKPOINTS, (36, "-high")]
 
     def body(self) -> ComposeResult:
         with Horizontal(id="train-row"):
             with Vertical(id="left"):
                 yield RecipeForm(id="form", classes="pane")
-                yield RunList(id="runs", classes="pane")
             with Vertical(id="right"):
                 with Container(id="learning"):
                     yield LossChart(id="chart", classes="pane")
-                    yield EpochTable(id="epochs", classes="pane", cursor_type="row", cell_padding=0)
                 yield VerdictLine(id="verdict")
                 yield Static(id="status")
+        with Container(id="lower"):
+            yield RunTable(id="runs", classes="pane")
+            yield EpochTable(id="epochs", classes="pane", cursor_type="row", cell_padding=0)
+            yield QueuePane(id="queue", classes="pane")
 
     def on_mount(self) -> None:
         self._shown = ""
@@ -63,7 +71,7 @@ class TrainScreen(Room):
         self.set_interval(RELOAD_SECONDS, self._look_again)
 
     def on_screen_resume(self) -> None:
-        self.query_one(RunList).reload()
+        self.cftui.look_at_runs()
         self._ticked()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -82,6 +90,8 @@ class TrainScreen(Room):
         form = self.query_one(RecipeForm)
         options = form.options()
         if options is not None:
+            if not self.cftui.busy:
+                self.add_class("-epochs")
             self.cftui.start_training(form.recipe, options)
 
     def action_stop(self) -> None:
@@ -161,51 +171,25 @@ class TrainScreen(Room):
 
     def _in_hand(self) -> str | None:
         """The run under the cursor while the list has the focus, else the one on show."""
-        runs = self.query_one(RunList)
+        runs = self.query_one(RunTable)
         if runs.has_focus and runs.current:
             return runs.current
         return self.cftui.followed.name if self.cftui.followed else runs.current
 
-    @on(RunList.Picked)
-    def _run_picked(self, event: RunList.Picked) -> None:
+    @on(RunTable.Picked)
+    def _run_picked(self, event: RunTable.Picked) -> None:
         self.cftui.follow(event.name)
 
-    @on(RunList.Rename)
-    def _rename(self, event: RunList.Rename) -> None:
-        from cftui.engine.runs.folder import rename
+    @on(RunTable.Changed)
+    def _runs_changed(self) -> None:
+        self._followed()
 
-        def go(answer: str | None) -> None:
-            if not answer or answer == event.name:
-                return
-            try:
-                rename(self.cftui.home, RunFolder(self.cftui.home.models / event.name), answer)
-            except (CftuiError, OSError) as error:
-                self.cftui.complain(error)
-                return
-            self.cftui.renamed(event.name, answer)
-            self._followed()
+    @on(RunTable.Overlay)
+    def _selected(self, event: RunTable.Overlay) -> None:
+        self._overlay(event.name)
 
-        self.app.push_screen(Prompt(f"a name for {event.name}", "letters, digits, . _ -", event.name, lambda _: ""), go)
-
-    @on(RunList.Delete)
-    def _delete(self, event: RunList.Delete) -> None:
-        from cftui.engine.runs.trash import remove
-
-        def go(yes: bool | None) -> None:
-            if not yes:
-                return
-            try:
-                remove(RunFolder(self.cftui.home.models / event.name))
-            except (CftuiError, OSError) as error:
-                self.cftui.complain(error)
-                return
-            self.cftui.forgotten(event.name)
-            self._followed()
-
-        self.app.push_screen(Confirm(f"Move {event.name} to the trash?"), go)
-
-    @on(RunList.Compare)
-    def _compare(self, event: RunList.Compare) -> None:
+    @on(RunTable.Compare)
+    def _compare(self, event: RunTable.Compare) -> None:
         from cftui.engine.runs.folder import differences
 
         shown = self.cftui.followed
@@ -222,10 +206,15 @@ class TrainScreen(Room):
 
     def action_overlay(self) -> None:
         """Draw the run under the cursor into the chart, or take it out again. Its colour and mark stay its own."""
-        name = self.query_one(RunList).current
+        if (name := self.query_one(RunTable).current) is None:
+            self.notify("choose a run in the list (u), then o draws it beside this one")
+        else:
+            self._overlay(name)
+
+    def _overlay(self, name: str) -> None:
         chart = self.query_one(LossChart)
-        if name is None or (self.cftui.followed and name == self.cftui.followed.name):
-            self.notify("choose another run in the list (u), then o draws it beside this one")
+        if self.cftui.followed and name == self.cftui.followed.name:
+            self.notify(f"{name} is in the chart; choose another run to draw it beside this one")
             return
         if any(curve.name == name for curve in chart.others):
             chart.others = [curve for curve in chart.others if curve.name != name]
@@ -233,7 +222,14 @@ class TrainScreen(Room):
             place = self._overlaid.setdefault(name, len(self._overlaid))
             history = read_history(RunFolder(self.cftui.home.models / name).events_file)
             chart.others = [*chart.others, overlay(name, history, place)]
+            if chart.others[-1] not in chart.comparable:
+                self.notify(f"{name} is selected, but not drawn: it is judged by another figure than the run on show")
+        self._mark_overlays()
         self._redraw()
+
+    def _mark_overlays(self) -> None:
+        """The table shows the mark of each curve of the chart."""
+        self.query_one(RunTable).mark({curve.name: curve.mark for curve in self.query_one(LossChart).others})
 
     @work(thread=True, exclusive=True, group="results")
     def action_results(self) -> None:
@@ -300,7 +296,19 @@ class TrainScreen(Room):
         self.query_one(RecipeForm).focus_first()
 
     def action_runs(self) -> None:
-        self.query_one(RunList).focus()
+        self.remove_class("-epochs")
+        self.query_one(RunTable).focus()
+
+    def action_epochs(self) -> None:
+        """Where there is room for one of the two, the epochs take the place of the runs, or give it back."""
+        self.toggle_class("-epochs")
+        self.query_one(EpochTable if self.has_class("-epochs") else RunTable).focus()
+
+    def action_queue(self) -> None:
+        if self.cftui.queue:
+            self.query_one(QueuePane).focus()
+        else:
+            self.notify("the queue is empty; t while a run trains puts the next one there")
 
     def action_leave_field(self) -> None:
         self.query_one(RecipeForm).focus_start()
@@ -309,18 +317,19 @@ class TrainScreen(Room):
 
     def _followed(self) -> None:
         self._prune_overlays()
-        self.query_one(RunList).reload()
+        self.cftui.look_at_runs()
         self._ticked()
 
     def _look_again(self) -> None:
         """Runs come and go without this app; only while somebody looks."""
         if self.is_current:
-            self.query_one(RunList).reload()
+            self.cftui.look_at_runs()
 
     def _prune_overlays(self) -> None:
         """Runs that were removed or renamed are no longer on the chart."""
         chart = self.query_one(LossChart)
         chart.others = [c for c in chart.others if RunFolder(self.cftui.home.models / c.name).config_file.exists()]
+        self._mark_overlays()
 
     def _ticked(self) -> None:
         followed = self.cftui.followed
@@ -340,7 +349,7 @@ class TrainScreen(Room):
         table.show(followed.name, history)
         status.update(_status_text(followed, status.size.width))
         if not followed.live:
-            self.query_one(RunList).reload()
+            self.cftui.look_at_runs()
 
 
 def _status_text(followed: Followed, width: int) -> Text:

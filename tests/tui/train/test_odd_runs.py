@@ -79,31 +79,31 @@ async def test_a_start_that_fails_leaves_nothing_behind(fresh_home, until):
 @pytest.mark.slow
 async def test_runs_of_other_terminals_appear_in_the_list(fresh_home, until, monkeypatch):
     from cftui.tui.train import screen
-    from cftui.tui.train.run_list import RunList
+    from cftui.tui.train.run_table import RunTable
 
     monkeypatch.setattr(screen, "RELOAD_SECONDS", 0.1)
     app = CftuiApp(fresh_home)
     async with app.run_test(size=SIZE) as pilot:
         await until(pilot, lambda: app.opened)
         await pilot.press("2")
-        await until(pilot, lambda: app.screen.query_one(RunList).option_count)
-        assert app.screen.query_one(RunList).current is None
+        await until(pilot, lambda: app.screen.query_one(RunTable).count)
+        assert app.screen.query_one(RunTable).current is None
         train(fresh_home, recipe("model4"), recipe("model4").options(epochs=1, bs=4096), device=CPU, name="elsewhere")
-        await until(pilot, lambda: app.screen.query_one(RunList).current == "elsewhere")
+        await until(pilot, lambda: app.screen.query_one(RunTable).current == "elsewhere")
 
 
 @pytest.mark.slow
 async def test_a_list_in_which_nothing_changed_is_not_drawn_again(app, until, monkeypatch):
     from cftui.tui.train import screen
-    from cftui.tui.train.run_list import RunList
+    from cftui.tui.train.run_table import RunTable
 
     monkeypatch.setattr(screen, "RELOAD_SECONDS", 0.05)
     looked, drawn = [], []
     async with app.run_test(size=SIZE) as pilot:
         await until(pilot, lambda: app.chosen)
         await pilot.press("2")
-        await until(pilot, lambda: app.screen.query_one(RunList).current)
-        runs = app.screen.query_one(RunList)
+        await until(pilot, lambda: app.screen.query_one(RunTable).current)
+        runs = app.screen.query_one(RunTable)
         read = app._runs_read
         monkeypatch.setattr(app, "_runs_read", lambda rows: (looked.append(rows), read(rows)))
         monkeypatch.setattr(runs, "_draw", lambda: drawn.append(1))

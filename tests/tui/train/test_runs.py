@@ -12,15 +12,19 @@ from textual.widgets import DataTable, Input, Static
 
 from cftui.engine.models.recipes import recipe
 from cftui.engine.runs.folder import RunFolder, all_runs
+from cftui.engine.runs.notes import read_notes
 from cftui.engine.training import train
 from cftui.home import Home
 from cftui.tui.main import CftuiApp
 from cftui.tui.shell.prompt import Confirm, Prompt
+from cftui.tui.shell.row_list import RowList
+from cftui.tui.shell.run_switcher import RunSwitcher
 from cftui.tui.shell.sheet import Sheet
 from cftui.tui.train.loss_chart import LossChart
-from cftui.tui.train.run_list import RunList
+from cftui.tui.train.run_table import RunTable
+from cftui.tui.train.trash import Trash
 
-from ..conftest import SIZE
+from ..looking import SIZE, answer, notices, rows, subtitle, title
 
 
 @pytest.fixture(scope="module")
@@ -42,13 +46,13 @@ def two_runs(trained_twice: Home, fresh_home: Home) -> CftuiApp:
     return CftuiApp(fresh_home)
 
 
-async def on_train_screen(app, pilot, until) -> RunList:
+async def on_train_screen(app, pilot, until) -> RunTable:
     await until(pilot, lambda: app.chosen)
     await pilot.press("2")
-    await until(pilot, lambda: app.screen.query_one(RunList).option_count == 2)
+    await until(pilot, lambda: app.screen.query_one(RunTable).count == 2)
     await pilot.press("u")
     await pilot.pause()
-    return app.screen.query_one(RunList)
+    return app.screen.query_one(RunTable)
 
 
 async def test_the_newest_run_is_shown_and_enter_shows_another(two_runs, until):
@@ -142,23 +146,62 @@ async def test_results_show_validation_ratings_beside_predictions(two_runs, unti
         assert 0 < float(str(table.get_row_at(0)[3])) < 5.5
 
 
-@pytest.mark.slow
-async def test_removing_asks_first(two_runs, until, fresh_home):
-    async with two_runs.run_test(size=SIZE) as pilot:
-        await on_train_screen(two_runs, pilot, until)
+async def test_removing_can_be_undone(two_runs, until, fresh_home):
+    async with two_runs.run_test(size=SIZE, notifications=True) as pilot:
+        runs = await on_train_screen(two_runs, pilot, until)
         await pilot.press("d")
-        await pilot.pause()
-        assert isinstance(two_runs.screen, Confirm)
-        await pilot.press("n")
-        await pilot.pause()
-        assert len(all_runs(fresh_home)) == 2
-        await pilot.press("d")
-        await pilot.pause()
-        await pilot.press("y")
-        await until(pilot, lambda: len(all_runs(fresh_home)) == 1)
-        assert all_runs(fresh_home)[0].name == "model3-run"
+        await until(pilot, lambda: runs.count == 1)
+        assert [run.name for run in all_runs(fresh_home)] == ["model3-run"]
         assert two_runs.followed is None
         assert two_runs.chosen is None
+        assert any("U undoes" in notice for notice in notices(two_runs))
+        await pilot.press("U")
+        await until(pilot, lambda: runs.count == 2)
+        assert {run.name for run in all_runs(fresh_home)} == {"model3-run", "model4-run"}
+
+
+async def test_selected_runs_are_removed_together_and_come_back_from_the_trash(two_runs, until, fresh_home):
+    async with two_runs.run_test(size=SIZE) as pilot:
+        runs = await on_train_screen(two_runs, pilot, until)
+        two_runs.followed = None
+        await pilot.press("space", "down", "space")
+        await pilot.pause()
+        assert runs.selected == ["model4-run", "model3-run"]
+        await pilot.press("d")
+        await until(pilot, lambda: not runs.count)
+        assert all_runs(fresh_home) == []
+        await pilot.press("T")
+        await until(pilot, lambda: isinstance(two_runs.screen, Trash) and two_runs.screen.query_one(RowList).count == 2)
+        await pilot.press("enter")
+        await until(pilot, lambda: len(all_runs(fresh_home)) == 1)
+        await until(pilot, lambda: two_runs.screen.query_one(RowList).count == 1)
+        await pilot.press("P")
+        await until(pilot, lambda: isinstance(two_runs.screen, Confirm))
+        await pilot.press("y")
+        await until(pilot, lambda: two_runs.screen.query_one(RowList).count == 0)
+        await pilot.press("escape")
+        await until(pilot, lambda: runs.count == 1)
+
+
+async def test_tags_and_notes_are_written_and_found(two_runs, until, fresh_home):
+    async with two_runs.run_test(size=(160, 48)) as pilot:
+        runs = await on_train_screen(two_runs, pilot, until)
+        await pilot.press("number_sign")
+        await answer(pilot, "#final wd")
+        await until(pilot, lambda: runs.shown[0].tags == ("final", "wd"))
+        await pilot.press("N")
+        await answer(pilot, "the one to keep")
+        await until(pilot, lambda: runs.shown[0].note == "the one to keep")
+        drawn = rows(two_runs, "#runs")[0]
+        assert "#final #wd" in drawn
+        assert "the one to keep" in drawn
+        await pilot.press("slash", *"final", "enter")
+        await until(pilot, lambda: runs.in_view == 1)
+        assert runs.current == "model4-run"
+        await pilot.press("number_sign")
+        await answer(pilot, "two/words")
+        await pilot.pause()
+        assert read_notes(RunFolder(fresh_home.models / "model4-run")).tags == ("final", "wd")
 
 
 async def test_renaming_follows_the_run(two_runs, until, fresh_home):
@@ -172,19 +215,60 @@ async def test_renaming_follows_the_run(two_runs, until, fresh_home):
         assert {run.name for run in all_runs(fresh_home)} == {"model3-run", "best-so-far"}
 
 
-async def test_the_list_sorts_by_loss_and_keeps_to_one_recipe(two_runs, until):
+async def test_the_table_sorts_by_loss_and_keeps_to_one_recipe(two_runs, until):
     async with two_runs.run_test(size=SIZE) as pilot:
         runs = await on_train_screen(two_runs, pilot, until)
         losses = {run.name: run.history().last["valid_loss"] for run in all_runs(two_runs.home)}
-        await pilot.press("s")
-        await pilot.pause()
-        assert runs.get_option_at_index(0).id == min(losses, key=losses.get)
+        while runs.arrangement.by != "loss":
+            await pilot.press("s")
+        await pilot.press("g")
+        assert runs.current == min(losses, key=losses.get)
         await pilot.press("i")
-        await pilot.pause()
-        assert runs.option_count == 1
+        assert runs.count == 1
+        assert "runs of model" in title(two_runs, "#runs")
         await pilot.press("i")
+        assert runs.count == 2
+
+
+async def test_the_table_has_the_runs_of_the_open_data_set(two_runs, until, tiny_runs):
+    shutil.copytree(tiny_runs[1]["model4"].path, two_runs.home.models / "tiny-run")
+    async with two_runs.run_test(size=SIZE) as pilot:
+        runs = await on_train_screen(two_runs, pilot, until)
+        assert title(two_runs, "#runs") == "runs on ml-100k"
+        assert subtitle(two_runs, "#runs") == "1 other run: i"
+        await pilot.press("i", "i")
+        await until(pilot, lambda: runs.count == 3)
+        assert "data" in [column.title for column in runs._columns]
+
+
+async def test_the_epochs_take_the_place_of_the_runs_where_there_is_room_for_one(two_runs, until):
+    async with two_runs.run_test(size=SIZE) as pilot:
+        runs = await on_train_screen(two_runs, pilot, until)
+        epochs = two_runs.screen.query_one("#epochs")
+        assert (runs.display, epochs.display) == (True, False)
+        await pilot.press("p")
+        assert (runs.display, epochs.display, epochs.has_focus) == (False, True, True)
+        await pilot.press("u")
+        assert (runs.display, epochs.display, runs.has_focus) == (True, False, True)
+        await pilot.resize_terminal(200, 60)
         await pilot.pause()
-        assert runs.option_count == 2
+        assert (runs.display, epochs.display) == (True, True)
+
+
+async def test_a_run_is_found_from_any_screen_by_a_few_letters(two_runs, until):
+    async with two_runs.run_test(size=SIZE) as pilot:
+        await until(pilot, lambda: two_runs.chosen and two_runs.run_rows)
+        assert two_runs.chosen.name == "model4-run"
+        await pilot.press("3")
+        await until(pilot, lambda: two_runs.current_mode == "search")
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: isinstance(two_runs.screen, RunSwitcher))
+        await pilot.press(*"modl3")
+        await until(pilot, lambda: "model3-run" in "".join(rows(two_runs, "#switcher-list")[:1]))
+        assert f"{two_runs.run_rows[1].run.valid_loss:.4f}" in rows(two_runs, "#switcher-list")[0]
+        await pilot.press("enter")
+        await until(pilot, lambda: two_runs.chosen.name == "model3-run")
+        assert two_runs.current_mode == "search"
 
 
 @pytest.mark.slow
