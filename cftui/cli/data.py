@@ -85,7 +85,8 @@ def get(session: Session, name: str, source: Path | None) -> None:
 
 @data.command("import")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--name", required=True, help="Name of the data set, for --data.")
+@click.option("--name", help="Name of the data set, for --data.")
+@click.option("--into", metavar="NAME", help="Instead of --name: add the rows to this imported data set.")
 @click.option("--user", metavar="COL", help="Column of the users, by name or by number from 1.")
 @click.option("--item", metavar="COL", help="Column of the items.")
 @click.option("--rating", metavar="COL", help="Column of the ratings: numbers on any scale, or words.")
@@ -138,7 +139,7 @@ def get(session: Session, name: str, source: Path | None) -> None:
 )
 @click.option("--skip-bad", metavar="N", type=click.IntRange(0), default=0, help="Skip up to N malformed rows.")
 @pass_session
-def import_(session: Session, file: Path, name: str, **asked: Any) -> None:
+def import_(session: Session, file: Path, name: str | None, into: str | None, **asked: Any) -> None:
     """Import a file of ratings, or of what people chose, as a data set.
 
     FILE is CSV or TSV, JSON, Parquet, an Excel workbook, SQLite, or a matrix of numpy's or Matlab's, compressed or
@@ -150,6 +151,7 @@ def import_(session: Session, file: Path, name: str, **asked: Any) -> None:
     cftui data import ratings.csv --name beers --noun beer
     cftui data import plays.csv --name songs --noun song --counts plays
     cftui data import orders.csv --name shop --no-rating
+    cftui data import march.csv --into beers
 
     What people chose is counted: repeated rows add up. Such a data set has no ratings to predict; the recipes ease and
     ials recommend from it.
@@ -157,7 +159,11 @@ def import_(session: Session, file: Path, name: str, **asked: Any) -> None:
     from cftui.data.store.asked import Asked
     from cftui.data.store.importing import import_ratings, imported_in_words, recipe_for
 
-    facts = import_ratings(file, name, session.home, Asked(**asked), say=narrate)
+    target = name or into
+    if target is None or (name and into):
+        raise click.UsageError("give --name for a new data set, or --into for one that exists")
+    name = target
+    facts = import_ratings(file, name, session.home, Asked(**asked), say=narrate, into=into is not None)
     folder = catalog.find(name, session.home).folder
     narrate(f"{name}: {imported_in_words(facts)}. Next: cftui train {recipe_for(facts)} --data {name}")
     print_json({"folder": str(folder), **facts}) if session.json else print(folder)

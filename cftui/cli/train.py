@@ -16,6 +16,7 @@ from cftui.engine.models.method import LOSS, NDCG
 from cftui.engine.models.methods import all_methods
 from cftui.engine.models.options import Option, Options
 from cftui.engine.models.recipes import RECIPES, Recipe, all_recipes, recipe
+from cftui.engine.runs import folder
 from cftui.engine.runs.events import EpochEvent, Event
 from cftui.errors import CftuiError
 from cftui.text import plural
@@ -121,17 +122,19 @@ def options_of(chosen: Recipe, fast: bool, values: dict[str, Any]) -> Options:
 
 
 @click.command(cls=TrainVerb)
-@click.argument("recipe_name", metavar="RECIPE")
+@click.argument("recipe_name", metavar="RECIPE", required=False)
 @click.option("--split", default="random", show_default=True, help=SPLIT_HELP)
 @training_options
+@click.option("--like", metavar="RUN", help="Instead of RECIPE: the recipe, data set and settings of this run.")
 @click.option("--name", metavar="RUN", help="Name of the run [default: the recipe and four hex digits].")
 @click.option("--summary", is_flag=True, help="Print the layers and parameters instead of training.")
 @pass_session
 def train(
     session: Session,
-    recipe_name: str,
+    recipe_name: str | None,
     data_name: str,
     device: str,
+    like: str | None,
     name: str | None,
     fast: bool,
     summary: bool,
@@ -142,8 +145,13 @@ def train(
     The output is the epoch table or, with --json, the events of the run as one object a line. Ctrl+C or SIGTERM stops
     the run after its current batch and keeps what it has learned. The run continues if its terminal is closed.
     """
-    chosen = recipe(recipe_name)
-    options = options_of(chosen, fast, values)
+    if (recipe_name is None) == (like is None):
+        raise click.UsageError("give a RECIPE, or --like RUN for the settings of a run")
+    if like is not None:
+        chosen, options, data_name = _as_before(session, like, fast, values, data_name)
+    else:
+        chosen = recipe(str(recipe_name))
+        options = options_of(chosen, fast, values)
     if summary:
         _summary(session, chosen, options, data_name)
         return
@@ -163,6 +171,27 @@ def train(
             stop_requested=stop_requested,
         )
     narrate_verdict(session.home, run.name)
+
+
+def _as_before(
+    session: Session, like: str, fast: bool, values: dict[str, Any], data_name: str
+) -> tuple[Recipe, Options, str]:
+    """The recipe, options and data set of a run, with what was given in their place."""
+    config = folder.find(session.home, like).config()
+    context = click.get_current_context()
+    given = {name for name in (*values, "data_name") if _only_given_name(context, name)}
+    changed = {name: value for name, value in values.items() if name in given and value is not None}
+    if fast:
+        changed["bs"] = FAST_BATCH
+    chosen: Recipe = config.recipe
+    known = {chosen.known(name): value for name, value in changed.items()}
+    options = chosen.fitting.options(**{**config.settings(), **known})
+    return chosen, options, data_name if "data_name" in given else config.data.name
+
+
+def _only_given_name(context: click.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source not in (None, click.core.ParameterSource.DEFAULT)
 
 
 class EventPrinter:

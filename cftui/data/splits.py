@@ -139,6 +139,9 @@ def _fold(n: int, k: int, folds: int) -> Split:
 
 def _by_time(ratings: Ratings, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """All but the last fifth of each user's ratings among these rows, and the last fifth."""
+    if len(ratings) and not ratings.timestamp.any():
+        hint = "import it again with --time COL, or take the split random"
+        raise CftuiError(f"{ratings.name} has no times, so nothing comes last", hint=hint, option="split")
     # The sort is stable: ratings of the same second stay in file order.
     order = rows[np.lexsort((ratings.timestamp[rows], ratings.user[rows]))]
     user = ratings.user[order]

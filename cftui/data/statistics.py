@@ -41,7 +41,8 @@ def describe(tables: Tables) -> dict[str, Any]:
         "counted": tables.counted,
         "density": len(ratings) / (users * rated),
         "ids_consecutive": _consecutive(tables.per_user.ids) and _consecutive(tables.per_item.ids),
-        "first": _moment(ratings["timestamp"].min()) if timed else "",
+        # 0 is a missing time.
+        "first": _moment(ratings["timestamp"][ratings["timestamp"] != 0].min()) if timed else "",
         "last": _moment(ratings["timestamp"].max()) if timed else "",
         "ratings_per_user": _spread(tables.per_user.ratings),
         "ratings_per_item": _spread(tables.per_item.ratings),

@@ -15,7 +15,7 @@ import cftui
 from cftui.cli.output import print_json, print_table
 from cftui.cli.train import EventPrinter
 from cftui.engine.models.recipes import RECIPES
-from cftui.engine.runs.folder import all_runs
+from cftui.engine.runs.folder import all_runs, find
 from cftui.home import Home
 from cftui.text import printable
 from tests.settings import RATING
@@ -334,3 +334,13 @@ def test_a_resumed_run_says_how_many_sweeps_are_done_and_not_the_number_of_one(c
     event: Any = {"run": "b", "epochs": 300, "steps": 300, "steps_per_epoch": 1, "batch_size": 80_000, "device": "cpu"}
     EventPrinter(False)({"event": "resume", "unit": "sweep", "step": 40, **event})
     assert "continuing: 40 of 300 sweeps are done" in capsys.readouterr().err
+
+
+def test_a_run_is_trained_anew_with_the_settings_of_another(own_home: Home, cli: Any, fails: Any) -> None:
+    first = cli(own_home, "train", "--like", "model4", "--epochs", "2", "--name", "anew", "--json")
+    assert first.status == 0, first.err
+    old, new = (find(own_home, name).config() for name in ("model4", "anew"))
+    assert (new.recipe, new.data.name) == (old.recipe, old.data.name)
+    assert new.settings() == {**old.settings(), "epochs": 2}
+    assert "give a RECIPE, or --like RUN" in fails(own_home, "train", status=2)
+    assert "give a RECIPE, or --like RUN" in fails(own_home, "train", "model4", "--like", "model4", status=2)

@@ -59,11 +59,18 @@ def test_time_validates_on_the_last_fifth_of_each_user(ratings: Ratings) -> None
 def test_time_breaks_ties_by_file_order(tiny: Ratings) -> None:
     from dataclasses import replace
 
-    same = replace(tiny, timestamp=np.zeros_like(tiny.timestamp))
+    same = replace(tiny, timestamp=np.ones_like(tiny.timestamp))
     parts = split(same, "time")
     for user in np.unique(tiny.user):
         train, valid = (rows[tiny.user[rows] == user] for rows in (parts.train, parts.valid))
         assert train.max() < valid.min()
+
+
+def test_without_times_nothing_comes_last(tiny: Ratings) -> None:
+    from dataclasses import replace
+
+    with pytest.raises(CftuiError, match=r"has no times, so nothing comes last; import it again with --time COL"):
+        split(replace(tiny, timestamp=np.zeros_like(tiny.timestamp)), "time")
 
 
 def test_unknown_split_lists_what_there_is(tiny: Ratings) -> None:

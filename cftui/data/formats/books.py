@@ -145,17 +145,22 @@ def _excel(path: Path, found: Path, member: str) -> Found:
         raise missing_library(what, "openpyxl", "excel")
     import openpyxl  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
-    def rows() -> Iterator[tuple[Any, ...]]:
-        book = openpyxl.load_workbook(found, read_only=True, data_only=True)
-        with closing(book):
-            yield from book[sheet].iter_rows(values_only=True)
+    def open_it() -> Any:
+        try:
+            return openpyxl.load_workbook(found, read_only=True, data_only=True)
+        except Exception as error:  # a damaged one fails in every way that XML and zip can
+            raise CftuiError(f"{path}: not a readable workbook: {str(error)[:120]}") from None
 
-    try:
-        with closing(openpyxl.load_workbook(found, read_only=True)) as book:
-            sheet = _chosen(path, list(book.sheetnames), member, "sheet")
-        first = [[text_of("", value) for value in row] for row in islice(rows(), 2)]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
-        raise CftuiError(f"{path}: not a readable workbook: {str(error)[:120]}") from None
+    def rows() -> Iterator[tuple[Any, ...]]:
+        with closing(open_it()) as book:
+            try:
+                yield from book[sheet].iter_rows(values_only=True)
+            except Exception as error:
+                raise CftuiError(f"{path}: not a readable workbook: {str(error)[:120]}") from None
+
+    with closing(open_it()) as book:
+        sheet = _chosen(path, list(book.sheetnames), member, "sheet")
+    first = [[text_of("", value) for value in row] for row in islice(rows(), 2)]
     if not first:
         raise CftuiError(f"{path}: the sheet {sheet} is empty")
     header = guessing.has_header(first[0], first[1] if len(first) > 1 else ())
@@ -187,9 +192,12 @@ def _sqlite(path: Path, found: Path, member: str) -> Found:
         raise CftuiError(f"{path}: not a readable SQLite database: {error}") from None
 
     def source(picks: Sequence[int]) -> Iterator[Row]:
-        with closing(connect()) as base:
-            for number, values in enumerate(base.execute(f"SELECT * FROM {quoted}"), 1):
-                yield row_of(number, [names[at] for at in picks], [values[at] for at in picks])
+        try:
+            with closing(connect()) as base:
+                for number, values in enumerate(base.execute(f"SELECT * FROM {quoted}"), 1):
+                    yield row_of(number, [names[at] for at in picks], [values[at] for at in picks])
+        except sqlite3.Error as error:
+            raise CftuiError(f"{path}: not a readable SQLite database: {error}") from None
 
     return Found("sqlite", tuple(names), True, source, "rows", (f"the table {table}",))
 

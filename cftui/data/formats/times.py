@@ -61,11 +61,11 @@ def parse_times(texts: Sequence[str]) -> Times:
 
 def span(seconds: np.ndarray) -> str:
     """What is odd about times ``[n]``, of which 0 is a missing one; empty if nothing is."""
-    known = seconds[seconds != 0]
     low, high = (_seconds(datetime.datetime(year, 1, 1)) for year in PLAUSIBLE)
-    odd = int(((known < low) | (known >= high)).sum())
+    odd = np.count_nonzero(((seconds < low) & (seconds != 0)) | (seconds >= high))
     if not odd:
         return ""
+    known = seconds[seconds != 0]
     beyond = f"{odd:,} of {len(known):,} times are before {PLAUSIBLE[0]} or after {PLAUSIBLE[1] - 1}"
     return f"{beyond}: they run from {_day(known.min())} to {_day(known.max())}"
 

@@ -6,6 +6,7 @@ import datetime
 import os
 import re
 import tempfile
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +19,7 @@ from cftui.data.formats import guessing, scores
 from cftui.data.formats.guessing import Guess
 from cftui.data.formats.tabular import SHAPES, Faults, Table, looks_like_matrix, open_table
 from cftui.data.formats.values import as_int, shown
-from cftui.data.store import catalog
+from cftui.data.store import adding, catalog
 from cftui.data.store.about_items import Described, described, from_ratings
 from cftui.data.store.asked import RULES, Asked, Duplicates, Say, say_format
 from cftui.data.store.read import Read, read
@@ -34,12 +35,15 @@ _LABELS = ("title", "genres", "year")
 
 
 def import_ratings(
-    file: Path, name: str, home: Home, asked: Asked | None = None, say: Say = lambda line: None
+    file: Path, name: str, home: Home, asked: Asked | None = None, say: Say = lambda line: None, *, into: bool = False
 ) -> dict[str, Any]:
     """Import ``file`` as the data set ``name`` and return its facts, as written to ``dataset.json``.
 
     An imported set of that name is replaced, once the new one is complete. ``say`` receives the guesses and the
     number of rows that were not used, one line each.
+
+    Args:
+        into: add the rows to the imported set of that name, by the same rule for duplicates.
 
     Raises:
         CftuiError: the name is taken or not plain, or the files hold no ratings that could be used; the message names
@@ -47,10 +51,13 @@ def import_ratings(
     """
     asked = asked or Asked()
     target = _target(name, home)
+    before = adding.read_set(name, home) if into else None
+    if before is not None:
+        asked = replace(asked, noun=before.noun, label=asked.label or before.label)
     _check(asked)
     with new_folder(target) as building:
         with tempfile.TemporaryDirectory(dir=building, prefix="scratch-") as scratch:
-            content, found = _content(file, asked, Path(scratch), say)
+            content, found = _content(file, asked, Path(scratch), say, before)
         facts = {
             "name": name,
             "label": _readable(asked.label or name),
@@ -102,7 +109,9 @@ def _check_noun(noun: str) -> None:
         raise CftuiError(what, where=f"--noun {noun}", hint="choose another word", option="noun")
 
 
-def _content(file: Path, asked: Asked, scratch: Path, say: Say) -> tuple[columns.Content, dict[str, Any]]:
+def _content(
+    file: Path, asked: Asked, scratch: Path, say: Say, before: adding.Before | None
+) -> tuple[columns.Content, dict[str, Any]]:
     named = [column for column in (asked.user, asked.item, asked.rating, asked.counts, asked.time) if column]
     table = open_table(
         file,
@@ -120,7 +129,7 @@ def _content(file: Path, asked: Asked, scratch: Path, say: Say) -> tuple[columns
     found = read(
         table, places, faults, counted=counted, guessed_time=guessed_time, only=asked.only_text, unrated=asked.unrated
     )
-    if asked.rating is None and asked.counts is None and not counted and _is_feedback(table, places, found):
+    if asked.rating is None and asked.counts is None and not counted and _is_feedback(found):
         counted = True
         say(
             f"{table.columns[places['rating']]} holds whole numbers with a long tail: read as counts, of plays or "
@@ -128,8 +137,11 @@ def _content(file: Path, asked: Asked, scratch: Path, say: Say) -> tuple[columns
         )
     faults.check(len(found.line))
     _say_rows(found, faults, asked, say)
-    _check_rows(table, places, found, faults, counted, asked)
     read_rows = len(found.line)
+    if before is None:
+        _check_rows(table, places, found, faults, counted, asked)
+    elif not read_rows:
+        raise CftuiError("no ratings in it", where=file)
     _say_odd(table, places, found, counted, asked, say)
     found, twice = _resolve(file, found, "sum" if counted else asked.duplicates)
     if twice and not counted:
@@ -139,7 +151,18 @@ def _content(file: Path, asked: Asked, scratch: Path, say: Say) -> tuple[columns
         if asked.items
         else from_ratings(found, asked, say)
     )
-    content = _encode(found, found.rating.astype(np.float32), about)
+    replaced = 0
+    if before is not None:
+        found, about = before.joined(found, about, counted)
+        found, replaced = _resolve(file, found, "sum" if counted else asked.duplicates)
+        added = read_rows - twice - replaced
+        what = (
+            "added up with those of the same user and item"
+            if counted
+            else f"of a pair rated before: {asked.duplicates}"
+        )
+        say(f"{added:,} rows added to {before.ratings:,}; {replaced:,} {what}")
+    content = _encode(found, found.rating.astype(np.float32), about, say)
     facts: dict[str, Any] = {
         "source": _readable(str(file.absolute())),
         "columns": {role: table.columns[at] for role, at in places.items()},
@@ -152,6 +175,7 @@ def _content(file: Path, asked: Asked, scratch: Path, say: Say) -> tuple[columns
         "skipped": faults.count,
         "unrated": found.unrated,
         "left_out": found.left_out,
+        **({"added_to": before.ratings, "replaced": replaced} if before is not None else {}),
         "items_source": _readable(str(asked.items.absolute())) if asked.items else None,
     }
     assert found.rows == read_rows + faults.count + found.unrated + found.left_out
@@ -250,11 +274,8 @@ def _depends(table: Table, item: int, title: int) -> bool:
     return bool(pairs) and len(pairs) == len({one for one, _ in pairs}) and any(one != two for one, two in pairs)
 
 
-def _is_feedback(table: Table, places: dict[str, int], found: Read) -> bool:
-    if "rating" not in places or not len(found.rating) or (found.rating % 1).any():
-        return False
-    levels, weights = np.unique(found.rating, return_counts=True)
-    return scores.are_counts(levels, weights)
+def _is_feedback(found: Read) -> bool:
+    return found.levels is not None and scores.are_counts(*found.levels)
 
 
 # What is said of the rows
@@ -289,7 +310,8 @@ def _say_odd(table: Table, places: dict[str, int], found: Read, counted: bool, a
         say(f"{table.path} looks like a matrix of users and items, read as a rating a row: --shape matrix reads it")
     if counted or "rating" not in places:
         return
-    levels, weights = (np.asarray(one) for one in _levels(found.rating))
+    assert found.levels is not None
+    levels, weights = found.levels
     if scores.are_counts(levels, weights):
         column = table.word(places["rating"])
         say(f"{column} looks like counts of plays or purchases: --counts {column} reads them so")
@@ -300,11 +322,6 @@ def _say_odd(table: Table, places: dict[str, int], found: Read, counted: bool, a
             f"{share:.0%} of the ratings are {code:g}, apart from the others: if it means 'not rated', "
             f"--unrated {code:g} leaves these rows out"
         )
-
-
-def _levels(rating: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    counts = pd.Series(rating).value_counts(sort=False)
-    return counts.index.to_numpy(np.float64), counts.to_numpy(np.float64)
 
 
 def _check_rows(table: Table, places: dict[str, int], found: Read, faults: Faults, counted: bool, asked: Asked) -> None:
@@ -359,9 +376,11 @@ def _resolve(file: Path, read: Read, rule: Duplicates | Literal["sum"]) -> tuple
         which, _ = pd.factorize(key)
         total = np.bincount(which, rating)
         rating = (total / np.bincount(which) if rule == "mean" else total)[which]
-    order = np.argsort(read.time, kind="stable") if read.timed else np.arange(len(key))
-    kept = np.zeros(len(key), dtype=bool)
-    kept[order[~pd.Series(key[order]).duplicated(keep="last").to_numpy()]] = True
+    # Of a large file few are rated twice: only these are put in order.
+    several = np.flatnonzero(pd.Series(key).duplicated(keep=False).to_numpy())
+    order = several[np.argsort(read.time[several], kind="stable")] if read.timed else several
+    kept = np.ones(len(key), dtype=bool)
+    kept[order[pd.Series(key[order]).duplicated(keep="last").to_numpy()]] = False
     return replace(read, rating=rating).where(kept), count
 
 
@@ -379,7 +398,17 @@ def _sorted(ids: list[str]) -> tuple[list[int] | list[str], np.ndarray]:
     return [values[at] for at in order], place
 
 
-def _encode(read: Read, rating: np.ndarray, described: Described | None) -> columns.Content:
+def _told_apart(titles: list[str], ids: list[Any], say: Say) -> list[str]:
+    """Titles with the id behind those that several items have, so that these stay several wherever titles are shown."""
+    counts = Counter(titles)
+    found = [f"{title} [{one}]" if counts[title] > 1 else title for title, one in zip(titles, ids, strict=True)]
+    if several := sum(count for count in counts.values() if count > 1):
+        example = shown(next(one for one in found if one not in counts))
+        say(f"{several:,} items share their title with another: their ids are added to it, as in {example}")
+    return found
+
+
+def _encode(read: Read, rating: np.ndarray, described: Described | None, say: Say) -> columns.Content:
     described = described or {}
     known = set(read.item_ids)
     every = [*read.item_ids, *(key for key in described if key not in known)]
@@ -395,7 +424,7 @@ def _encode(read: Read, rating: np.ndarray, described: Described | None) -> colu
         items=pd.DataFrame(
             {
                 "item": items,
-                "title": [title for title, _, _ in facts],
+                "title": _told_apart([title for title, _, _ in facts], items, say),
                 "year": [year for _, year, _ in facts],
                 "genres": [genres for _, _, genres in facts],
             }

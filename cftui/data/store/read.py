@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from cftui.data.formats import scores, times
 from cftui.data.formats.reading import TIME, Columns, quick, row_by_row
@@ -29,6 +28,7 @@ class Read:
         rows: how many rows there were; unrated: how many of them rate nothing; left_out: how many are of another kind
             than was asked for; empty: how many have no cell.
         said: what was made of the columns, in words.
+        levels: the distinct ratings ``[k]``, and how often each occurs ``[k]``.
         labels: by role (``title``, ``genres``, ``year``), what the first row of each item says.
     """
 
@@ -45,6 +45,7 @@ class Read:
     empty: int = 0
     timed: bool = False
     said: tuple[str, ...] = ()
+    levels: tuple[np.ndarray, np.ndarray] | None = None
     labels: Mapping[str, list[str]] = field(default_factory=dict)
 
     def where(self, kept: np.ndarray, **more: Any) -> Read:
@@ -125,6 +126,7 @@ def _parsed(
     every = Read(
         user, item, rating, time, np.asarray(found.line), ids["user"][1], ids["item"][1],
         rows=rows, empty=found.empty, timed=timed, said=tuple(said), labels=_labels(found, item, len(ids["item"][1])),
+        levels=_levels(found, unrated),
     )  # fmt: skip
     kept = good & ~dropped & ~left_out
     if kept.all():
@@ -174,6 +176,16 @@ def _ratings(
     return values, nothing[codes] if n else np.zeros(0, dtype=bool)
 
 
+def _levels(found: Columns, unrated: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray] | None:
+    if "rating" not in found.codes:
+        return None
+    values = scores.parse_scores(found.texts["rating"]).values
+    weights = np.bincount(found.codes["rating"], minlength=len(values))
+    kept = ~np.isnan(values) & ~np.isin(values, unrated)
+    levels, which = np.unique(values[kept], return_inverse=True)
+    return levels, np.bincount(which, weights[kept], minlength=len(levels))
+
+
 def _times(found: Columns, fault: Any, said: list[str], guessed: bool) -> tuple[np.ndarray, bool]:
     """Seconds since 1970 ``[n]``, 0 where there are none; and whether there are any."""
     n = len(found.line)
@@ -219,8 +231,8 @@ def _by_magnitude(time: np.ndarray) -> np.ndarray:
 
 def _labels(found: Columns, item: np.ndarray, items: int) -> dict[str, list[str]]:
     """What the first row of each item says about it."""
-    labels = {}
-    if len(item):
+    labels: dict[str, list[str]] = {}
+    if len(item) and found.codes.keys() & {"title", "genres", "year"}:
         seen, first = np.unique(item, return_index=True)
         for role in found.codes.keys() & {"title", "genres", "year"}:
             column = [""] * items
@@ -228,12 +240,6 @@ def _labels(found: Columns, item: np.ndarray, items: int) -> dict[str, list[str]
                 column[one] = found.texts[role][found.codes[role][row]]
             labels[role] = column
     return labels
-
-
-def several_titles(found: Read, codes: np.ndarray) -> int:
-    """The number of items with more than one title."""
-    pairs = pd.DataFrame({"item": found.item, "title": codes}).drop_duplicates()
-    return int(pairs["item"].duplicated().sum())
 
 
 def _used(codes: np.ndarray, ids: list[str]) -> tuple[np.ndarray, list[str]]:
