@@ -40,8 +40,22 @@ def split(ratings: Ratings, name: str = "random", seed: int = 0) -> Split:
     ``u1.inner`` is for choosing settings: a random fifth of the rows that train in ``u1`` validates.
 
     Raises:
-        CftuiError: there is no such split, or the data set was not published with it.
+        CftuiError: there is no such split, the data set was not published with it, or is too small for it: nothing
+            would validate.
     """
+    parts = _divide(ratings, name, seed)
+    if not len(parts.valid) and name != "none":
+        by_time = name.removesuffix(INNER) == "time"
+        why = "no user has five ratings" if by_time else f"there are only {len(ratings):,} ratings"
+        raise CftuiError(
+            f"{ratings.name}: split {name} leaves no rating to validate on, because {why}",
+            hint=f"use {'--split random' if by_time else 'more ratings'}, or --split none to train on all of them",
+            option="split",
+        )
+    return parts
+
+
+def _divide(ratings: Ratings, name: str, seed: int) -> Split:
     if name.endswith(INNER):
         return inner(split(ratings, name.removesuffix(INNER), seed), seed)
     if found := FOLD.fullmatch(name):

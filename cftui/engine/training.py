@@ -12,6 +12,7 @@ from typing import Any, cast
 import torch
 
 from cftui.data.ratings import Ratings
+from cftui.data.scale import check_scale
 from cftui.data.splits import Split, split
 from cftui.data.store import catalog
 from cftui.engine.baselines import baselines
@@ -158,6 +159,8 @@ def fitter_for(recipe: Recipe, options: Options, ratings: Ratings, parts: Split,
             f"{recipe.name} predicts ratings, and {ratings.name} has none: it says what was chosen",
             hint="train ease or ials",
         )
+    if architecture(recipe).rates:
+        check_scale(ratings)
     try:
         return fitter_class(recipe.fitting)(recipe, options, ratings, parts, device)
     except torch.OutOfMemoryError:

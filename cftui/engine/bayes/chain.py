@@ -12,6 +12,7 @@ from typing import cast
 import torch
 
 from cftui.data.ratings import Ratings
+from cftui.data.scale import step_of
 from cftui.data.splits import Split
 from cftui.engine import metrics
 from cftui.engine.bayes.gibbs import Sampler
@@ -30,9 +31,11 @@ from cftui.engine.runs.events import EpochEvent, Memory
 from cftui.engine.runs.weights import SNAPSHOTS
 from cftui.errors import CftuiError
 
-REMEDY = "very large ratings overflow the sampler: rescale them"
+REMEDY = "try fewer --factors, or look at the ratings with cftui data stats"
 # Pairs scored at a time: bounds the memory, not the result.
 PAIRS = 1_000_000
+# The variance of a rating is never taken to be less than this share of that of all ratings.
+LEAST_VARIANCE = 1e-4
 
 
 class Chain(Fitter):
@@ -53,8 +56,8 @@ class Chain(Fitter):
         self.cycle = (0, options.sweeps)
 
         user, item, rating = rows_on(self.device, ratings, split.train)
-        offset = rating.double().mean().item()
-        rating = rating - offset
+        offset, unit = rating.double().mean().item(), rating.double().std(correction=0).item() or 1.0
+        rating = ((rating.double() - offset) / unit).float()
         users, items, d = len(ratings.users), len(ratings.items), options.factors + 1
         # Floats that draw_rows needs per row: packed sums, and the same unpacked.
         width = d * (d + 1) // 2 + 2 * d * d
@@ -62,9 +65,13 @@ class Chain(Fitter):
         generator = torch.Generator().manual_seed(options.seed)
         known = known_features(ratings, *sides, options.implicit, options.side, generator)
         groups = list(known[0].groups().values()), list(known[1].groups().values())
-        self._sampler = Sampler(*sides, groups, options.factors, options.seed)
+        names = known[0].names, known[1].names
+        # A rating is a preference that was rounded to the scale: rounding to its steps alone has this variance.
+        floor = max((step_of(ratings.levels) / unit) ** 2 / 12, LEAST_VARIANCE)
+        self._sampler = Sampler(*sides, groups, names, options.factors, options.seed, floor)
         shape = Shape(users, items, options.factors, y_range=None, levels=ratings.levels)
-        self._offset, self._kept = offset, KeptDraws(shape, offset, ratings.rating_range, known)
+        self._offset, self._unit = offset, unit
+        self._kept = KeptDraws(shape, offset, unit, ratings.rating_range, known)
         self._valid, self._scale = rows_on(self.device, ratings, split.valid), ratings.rating_range
         # For each validation rating, over the sweeps since the burn-in: the sum of its predictions, the sum of their
         # squares, and the sum of its noise variances.
@@ -133,7 +140,7 @@ class Chain(Fitter):
             }
             if time.monotonic() - looked > 1:
                 looked, facts = time.monotonic(), cast(Memory, memory(self.device))
-            hooks.emit(sweep_window(self.step, self._sampler.loss, self.elapsed, facts))
+            hooks.emit(sweep_window(self.step, self._train_loss, self.elapsed, facts))
             hooks.emit(event)
             if self.step % snapshot_every == 0 or self.step in (1, self.steps):
                 hooks.after_epoch()
@@ -144,13 +151,18 @@ class Chain(Fitter):
                 hooks.heartbeat()
         return "finished"
 
+    @property
+    def _train_loss(self) -> float:
+        """Mean squared error of the last draw on the training ratings."""
+        return self._sampler.loss * self._unit**2
+
     def _score(self) -> EpochEvent:
         """Add the latest sweep to the means if it is past the burn-in, and score them on the validation ratings."""
         sampler, number = self._sampler, self.step - 1 - self.options.burn
         user, item, rating = self._valid
         pairs = list(zip(user.split(PAIRS), item.split(PAIRS), strict=True))
-        drawn = torch.cat([sampler.rate(*pair) for pair in pairs]) + self._offset
-        noise = torch.cat([sampler.noise_variance(*pair) for pair in pairs])
+        drawn = torch.cat([sampler.rate(*pair) for pair in pairs]) * self._unit + self._offset
+        noise = torch.cat([sampler.noise_variance(*pair) for pair in pairs]) * self._unit**2
         now = torch.stack((drawn, drawn.square(), noise))
         if number >= 0:
             self._sums += now
@@ -165,7 +177,7 @@ class Chain(Fitter):
             event="epoch",
             epoch=self.step - 1,
             step=self.step,
-            train_loss=sampler.loss,
+            train_loss=self._train_loss,
             **validation(score),
             seconds=0.0,
             elapsed=0.0,
@@ -193,7 +205,8 @@ class Chain(Fitter):
 
     def state(self) -> Weights:
         """Everything that resuming needs, as named tensors on the CPU (numbers exact in float64)."""
-        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        plain = self._kept.plain(self._sampler)
+        tensors = {f"model.{name}": value for name, value in plain.state_dict().items()}
         tensors |= {f"chain.{name}": value for name, value in self._sampler.state().items()}
         best, best_epoch = self.best or (math.nan, -1)
         numbers = [*self.cycle, self.elapsed, len(self._kept.draws), self._kept.stride, best, best_epoch]

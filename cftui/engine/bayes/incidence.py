@@ -1,11 +1,15 @@
-"""Who rated what, as sparse matrices: the Gibbs sampler computes its sums over ratings as products with them."""
+"""Who rated what: the Gibbs sampler's sums over the ratings of a user or an item.
+
+Each sum adds in the order of the ratings, on a GPU as well, so that it has the same bits every time; a sparse matrix
+product of cuSPARSE has not.
+"""
 
 from __future__ import annotations
 
 import itertools
-import warnings
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 # Intermediate results hold at most this many floats at a time. This bounds the memory and does not change the result.
@@ -16,7 +20,7 @@ OVERSAMPLING, PASSES = 16, 3
 
 
 class Incidence:
-    """The ratings seen from one side, as a sparse matrix ``[n, m]`` in blocks of rows.
+    """The ratings seen from one side, in blocks of rows.
 
     The rows are users and the columns items, or the other way round.
 
@@ -43,27 +47,32 @@ class Incidence:
         self._starts = torch.cat((self.counts.new_zeros(1), self.counts.cumsum(0)))
         edges = [*range(0, n, max(1, CELLS // width)), n]
         self.blocks = list(itertools.pairwise(edges))
-        ones = torch.ones_like(self.rating)
-        self._presence = [self._sparse(block, ones) for block in self.blocks]
-        self._rated = [self._sparse(block, self.rating) for block in self.blocks]
+        # Where each block's ratings begin and end, and within them each row's.
+        self._spans = [(int(self._starts[start]), int(self._starts[stop])) for start, stop in self.blocks]
+        self._offsets = [
+            (self._starts[start : stop + 1] - first).int()
+            for (start, stop), (first, _) in zip(self.blocks, self._spans, strict=True)
+        ]
 
-    def _sparse(self, block: tuple[int, int], values: Tensor) -> Tensor:
-        start, stop = block
-        first, last = int(self._starts[start]), int(self._starts[stop])
-        starts = (self._starts[start : stop + 1] - first).int()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # "in beta state"
-            return torch.sparse_csr_tensor(
-                starts, self.column[first:last], values[first:last], (stop - start, self.m), check_invariants=False
-            )
+    def sums(self, block: int, table: Tensor, values: Tensor | None = None) -> Tensor:
+        """For each row of a block, sum the rows of ``table [m, w]`` that it rated: ``[rows of the block, w]``.
 
-    def sums(self, block: int, table: Tensor) -> Tensor:
-        """For each row of a block, sum the rows of ``table [m, w]`` that it rated: ``[rows of the block, w]``."""
-        return self._presence[block] @ table
+        Args:
+            values: what each rating's row of the table is multiplied by, ``[N]``.
+        """
+        first, last = self._spans[block]
+        return F.embedding_bag(
+            self.column[first:last],
+            table,
+            self._offsets[block],
+            mode="sum",
+            per_sample_weights=None if values is None else values[first:last],
+            include_last_offset=True,
+        )
 
     def weighted_sums(self, block: int, table: Tensor) -> Tensor:
         """Do the same as ``sums``, with each row of the table multiplied by the rating."""
-        return self._rated[block] @ table
+        return self.sums(block, table, self.rating)
 
     def all_sums(self, table: Tensor) -> Tensor:
         """Return ``sums`` for the rows of all blocks: ``[n, w]``."""
@@ -74,7 +83,7 @@ class Incidence:
 
         The values must be in the order of ``row``.
         """
-        parts = [self._sparse(block, values) @ weights.unsqueeze(1) for block in self.blocks]
+        parts = [self.sums(block, weights.unsqueeze(1), values) for block in range(len(self.blocks))]
         return torch.cat(parts).squeeze(1)
 
 

@@ -30,22 +30,31 @@ class KeptDraws:
 
     Args:
         shape: the shape of the model that the draws become.
-        offset: the number that was subtracted from the ratings.
+        offset, unit: the numbers that the ratings were made smaller by and then divided by.
         scale: the lowest and the highest rating.
         known: the features of users and of items.
     """
 
     def __init__(
-        self, shape: Shape, offset: float, scale: tuple[float, float], known: tuple[PriorFeatures, PriorFeatures]
+        self,
+        shape: Shape,
+        offset: float,
+        unit: float,
+        scale: tuple[float, float],
+        known: tuple[PriorFeatures, PriorFeatures],
     ) -> None:
         self._shape = shape
         self._kinds = [list(side.groups()) for side in known]
         # The model's buffers that all draws share.
-        self._fixed: Draw = {"offset": torch.tensor([offset]), "scale": torch.tensor(scale)}
+        self._fixed: Draw = {
+            "offset": torch.tensor([offset]),
+            "unit": torch.tensor([unit]),
+            "scale": torch.tensor(scale),
+        }
         for prior, side in zip(("user_prior", "item_prior"), known, strict=True):
-            for name in ("implicit", "directions", "side", "counts"):
+            for name in ("implicit", "directions", "side", "counts", "rated"):
                 self._fixed[f"{prior}.{name}"] = getattr(side, name).cpu()
-        width = shape.factors + 2
+        width = shape.factors + 3
         fitting = min(BUDGET // ((shape.users + shape.items) * width), BUDGET_OF_ITEMS // (shape.items * width))
         self.capacity = min(MOST, max(LEAST, fitting // 2 * 2))
         self.stride = 1
@@ -66,6 +75,12 @@ class KeptDraws:
 
     def model(self, sampler: Sampler) -> BayesianFactors:
         """Return a model of the kept draws, or of the chain's current draw if none is kept yet."""
+        model = self.plain(sampler)
+        model.centre_newcomers()
+        return model
+
+    def plain(self, sampler: Sampler) -> BayesianFactors:
+        """The same with the draws as they were drawn, which is what ``restore`` takes."""
         draws = self.draws or [self._aligned(sampler)]
         model = BayesianFactors(self._shape)
         drawn = {name: torch.stack([draw[name] for draw in draws], _axis(name)) for name in draws[0]}
@@ -98,24 +113,33 @@ class KeptDraws:
         factors = sampler.items.rows[:, :-1]
         if self.draws:
             weighted = factors * sampler.items.incidence.counts.unsqueeze(1)
-            u, _, v = torch.linalg.svd(weighted.T @ self.draws[0]["items"][:, :-2].to(turn))
+            u, _, v = torch.linalg.svd(weighted.T @ self.draws[0]["items"][:, : sampler.d - 1].to(turn))
             turn[:-1, :-1] = u @ v
         users, items = sampler.users, sampler.items
+        new = (items.incidence.counts == 0).to(turn)
         draw = {
-            "users": torch.cat((users.rows @ turn, 1 / (sampler.alpha * users.noise.unsqueeze(1))), dim=1),
-            "items": torch.cat((items.rows @ turn, 1 / items.noise.unsqueeze(1)), dim=1),
+            "users": _columns(users.rows @ turn, sampler.gain, 1 / (sampler.alpha * users.noise)),
+            "items": _columns(items.rows @ turn, new, 1 / items.noise),
             "alpha": torch.tensor(sampler.alpha, dtype=torch.float32),
         }
         small = turn.cpu().double()
         for prior, side, kinds in zip(("user_prior", "item_prior"), (users, items), self._kinds, strict=True):
-            draw[f"{prior}.mean"] = (side.mean @ small).float()
-            draw[f"{prior}.precision"] = (small.T @ side.precision @ small).float()
             draw[f"{prior}.shape"] = torch.tensor(side.shape, dtype=torch.float32)
-            weights = dict(zip(kinds, (group.weights for group in side.groups), strict=True))
+            for prefix, regression in (("", side.prior), ("new_", side.newcomers)):
+                draw[f"{prior}.{prefix}mean"] = (regression.mean @ small).float()
+                draw[f"{prior}.{prefix}precision"] = (small.T @ regression.precision @ small).float()
+            weights = dict(zip(kinds, (group.weights for group in side.prior.groups), strict=True))
             for kind in ("implicit", "side"):
                 draw[f"{prior}.{kind}_weights"] = weights.get(kind, turn[:0]) @ turn
+            names = [group.weights for group in side.newcomers.groups]
+            draw[f"{prior}.new_weights"] = (names[0] if names else turn[:0]) @ turn
         # The draws are kept on the CPU, where there is memory for many of them.
         return {name: tensor.cpu() for name, tensor in draw.items()}
+
+
+def _columns(rows: Tensor, *columns: Tensor) -> Tensor:
+    """Append columns ``[n]`` to ``rows [n, d]``."""
+    return torch.cat((rows, *(column.unsqueeze(1) for column in columns)), dim=1)
 
 
 def _axis(name: str) -> int:

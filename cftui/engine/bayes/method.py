@@ -84,4 +84,5 @@ METHOD = Method(
     continuation="the chain goes on where it ended",
     more=100,
     intervals=True,
+    revision=2,
 )

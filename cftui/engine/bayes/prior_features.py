@@ -28,13 +28,20 @@ class PriorFeatures:
         implicit: the implicit sets, projected on ``directions``, ``[n, r]``.
         directions: ``[m, r]``.
         side: side information by name, then the standardised logarithm of the count and its square, ``[n, f]``.
-        counts: mean, standard deviation, minimum and maximum of that logarithm, ``[4]``.
+        counts: mean, standard deviation, minimum and maximum of that logarithm over the rows with ratings, ``[4]``.
+        rated: which rows have ratings, bool ``[n]``.
     """
 
     implicit: Tensor
     directions: Tensor
     side: Tensor
     counts: Tensor
+    rated: Tensor
+
+    @property
+    def names(self) -> Tensor:
+        """The columns of ``side`` that are known of a row without ratings."""
+        return self.side[:, :-2]
 
     def groups(self) -> dict[str, Tensor]:
         """Return the kinds of features that have columns, by the name of their attribute."""
@@ -64,18 +71,17 @@ def known_features(
         log, counts = _log_counts(own.counts)
         names = _names(features(ratings)).to(device)
         columns = torch.cat((names, log, log.square()), dim=1) if side else none
-        sides.append(PriorFeatures(sets, directions, columns, counts))
+        sides.append(PriorFeatures(sets, directions, columns, counts, own.counts > 0))
     return sides[0], sides[1]
 
 
 def _log_counts(counts: Tensor) -> tuple[Tensor, Tensor]:
     """Return the standardised logarithms of the counts ``[n, 1]``, and the four numbers of ``PriorFeatures.counts``."""
     log = counts.float().log1p()
-    # Row 0 is the unknown user or item.
-    named = log[1:] if len(log) > 1 else log
-    deviation, mean = torch.std_mean(named, correction=0)
+    rated = log[counts > 0]
+    deviation, mean = torch.std_mean(rated, correction=0)
     deviation = deviation.clamp(min=1e-3)  # 0 if all counts are equal
-    bounds = torch.stack((mean, deviation, named.min(), named.max()))
+    bounds = torch.stack((mean, deviation, rated.min(), rated.max()))
     return ((log.clamp(min=bounds[2]) - mean) / deviation).unsqueeze(1), bounds
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cftui.engine.bayes.prior import Prior
+from cftui.engine.bayes.prior import Expected, Prior
 from cftui.engine.models.terms import Kind, Question, Term, Terms
 
 
@@ -24,6 +24,7 @@ class Draws(Protocol):
 
     factors: int
     offset: Tensor
+    unit: Tensor
     items: Tensor
     user_prior: Prior
     item_prior: Prior
@@ -41,9 +42,9 @@ class Parts(NamedTuple):
     own: Tensor
 
 
-def parts(row: Tensor, mean: Tensor, shifts: tuple[Tensor, Tensor]) -> Parts:
-    """Split ``row [S, d]``, given the prior's ``mean [S, d]`` and its two shifts ``[S, d]``."""
-    row, mean, implicit, side = (tensor.double() for tensor in (row, mean, *shifts))
+def parts(row: Tensor, prior: Expected) -> Parts:
+    """Split ``row [S, d]``, given its prior."""
+    row, mean, implicit, side = (tensor.double() for tensor in (row, prior.mean, prior.implicit, prior.side))
     return Parts(mean, implicit, side, row - mean - implicit - side)
 
 
@@ -51,23 +52,23 @@ def draw_terms(module: Draws, question: Question) -> Terms:
     """The terms of a prediction. For nobody in particular, sets and side information stay part of the row's own."""
     k, item, noun = module.factors, question.item, question.noun
     row = torch.from_numpy(np.asarray(question.row, dtype=np.float32))
-    user_row = row.unflatten(0, (module.draws, k + 2))[:, :-1]
-    user = parts(user_row, module.user_prior.mean, _user_shifts(module, question))
-    shifts = module.item_prior.shifts(item)
-    thing = parts(module.items[item, :, :-1], module.item_prior.mean, shifts)
+    user_row, thing_row = row.unflatten(0, (module.draws, k + 3)), module.items[item]
+    user = parts(user_row[:, : k + 1], _prior_of_user(module, question))
+    thing = parts(thing_row[:, : k + 1], module.item_prior.of(item))
+    unit = float(module.unit)
     # The other side's factors halfway from the prior's mean to the row weigh each part.
     half = [(side.mean + (side.implicit + side.side + side.own) / 2)[:, :k] for side in (user, thing)]
 
     def worth(part: Tensor, other: Tensor) -> float:
         """A part's bias and factors, averaged over the draws."""
-        return float((part[:, k] + (part[:, :k] * other).sum(dim=1)).mean())
+        return unit * float((part[:, k] + (part[:, :k] * other).sum(dim=1)).mean())
 
-    factors = (user.own[:, :k] * half[1] + thing.own[:, :k] * half[0]).mean(dim=0)
-    base = module.offset.double() + user.mean[:, k] + thing.mean[:, k] + (user.mean[:, :k] * thing.mean[:, :k]).sum(1)
+    factors = unit * (user.own[:, :k] * half[1] + thing.own[:, :k] * half[0]).mean(dim=0)
+    base = user.mean[:, k] + thing.mean[:, k] + (user.mean[:, :k] * thing.mean[:, :k]).sum(1)
     rows: list[tuple[str, Kind, float]] = [
-        ("baseline", "baseline", float(base.mean())),
-        ("user bias", "user bias", float(user.own[:, k].mean())),
-        (f"{noun} bias", "item bias", float(thing.own[:, k].mean())),
+        ("baseline", "baseline", float(module.offset) + unit * float(base.mean())),
+        ("user bias", "user bias", unit * float(user.own[:, k].mean())),
+        (f"{noun} bias", "item bias", unit * float(thing.own[:, k].mean())),
     ]
     if module.user_prior.implicit.shape[1]:
         rows.append((f"which {noun}s the user rated", "implicit", worth(user.implicit, half[1])))
@@ -75,6 +76,8 @@ def draw_terms(module: Draws, question: Question) -> Terms:
     if module.user_prior.side.shape[1]:
         rows.append(("what is known of the user", "side", worth(user.side, half[1])))
         rows.append((f"what is known of the {noun}", "side", worth(thing.side, half[0])))
+    gain = unit * float((user_row[:, k + 1] * thing_row[:, k + 1]).mean())
+    rows.append((f"how well the user's {noun}s suit them", "implicit", gain))
     start = rows[0][2]
     score = start + math.fsum(part for _, _, part in rows[1:]) + math.fsum(factors.tolist())
     low, high = question.scale
@@ -92,10 +95,10 @@ def draw_terms(module: Draws, question: Question) -> Terms:
     return Terms(method, terms, f"clipped to {low:g}..{high:g}")
 
 
-def _user_shifts(module: Draws, question: Question) -> tuple[Tensor, Tensor]:
+def _prior_of_user(module: Draws, question: Question) -> Expected:
     if question.user is not None:
-        return module.user_prior.shifts(question.user)
+        return module.user_prior.of(question.user)
     if question.rated is None:
         nothing = torch.zeros_like(module.user_prior.mean)
-        return nothing, nothing
-    return module.user_prior.shifts_of_new(torch.from_numpy(np.asarray(question.rated, dtype=np.int64)))
+        return Expected(module.user_prior.mean, nothing, nothing, module.user_prior.precision)
+    return module.user_prior.of_new(torch.from_numpy(np.asarray(question.rated, dtype=np.int64)))

@@ -18,28 +18,31 @@ DOUBLE = torch.float64
 def chain(
     users: int = 7, items: int = 5, factors: int = 2, features: tuple[int, ...] = (3, 2), pairs: int = 0, seed: int = 0
 ) -> Sampler:
-    """A chain at a state drawn at random, with ratings at random, not from the model.
+    """A chain at a state drawn at random, with ratings at random, not from the model. Every user and item has ratings.
 
     Args:
         features: how many columns each group of either side has.
         pairs: how many are rated, none twice; by default three of five.
     """
     generator = torch.Generator().manual_seed(seed)
-    every = torch.randperm(users * items, generator=generator)[: pairs or users * items * 3 // 5]
-    user, item = every // items, every % items
+    while True:
+        every = torch.randperm(users * items, generator=generator)[: pairs or users * items * 3 // 5]
+        user, item = every // items, every % items
+        if len(user.unique()) == users and len(item.unique()) == items:
+            break
     rating = torch.randn(len(every), generator=generator)
     sides = Incidence(user, item, rating, users, items, 1), Incidence(item, user, rating, items, users, 1)
     of_users, of_items = ([torch.randn(n, f, generator=generator) for f in features] for n in (users, items))
-    sampler = Sampler(*sides, (of_users, of_items), factors, seed)
+    sampler = Sampler(*sides, (of_users, of_items), (of_users[-1], of_items[-1]), factors, seed)
     d = factors + 1
     for side in (sampler.users, sampler.items):
         n = len(side.rows)
         side.rows = torch.randn(n, d, generator=generator)
-        side.mean = torch.randn(d, generator=generator, dtype=DOUBLE)
+        side.prior.mean = torch.randn(d, generator=generator, dtype=DOUBLE)
         root = torch.randn(d, d, generator=generator, dtype=DOUBLE)
-        side.precision = root @ root.T + torch.eye(d, dtype=DOUBLE)
+        side.prior.precision = root @ root.T + torch.eye(d, dtype=DOUBLE)
         side.noise = torch.rand(n, generator=generator) + 0.5
-        for group in side.groups:
+        for group in side.prior.groups:
             group.weights = torch.randn(group.weights.shape, generator=generator)
             group.tau = 0.5 + torch.rand(1, generator=generator).item()
     sampler.alpha = 1.7
@@ -50,18 +53,18 @@ def draw_prior(sampler: Sampler) -> None:
     """Put the chain at a draw from the prior, by formulas of its own."""
     d = sampler.d
     for side in (sampler.users, sampler.items):
-        # A Wishart of whole degrees of freedom is a sum of so many outer products of normals.
+        # A Wishart with a whole number of degrees of freedom is the sum of that many outer products of normals.
         root = torch.randn(d, d + round(gibbs.LAMBDA[0]), dtype=DOUBLE) / gibbs.LAMBDA[1] ** 0.5
-        side.precision = root @ root.T
-        covariance = torch.linalg.inv(side.precision)
+        side.prior.precision = root @ root.T
+        covariance = torch.linalg.inv(side.prior.precision)
         covariance = (covariance + covariance.T) / 2
         spread = torch.linalg.cholesky(covariance)
-        side.mean = spread @ torch.randn(d, dtype=DOUBLE) / gibbs.PULL**0.5
-        for group in side.groups:
+        side.prior.mean = spread @ torch.randn(d, dtype=DOUBLE) / gibbs.PULL**0.5
+        for group in side.prior.groups:
             group.tau = Gamma(*torch.tensor(gibbs.TAU, dtype=DOUBLE)).sample().item()
             free = torch.randn(group.weights.shape, dtype=DOUBLE)
             group.weights = (free @ spread.T / group.tau**0.5).float()
-        side.rows = side.expected() + (torch.randn(len(side.rows), d, dtype=DOUBLE) @ spread.T).float()
+        side.rows = side.prior.expected(side.rows) + (torch.randn(len(side.rows), d, dtype=DOUBLE) @ spread.T).float()
         side.shape = gibbs.SHAPES[torch.randint(len(gibbs.SHAPES), ())].item()
         side.noise = Gamma(side.shape, side.shape).sample((len(side.rows),))
     sampler.alpha = Gamma(*torch.tensor(gibbs.ALPHA, dtype=DOUBLE)).sample().item()
@@ -74,7 +77,6 @@ def draw_ratings(sampler: Sampler) -> None:
     drawn = drawn + torch.randn(len(drawn)) * sampler.noise_variance(users.row, users.column).sqrt()
     for incidence, rating in ((users, drawn), (items, drawn[sampler._by_item])):
         incidence.rating = rating
-        incidence._rated = [incidence._sparse(block, rating) for block in incidence.blocks]
 
 
 def pairs_of(sampler: Sampler) -> list[tuple[int, int, float]]:

@@ -41,10 +41,10 @@ def test_a_conditional_is_the_same_as_on_the_cpu(tiny: Ratings, monkeypatch: pyt
     monkeypatch.setattr(torch, "randn", lambda *size, **how: torch.zeros(*size, **how))
     for some in (one, other):
         some._sampler.draw_rows(some._sampler.users, some._sampler.items)
-        some._sampler.draw_weights(some._sampler.users)
-    rows, weights = (
-        [getattr(side, name) for side in (one._sampler.users, other._sampler.users)] for name in ("rows", "groups")
-    )
+        side = some._sampler.users
+        side.prior.draw_weights(side.rows[side.rated])
+    rows = [one._sampler.users.rows, other._sampler.users.rows]
+    weights = [one._sampler.users.prior.groups, other._sampler.users.prior.groups]
     torch.testing.assert_close(rows[1].cpu(), rows[0], rtol=1e-3, atol=1e-4)
     for mine, theirs in zip(*weights, strict=True):
         torch.testing.assert_close(theirs.weights.cpu(), mine.weights, rtol=1e-2, atol=1e-3)

@@ -17,7 +17,7 @@ from cftui.engine.bayes import gibbs, incidence
 from cftui.engine.bayes.gibbs import Sampler, Side
 from cftui.engine.bayes.incidence import Incidence, implicit_basis, scale_of
 
-from .sampling import DOUBLE, as_double, chain, copied, draw_prior, draw_ratings, other_of, turned
+from .sampling import DOUBLE, as_double, chain, draw_prior, draw_ratings, other_of, turned
 
 SIDES = pytest.mark.parametrize("which", ["users", "items"])
 
@@ -48,7 +48,7 @@ def unit(at: int) -> Callable[[tuple[int, ...]], Tensor]:
 
 
 def covariance(draw: Callable[[], Tensor], size: int, noise: Callable) -> Tensor:
-    """Of a draw that is linear in ``size`` standard normals: the sum over these of what each moves, times itself."""
+    """The covariance of a draw that is linear in ``size`` standard normals."""
     noise(torch.zeros)
     mean = draw().flatten().to(DOUBLE)
     moved = []
@@ -61,11 +61,11 @@ def covariance(draw: Callable[[], Tensor], size: int, noise: Callable) -> Tensor
 
 def row_conditional(sampler: Sampler, own: Side, row: int) -> tuple[Tensor, Tensor]:
     """Mean and covariance of one row given everything else, one rating after the other."""
-    other, precision = other_of(sampler, own), own.precision.clone()
-    expected = own.mean.clone()
-    for group in own.groups:
+    other, precision = other_of(sampler, own), own.prior.precision.clone()
+    expected = own.prior.mean.clone()
+    for group in own.prior.groups:
         expected += as_double(group.x[row]) @ as_double(group.weights)
-    moment = own.precision @ expected
+    moment = own.prior.precision @ expected
     for one, two, rating in turned(sampler, own):
         if one == row:
             design = torch.cat((as_double(other.rows[two, :-1]), torch.ones(1, dtype=DOUBLE)))
@@ -114,11 +114,12 @@ def test_the_blocks_change_nothing(noise, monkeypatch: pytest.MonkeyPatch) -> No
 @SIDES
 @pytest.mark.parametrize("at", [0, 1])
 def test_weights_are_drawn_from_their_conditional(which: str, at: int, noise, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of matrix normal form: covariance (X'X + tau)^-1 of the features, Lambda^-1 of the columns."""
+    """The weights are matrix normal, with covariance (X'X + tau)^-1 over features and Lambda^-1 over columns."""
     sampler = chain(features=(3, 2))
     own = getattr(sampler, which)
-    group, others = own.groups[at], [g for g in own.groups if g is not own.groups[at]]
-    own.groups = [group]
+    prior = own.prior
+    group, others = prior.groups[at], [g for g in prior.groups if g is not prior.groups[at]]
+    prior.groups = [group]
     own.rows -= torch.stack([as_double(g.x) @ as_double(g.weights) for g in others]).sum(dim=0).float()
     tau, start = group.tau, group.weights
     asked: list[tuple[float, float]] = []
@@ -126,68 +127,69 @@ def test_weights_are_drawn_from_their_conditional(which: str, at: int, noise, mo
 
     def draw() -> Tensor:
         group.tau, group.weights = tau, start
-        sampler.draw_weights(own)
+        prior.draw_weights(own.rows)
         return group.weights
 
     x = as_double(group.x)
     gram = torch.linalg.inv(x.T @ x + tau * torch.eye(x.shape[1], dtype=DOUBLE))
     noise(torch.zeros)
     mean = as_double(draw())
-    np.testing.assert_allclose(mean, gram @ x.T @ (as_double(own.rows) - own.mean), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(mean, gram @ x.T @ (as_double(own.rows) - prior.mean), rtol=1e-4, atol=1e-5)
     spread = covariance(draw, mean.numel(), noise)
-    np.testing.assert_allclose(spread, torch.kron(gram, torch.linalg.inv(own.precision)), rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(spread, torch.kron(gram, torch.linalg.inv(prior.precision)), rtol=1e-3, atol=1e-5)
     assert group.tau == 1.25
     shape, rate = asked[0]
     assert shape == gibbs.TAU[0] + mean.numel() / 2
-    assert rate == pytest.approx(gibbs.TAU[1] + torch.trace(mean @ own.precision @ mean.T).item() / 2, rel=1e-5)
+    assert rate == pytest.approx(gibbs.TAU[1] + torch.trace(mean @ prior.precision @ mean.T).item() / 2, rel=1e-5)
 
 
 def test_a_group_is_drawn_given_the_others(noise) -> None:
     sampler = chain(features=(3, 2))
     noise(torch.zeros)
-    own, tau_of_second = sampler.users, sampler.users.groups[1].tau
-    second = as_double(own.groups[1].x) @ as_double(own.groups[1].weights)
-    x, tau = as_double(own.groups[0].x), own.groups[0].tau
-    rest = as_double(own.rows) - own.mean - second
-    sampler.draw_weights(own)
+    own, prior = sampler.users, sampler.users.prior
+    tau_of_second = prior.groups[1].tau
+    second = as_double(prior.groups[1].x) @ as_double(prior.groups[1].weights)
+    x, tau = as_double(prior.groups[0].x), prior.groups[0].tau
+    rest = as_double(own.rows) - prior.mean - second
+    prior.draw_weights(own.rows)
     wanted = torch.linalg.solve(x.T @ x + tau * torch.eye(3, dtype=DOUBLE), x.T @ rest)
-    np.testing.assert_allclose(own.groups[0].weights, wanted, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(prior.groups[0].weights, wanted, rtol=1e-4, atol=1e-5)
     # The second is drawn given the first as it is now.
-    x, rest = as_double(own.groups[1].x), as_double(own.rows) - own.mean - x @ as_double(own.groups[0].weights)
+    x, rest = as_double(prior.groups[1].x), as_double(own.rows) - prior.mean - x @ as_double(prior.groups[0].weights)
     mean = torch.linalg.solve(x.T @ x + tau_of_second * torch.eye(2), x.T @ rest)
-    np.testing.assert_allclose(own.groups[1].weights, mean, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(prior.groups[1].weights, mean, rtol=1e-4, atol=1e-5)
 
 
 @SIDES
 def test_mean_and_precision_are_drawn_together(which: str, noise, monkeypatch: pytest.MonkeyPatch) -> None:
     sampler = chain()
     own = getattr(sampler, which)
-    n, d = own.rows.shape
-    drawn = copied(own).precision * 1.5
+    prior, (n, d) = own.prior, own.rows.shape
+    drawn = prior.precision * 1.5
     asked: list[tuple[float, Tensor]] = []
     monkeypatch.setattr(gibbs, "draw_wishart", lambda *given: (asked.append(given), drawn)[1])
     rest = as_double(own.rows).clone()
-    for group in own.groups:
+    for group in prior.groups:
         rest -= as_double(group.x) @ as_double(group.weights)
     centre = rest.mean(dim=0)
     monkeypatch.setattr(gibbs, "LAMBDA", (3.0, 2.0))
     scatter = 2 * torch.eye(d, dtype=DOUBLE) + n * gibbs.PULL / (n + gibbs.PULL) * torch.outer(centre, centre)
     for row in rest:
         scatter += torch.outer(row - centre, row - centre)
-    for group in own.groups:
+    for group in prior.groups:
         for weights in as_double(group.weights):
             scatter += group.tau * torch.outer(weights, weights)
 
     def draw() -> Tensor:
-        sampler.draw_prior(own)
-        return own.mean
+        prior.draw_prior(own.rows)
+        return prior.mean
 
     noise(torch.zeros)
     np.testing.assert_allclose(draw(), centre * n / (n + gibbs.PULL), rtol=1e-4, atol=1e-5)
     degrees, given = asked[0]
-    assert degrees == d + 3 + n + sum(len(group.weights) for group in own.groups)
+    assert degrees == d + 3 + n + sum(len(group.weights) for group in prior.groups)
     np.testing.assert_allclose(given, scatter, rtol=1e-4, atol=1e-4)
-    assert own.precision is drawn
+    assert prior.precision is drawn
     spread = covariance(draw, d, noise)
     np.testing.assert_allclose(spread, torch.linalg.inv((n + gibbs.PULL) * drawn), rtol=1e-6)
 
@@ -243,6 +245,50 @@ def test_noise_is_drawn_from_its_conditionals(monkeypatch: pytest.MonkeyPatch) -
         assert items[0][item].item() == shape + len(own) / 2
         assert items[1][item].item() == pytest.approx(rate, rel=1e-5)
     assert (sampler.users.shape, sampler.items.shape) == (7.0, 7.0)
+
+
+def test_no_variance_is_below_the_floor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However small the residuals, the noise of a user and an item is drawn as if they were of size ``floor``."""
+    sampler = chain(users=6, items=5)
+    sampler._floor = 0.3
+    monkeypatch.setattr(sampler, "_squared_residuals", lambda: torch.full((len(sampler.users.incidence.row),), 1e-9))
+    drawn = []
+    for _ in range(200):
+        sampler.draw_noise()
+        known = sampler.users.incidence
+        drawn.append(sampler.noise_variance(known.row, known.column))
+    assert 0.2 < torch.stack(drawn).median().item() < 0.5
+
+
+@SIDES
+def test_rows_without_ratings_are_drawn_from_their_names_alone(which: str, noise) -> None:
+    user, item = torch.tensor([0, 1, 2, 0, 1]), torch.tensor([0, 1, 2, 1, 0])
+    rating = torch.tensor([1.0, -1.0, 0.5, 0.2, -0.7])
+    sides = Incidence(user, item, rating, 4, 4, 1), Incidence(item, user, rating, 4, 4, 1)
+    names = torch.randn(4, 2), torch.randn(4, 2)
+    sampler = Sampler(*sides, ([torch.randn(4, 3)], [torch.randn(4, 3)]), names, 2, 0)
+    for _ in range(3):
+        sampler.step()
+    own, own_names = getattr(sampler, which), names[which == "items"]
+    assert (own.rated.tolist(), own.unrated.tolist()) == ([0, 1, 2], [3])
+    prior = own.newcomers
+    wanted = prior.mean + as_double(own_names[3]) @ as_double(prior.groups[0].weights)
+    noise(torch.zeros)
+    sampler.draw_newcomers(own)
+    np.testing.assert_allclose(own.rows[3], wanted, rtol=1e-5, atol=1e-6)
+
+    def draw() -> Tensor:
+        sampler.draw_newcomers(own)
+        return own.rows[3].clone()
+
+    np.testing.assert_allclose(covariance(draw, 3, noise), torch.linalg.inv(prior.precision), rtol=1e-4, atol=1e-6)
+    # The gain is for items without ratings.
+    rated, unrated = (sampler._fit(torch.tensor([1]), torch.tensor([at])) for at in (0, 3))
+    assert sampler.rate(torch.tensor([1]), torch.tensor([0])) == rated
+    assert sampler.rate(torch.tensor([1]), torch.tensor([3])) == unrated + sampler.gain[1]
+    beyond = sampler.items.rows[[0, 1]] - sampler.items.newcomers.expected(sampler.items.rows[:3])[[0, 1]]
+    np.testing.assert_allclose(sampler.gain[1], (sampler.users.rows[1] * beyond.mean(dim=0))[:-1].sum(), rtol=1e-5)
+    assert sampler.gain[3] == 0
 
 
 def test_the_shape_of_the_noise_is_drawn_by_its_likelihood(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -304,13 +350,13 @@ FUNCTIONS: dict[str, Callable[[Sampler], float]] = {
     "item shape": lambda s: math.log(s.items.shape),
     "user noise": lambda s: s.users.noise[0].log().item(),
     "item noise": lambda s: s.items.noise.log().mean().item(),
-    "user precision": lambda s: torch.logdet(s.users.precision).item(),
-    "item precision": lambda s: math.log(s.items.precision[0, 0].item()),
-    "user tau": lambda s: math.log(s.users.groups[0].tau),
-    "user mean": lambda s: math.tanh(s.users.mean[0].item()) ** 2,
-    "item bias mean": lambda s: math.tanh(s.items.mean[-1].item()),
-    "weight": lambda s: math.tanh(s.users.groups[0].weights[0, 0].item()) ** 2,
-    "item weight": lambda s: math.tanh(s.items.groups[0].weights[1, -1].item()) ** 2,
+    "user precision": lambda s: torch.logdet(s.users.prior.precision).item(),
+    "item precision": lambda s: math.log(s.items.prior.precision[0, 0].item()),
+    "user tau": lambda s: math.log(s.users.prior.groups[0].tau),
+    "user mean": lambda s: math.tanh(s.users.prior.mean[0].item()) ** 2,
+    "item bias mean": lambda s: math.tanh(s.items.prior.mean[-1].item()),
+    "weight": lambda s: math.tanh(s.users.prior.groups[0].weights[0, 0].item()) ** 2,
+    "item weight": lambda s: math.tanh(s.items.prior.groups[0].weights[1, -1].item()) ** 2,
     "row": lambda s: math.tanh(s.users.rows[1, 0].item()) ** 2,
     "bias": lambda s: math.tanh(s.items.rows[2, -1].item()) ** 2,
     "prediction": lambda s: math.tanh(s.rate(torch.tensor([3]), torch.tensor([1])).item()) ** 2,
@@ -348,7 +394,7 @@ def test_sweeps_and_new_ratings_in_turn_leave_the_joint_distribution_alone(tame:
         draw_ratings(sampler)
         in_turn.append([function(sampler) for function in FUNCTIONS.values()])
     one, two = np.array(direct), np.array(in_turn)
-    # Of what is drawn in turn the error is that of means over batches, longer than it remembers.
+    # Successive draws depend on each other, so take the error from means over batches longer than the chain's memory.
     batches = two.reshape(40, -1, two.shape[1]).mean(axis=1)
     error = np.sqrt(one.var(axis=0) / len(one) + batches.var(axis=0, ddof=1) / len(batches))
     z = dict(zip(FUNCTIONS, (two.mean(axis=0) - one.mean(axis=0)) / error, strict=True))
@@ -375,8 +421,8 @@ def test_planted_parameters_are_covered_at_the_nominal_rate(tame: None) -> None:
             sampler.alpha * users.noise.mean().item() * items.noise.mean().item(),
             (users.rows[:, -1].mean() + items.rows[:, -1].mean()).item(),
             (users.rows[:, -1].max() - users.rows[:, -1].min()).item(),
-            torch.logdet(users.precision).item() + torch.logdet(items.precision).item(),
-            math.log(users.groups[0].tau),
+            torch.logdet(users.prior.precision).item() + torch.logdet(items.prior.precision).item(),
+            math.log(users.prior.groups[0].tau),
         ]
 
     ranks = []
