@@ -22,8 +22,9 @@ from cftui.analysis.users import people
 from cftui.analysis.users.folding import fold_in, prior, pulls, questions
 from cftui.analysis.users.people import Person
 from cftui.data.ratings import Ratings
+from cftui.data.splits import Split
 from cftui.engine.models.recipes import recipe
-from cftui.engine.training import train
+from cftui.engine.training import fitter_for, train
 from cftui.errors import CftuiError
 from cftui.home import Home
 
@@ -50,7 +51,7 @@ def trained_person(model: TrainedModel, ratings: Ratings, user: int) -> Person:
 
 
 def parts(row: Tensor, prior: Any, draw: int, implicit: Tensor, side: Tensor) -> list[Tensor]:
-    """Of one draw: the prior's mean, what set and side information add, and what is left; float64 ``[d]`` each."""
+    """The parts of one draw's row: prior's mean, set, side information, the rest; float64 ``[d]`` each."""
     mean = prior.mean[draw].double()
     known = [
         features.double() @ weights[draw].double()
@@ -62,20 +63,20 @@ def parts(row: Tensor, prior: Any, draw: int, implicit: Tensor, side: Tensor) ->
 @pytest.mark.parametrize(("user", "item"), [(3, 7), (11, 2), (30, 19)])
 def test_an_explanations_terms_are_a_plain_loop(model: TrainedModel, ratings: Ratings, user: int, item: int) -> None:
     module: Any = model.module
-    k = 3
+    k, offset, unit = 3, float(module.offset), float(module.unit)
     who = trained_person(model, ratings, user)
     found = explain(model, who.row, item, who=who)
     wanted: dict[str, list[float]] = {}
     for draw in range(module.draws):
         a = parts(
-            module.users[user, draw, :-1],
+            module.users[user, draw, : k + 1],
             module.user_prior,
             draw,
             module.user_prior.implicit[user],
             module.user_prior.side[user],
         )
         b = parts(
-            module.items[item, draw, :-1],
+            module.items[item, draw, : k + 1],
             module.item_prior,
             draw,
             module.item_prior.implicit[item],
@@ -84,7 +85,7 @@ def test_an_explanations_terms_are_a_plain_loop(model: TrainedModel, ratings: Ra
         half_user = [(a[0][f] + torch.stack(a).sum(dim=0)[f]) / 2 for f in range(k)]
         half_item = [(b[0][f] + torch.stack(b).sum(dim=0)[f]) / 2 for f in range(k)]
         terms = {
-            "baseline": module.offset.double().item() + a[0][k] + b[0][k] + sum(a[0][f] * b[0][f] for f in range(k)),
+            "baseline": offset / unit + a[0][k] + b[0][k] + sum(a[0][f] * b[0][f] for f in range(k)),
             "user bias": a[3][k],
             "movie bias": b[3][k],
             "which movies the user rated": a[1][k] + sum(a[1][f] * half_item[f] for f in range(k)),
@@ -94,12 +95,12 @@ def test_an_explanations_terms_are_a_plain_loop(model: TrainedModel, ratings: Ra
             **{f"factor {f}": a[3][f] * half_item[f] + b[3][f] * half_user[f] for f in range(k)},
         }
         for name, value in terms.items():
-            wanted.setdefault(name, []).append(float(value))
+            wanted.setdefault(name, []).append(unit * float(value))
     raw = {term.name: term.raw for term in found.terms}
     assert raw == pytest.approx({name: np.mean(values) for name, values in wanted.items()}, abs=1e-6)
     assert math.fsum(term.stars for term in found.terms) == pytest.approx(found.prediction, abs=1e-5)
     assert {term.kind for term in found.terms} == {"baseline", "user bias", "item bias", "implicit", "side", "factor"}
-    # Of a row that is nobody's, what the prior knew of him stays with his own.
+    # If the user is not named, what the prior knew of them stays part of the row's own.
     bare = explain(model, who.row, item)
     assert {term.name for term in found.terms} - {term.name for term in bare.terms} == {
         "which movies the user rated",
@@ -116,12 +117,12 @@ def test_a_newcomers_explanation_knows_his_set(model: TrainedModel) -> None:
     terms = {term.name: term.raw for term in found.terms}
     module: Any = model.module
     per_draw = []
-    implicit, _ = module.user_prior.shifts_of_new(torch.from_numpy(items))
+    implicit = module.user_prior.of_new(torch.from_numpy(items)).implicit
     for draw in range(module.draws):
         thing = module.items[12, draw].double()
         half = (module.item_prior.mean[draw, :3].double() + thing[:3]) / 2
         per_draw.append(float(implicit[draw, 3].double() + (implicit[draw, :3].double() * half).sum()))
-    assert terms["which movies the user rated"] == pytest.approx(np.mean(per_draw), abs=1e-6)
+    assert terms["which movies the user rated"] == pytest.approx(float(module.unit) * np.mean(per_draw), abs=1e-6)
 
 
 def test_what_lies_beyond_the_scale_is_cut_from_all_terms_alike(model: TrainedModel, ratings: Ratings) -> None:
@@ -143,17 +144,18 @@ def test_what_lies_beyond_the_scale_is_cut_from_all_terms_alike(model: TrainedMo
 def conditional_means(model: TrainedModel, items: list[int], given: list[float], of: list[int]) -> Tensor:
     """Mean row, at every draw, of somebody who gave ``items`` these ratings, with the implicit set ``of``."""
     module: Any = model.module
-    implicit, side = module.user_prior.shifts_of_new(torch.tensor(of))
+    before = module.user_prior.of_new(torch.tensor(of))
     rows = []
     for draw in range(module.draws):
         precision = module.user_prior.precision[draw].double()
-        moment = precision @ (module.user_prior.mean[draw] + implicit[draw] + side[draw]).double()
+        moment = precision @ before.expected[draw].double()
         for item, rating in zip(items, given, strict=True):
             thing = module.items[item, draw].double()
             design = torch.cat((thing[:3], torch.ones(1)))
-            weight = module.alpha[draw].double() / thing[4]
+            weight = module.alpha[draw].double() / thing[5]
             precision = precision + weight * torch.outer(design, design)
-            moment = moment + weight * design * (rating - module.offset.double() - thing[3])
+            target = (rating - module.offset.double()) / module.unit.double() - thing[3]
+            moment = moment + weight * design * target
         rows.append(torch.linalg.solve(precision, moment))
     return torch.stack(rows)
 
@@ -161,7 +163,7 @@ def conditional_means(model: TrainedModel, items: list[int], given: list[float],
 def test_a_pull_is_what_the_conditional_mean_loses_without_the_rating(model: TrainedModel) -> None:
     items, given, asked = [2, 5, 11, 17], [5.0, 1.0, 3.0, 4.0], 9
     module: Any = model.module
-    slope = torch.cat((module.items[asked, :, :3].double(), torch.ones(module.draws, 1)), dim=1)
+    slope = torch.cat((module.items[asked, :, :3].double(), torch.ones(module.draws, 1)), dim=1) * module.unit
     whole = (conditional_means(model, items, given, items) * slope).sum(dim=1).mean()
     found = pulls(model, np.array(items), np.array(given, np.float32), asked)
     for at in range(4):
@@ -189,7 +191,8 @@ def test_recommendations_are_ranked_by_what_is_asked_for(model: TrainedModel, ra
     row = torch.from_numpy(who.row)
     unseen = [code for code in range(1, 20) if code not in who.items]
     drawn = module.rate_draws(row.expand(len(unseen), -1), torch.tensor(unseen))
-    noise = [float((row.unflatten(0, (-1, 5))[:, 4] * module.items[code, :, 4]).mean()) for code in unseen]
+    own = row.unflatten(0, (-1, 6))[:, -1] * module.unit.square()
+    noise = [float((own * module.items[code, :, -1]).mean()) for code in unseen]
     orders: tuple[tuple[By, int], ...] = (("mean", 0), ("lower", -1), ("upper", 1))
     for by, sign in orders:
         score = drawn.mean(dim=1) + sign * 1.6448536 * drawn.std(dim=1, correction=0)
@@ -252,9 +255,33 @@ def test_calibration_is_a_plain_loop() -> None:
         assert part.rmse == pytest.approx(math.sqrt(sum((rating[row] - mean[row]) ** 2 for row in rows) / size))
         assert part.coverage == sum(abs(rating[row] - mean[row]) <= 1.6448536 * sd[row] for row in rows) / size
     assert found.whole.ratings == 53
-    # Of what is predicted beyond the scale the error is that of its end; the interval stays where it is.
+    # A prediction beyond the scale has the error of the scale's end; its interval is not moved.
     cut = calibrate(np.array([5.5, 5.5, 3.0]), np.array([0.5, 0.2, 1.0]), np.array([5.0, 5.0, 3.5]), (1.0, 5.0))
     assert cut.whole.rmse == pytest.approx(math.sqrt(0.25 / 3))
     assert [part.coverage for part in cut.fifths] == [0, 1, 1]
     assert calibrate(mean[:0], sd[:0], rating[:0]) is None
     assert len(calibrate(mean[:3], sd[:3], rating[:3]).fifths) == 3
+
+
+def test_an_item_without_ratings_is_explained_as_well(tiny: Ratings) -> None:
+    """How well a user's items suit them is a term of its own; a newcomer with the same ratings has it, too."""
+    new = 7
+    inside = tiny.item == new
+    parts = Split("held", np.flatnonzero(~inside), np.flatnonzero(inside))
+    options = recipe("bayes").options(sweeps=60, factors=3)
+    chain = fitter_for(recipe("bayes"), options, tiny, parts, torch.device("cpu"))
+    chain.fit()
+    model = TrainedModel.fitted(chain.model, recipe("bayes"), options, tiny, name="new", valid_loss=None, device="cpu")
+    name, gains = "how well the user's movies suit them", []
+    for user in range(1, 31):
+        rows = np.flatnonzero((tiny.user == user) & ~inside)
+        rated = tiny.item[rows], tiny.rating[rows]
+        trained = Person(str(user), model.user_rows[user], *rated, True)
+        for who in (trained, people.folded(model, "me", *rated)):
+            found = explain(model, who.row, new, who=who)
+            assert math.fsum(term.stars for term in found.terms) == pytest.approx(found.prediction, abs=1e-5)
+            gains.append({term.name: term.raw for term in found.terms}[name])
+            other = explain(model, who.row, int(rated[0][0]), who=who)
+            assert name not in {term.name for term in other.terms}
+    of_trained, of_folded = np.array(gains).reshape(-1, 2).T
+    assert np.corrcoef(of_trained, of_folded)[0, 1] > 0.8

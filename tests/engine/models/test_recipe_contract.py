@@ -26,7 +26,7 @@ CPU = torch.device("cpu")
 SETTINGS = {"epochs": 3, "bs": 16, "factors": 8, "seed": 4}
 
 # What depends on the data or the recipe alone, not on the seed.
-SAME_FOR_ALL = ("levels", "num_batches_tracked", "_features.codes", "directions", "offset", "scale")
+SAME_FOR_ALL = ("levels", "num_batches_tracked", "_features.codes", "directions", "offset", "unit", "scale", "rated")
 
 Make = Callable[..., Any]
 
