@@ -20,7 +20,7 @@ ROLES = dict.fromkeys(("user", "item", "rating", "time", "title"))
 
 def ratings_of(values: list[float], users: int = 10) -> Ratings:
     at = np.arange(len(values))
-    frame = pd.DataFrame({"user": at % users, "item": at // users, "rating": values})
+    frame = pd.DataFrame({"user": at % users, "item": at // users, "rating": values, "time": 1_500_000_000 + at})
     return Ratings.encode(tables_of(frame, None, ROLES, "stars", "item"), "id")
 
 
