@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
@@ -61,7 +62,9 @@ def _literal(line: str) -> Any:
     except (ValueError, RecursionError):
         pass
     try:
-        return ast.literal_eval(line.strip())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about escapes that Python does not know
+            return ast.literal_eval(line.strip())
     except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
         return None
 

@@ -165,7 +165,7 @@ def _content(
     content = _encode(found, found.rating.astype(np.float32), about, say)
     facts: dict[str, Any] = {
         "source": _readable(str(file.absolute())),
-        "columns": {role: table.columns[at] for role, at in places.items()},
+        "columns": {role: _readable(table.columns[at]) for role, at in places.items()},
         "delimiter": table.delimiter,
         "encoding": table.plain.encoding,
         "duplicates": "sum" if counted else asked.duplicates,
@@ -183,7 +183,7 @@ def _content(
 
 
 def _readable(text: str) -> str:
-    """What the command line gave, bytes that are no UTF-8 replaced: it goes into a JSON file."""
+    """What the command line or a header gave, bytes that are no UTF-8 replaced: it goes into a JSON file."""
     return text.encode(errors="replace").decode()
 
 

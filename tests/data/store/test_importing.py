@@ -542,6 +542,12 @@ def test_lines_in_another_encoding_are_bad_rows(refused: Callable, bring: Callab
     assert bring(content, skip_bad=1)[1].users["user"].tolist() == ["René", "Zoë"]
 
 
+def test_a_name_in_another_encoding_is_no_obstacle(bring: Callable[..., Any]) -> None:
+    content = "user,item,st\xe4rs,rating\nRené,1,2,3\nZoë,2,3,4\nZoë,1,3,4\n".encode().replace("\xe4".encode(), b"\xe4")
+    facts, _, _ = bring(content, rating="3")
+    assert facts["columns"]["rating"] == "st?rs"
+
+
 def test_an_encoding_that_does_not_fit_is_an_error(refused: Callable) -> None:
     assert "no such encoding" in refused(PLAIN, encoding="klingon")
     assert "no such encoding" in refused(PLAIN, encoding="hex")
