@@ -196,7 +196,7 @@ class Side:
 
     def _odd_text(self, with_keys: bool) -> Text:
         """Whether the odd rating means "not rated"; the first letter is the key."""
-        what = f"{self.odd:g} is not rated" if self.unrated else f"{self.odd:g}: not rated?"
+        what = f"{self.odd:g} unrated" if self.unrated else f"{self.odd:g} unrated?"
         return Text.assemble(("z", "bold reverse" if with_keys else "dim"), f" {what}   ")
 
 

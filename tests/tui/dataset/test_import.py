@@ -690,3 +690,51 @@ async def test_plays_become_a_data_set_of_counts(third, press, line, home, tmp_p
         await opened(pilot, "songs")
         assert app.opened.tables.counted
         assert set(app.opened.tables.ratings["rating"]) == {3.0 if third else 1.0}
+
+
+async def test_an_odd_value_is_asked_about_and_left_out(home, tmp_path):
+    file = tmp_path / "books.csv"
+    rows = [f"{user},{item},{(0, 7, 0, 10, 5)[(user * 2 + item) % 5]}" for user in range(8) for item in range(6)]
+    file.write_text("\n".join(["user,item,rating", *rows]))
+    app = CftuiApp(home)
+    async with importing(app) as pilot:
+        await choose(pilot, str(file))
+        assert "z 0 unrated?" in said(app, "#import-marks")
+        await pilot.press("z")
+        assert "z 0 unrated " in said(app, "#import-marks") + " "
+        await pilot.press("enter")
+        await opened(pilot, "books")
+        left = sum(row.endswith(",0") for row in rows)
+        assert set(app.opened.tables.ratings["rating"]) == {5, 7, 10}
+        assert len(app.opened.tables.ratings) == len(rows) - left
+
+
+@pytest.mark.parametrize(
+    ("content", "guessed", "ratings"),
+    [
+        ("1\t10\t4\t881250949\n1\t11\t2\t881250950\n2\t10\t5\t881250951\n", ["user", "item", "rating", "time"], 3),
+        (",tea,milk,water\nann,4,2,\nbob,5,,1\n", ["user", "item", "rating"], 4),
+        ("0 5 7 9\n1 5 8\n2 7 8 9 11\n", ["user", "item"], 9),
+        ("user,item,rating,date\na,x,1,soon\nb,y,2,later\n", ["user", "item", "rating", "time"], 2),
+    ],
+    ids=["no header", "matrix", "lists", "times that are none"],
+)
+async def test_the_screen_guesses_what_the_command_does(content, guessed, ratings, home, tmp_path):
+    file = tmp_path / "own.txt"
+    file.write_text(content)
+    app = CftuiApp(home)
+    async with importing(app) as pilot:
+        await choose(pilot, str(file))
+        assert [role for role, _ in columns(app)] == guessed
+        assert not told(app)
+        await pilot.press("enter")
+        await opened(pilot, "own")
+        assert len(app.opened.tables.ratings) == ratings
+
+
+async def test_the_ratings_of_one_person_are_no_data_set(home, tmp_path):
+    (tmp_path / "films.csv").write_text("Date,Name,Year,Letterboxd URI,Rating\n2025-01-16,Split,2016,https://x,4\n")
+    app = CftuiApp(home)
+    async with importing(app) as pilot:
+        await choose(pilot, str(tmp_path / "films.csv"))
+        assert "it looks like the ratings of one person; Become a user, in Search" in " ".join(told(app).split())
