@@ -104,6 +104,17 @@ def get(session: Session, name: str, source: Path | None) -> None:
     "--time", metavar="COL", help='Column of the times: epoch seconds or milliseconds, or dates; "" for none.'
 )
 @click.option(
+    "--test",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="A second file of ratings, the test part: --split given trains on FILE and validates on it.",
+)
+@click.option(
+    "--split-column",
+    metavar="COL[=TEXT]",
+    help="Instead of --test: column that says train or test, or that holds TEXT in the rows of the test part.",
+)
+@click.option(
     "--items", metavar="FILE", type=click.Path(path_type=Path), help="A second file, with facts about the items."
 )
 @click.option("--item-id", metavar="COL", help="Column of --items with the same ids as --item.")
@@ -152,6 +163,7 @@ def import_(session: Session, file: Path, name: str | None, into: str | None, **
     cftui data import plays.csv --name songs --noun song --counts plays
     cftui data import orders.csv --name shop --no-rating
     cftui data import march.csv --into beers
+    cftui data import train.csv --test test.csv --name contest
 
     What people chose is counted: repeated rows add up. Such a data set has no ratings to predict; the recipes ease and
     ials recommend from it.

@@ -21,7 +21,10 @@ from cftui.engine.runs.events import EpochEvent, Event
 from cftui.errors import CftuiError
 from cftui.text import plural
 
-SPLIT_HELP = "random, u1..u5 (official), time, none (train on every rating), or such as fold2of5."
+SPLIT_HELP = (
+    "random, u1..u5 (official), time, given (the test part of an imported set), none (train on every rating), or such "
+    "as fold2of5."
+)
 
 
 class TrainVerb(Verb):

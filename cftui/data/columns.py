@@ -2,7 +2,7 @@
 
 A folder holds ``.npy`` columns, read memory-mapped: ``user`` and ``item`` (int32 rows of the tables below), ``rating``
 (float32) and ``timestamp`` (int64), in file order; ``users.json`` and ``items.json``, the tables, a list per column and
-sorted by id; and ``dataset.json``, the facts.
+sorted by id; and ``dataset.json``, the facts. A set that came with a test part has ``held_back`` (bool) as well.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ FORMAT = 1
 # Rows processed at a time.
 BLOCK = 1_000_000
 FACTS = "dataset.json"
+# The column of a set that came with a test part.
+HELD_BACK = "held_back"
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +41,7 @@ class Content:
         rating: float ``[n]``; timestamp: int ``[n]``, seconds since 1970, 0 if missing.
         users: column ``user`` and what is known about the users, sorted by id; each has ratings.
         items: columns ``item``, ``title``, ``year``, ``genres``, sorted by id; some may have no ratings.
+        held_back: bool ``[n]``: which ratings are of the test part; None if there is none.
     """
 
     user: np.ndarray
@@ -47,6 +50,7 @@ class Content:
     timestamp: np.ndarray
     users: pd.DataFrame
     items: pd.DataFrame
+    held_back: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +83,9 @@ def write(folder: Path, content: Content, facts: dict[str, Any]) -> str:
         values = np.ascontiguousarray(getattr(content, name), dtype=kind)
         np.save(folder / f"{name}.npy", values)
         digest.update(values.data)
+    if content.held_back is not None:
+        np.save(folder / f"{HELD_BACK}.npy", content.held_back)
+        digest.update(HELD_BACK.encode() + content.held_back.tobytes())
     for name in ("users", "items"):
         text = json.dumps(getattr(content, name).to_dict("list"), ensure_ascii=False)
         (folder / f"{name}.json").write_text(text, encoding="utf-8")
@@ -90,6 +97,7 @@ def write(folder: Path, content: Content, facts: dict[str, Any]) -> str:
         "ratings": len(rating),
         "users": len(content.users),
         "items": len(content.items),
+        "given_split": content.held_back is not None,
         "fingerprint": fingerprint,
         "format": FORMAT,
     }
@@ -116,6 +124,7 @@ def check(folder: Path, remedy: str = "") -> None:
     """Raises CftuiError if a file is missing, truncated or malformed."""
     facts = read_facts(folder, remedy)
     _columns(folder, facts, remedy)
+    _held_back(folder, facts, remedy)
     for name in ("users", "items"):
         _side(folder, name, facts, remedy)
 
@@ -135,7 +144,8 @@ def read_tables(folder: Path, remedy: str) -> Tables:
         "rating": columns["rating"],
         "timestamp": columns["timestamp"],
     }
-    return _tables(facts, pd.DataFrame(ratings, copy=False), users, items, columns["item"])
+    held_back = _held_back(folder, facts, remedy)
+    return _tables(facts, pd.DataFrame(ratings, copy=False), users, items, columns["item"], held_back)
 
 
 def read_ratings(folder: Path, item_key: ItemKey, remedy: str) -> Ratings:
@@ -154,7 +164,7 @@ def read_ratings(folder: Path, item_key: ItemKey, remedy: str) -> Ratings:
     which, keys = pd.factorize(items["title" if item_key == "title" else "item"].iloc[rated], sort=True)
     code_of[rated] = which + 1
     # These tables have no ratings: ``assemble`` takes everything else from them.
-    tables = _tables(facts, pd.DataFrame(), users, items, columns["item"])
+    tables = _tables(facts, pd.DataFrame(), users, items, columns["item"], _held_back(folder, facts, remedy))
     return Ratings.assemble(
         tables,
         item_key,
@@ -181,7 +191,12 @@ def _taken(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def _tables(
-    facts: dict[str, Any], ratings: pd.DataFrame, users: pd.DataFrame, items: pd.DataFrame, item_rows: np.ndarray
+    facts: dict[str, Any],
+    ratings: pd.DataFrame,
+    users: pd.DataFrame,
+    items: pd.DataFrame,
+    item_rows: np.ndarray,
+    held_back: np.ndarray | None,
 ) -> ColumnTables:
     low, high = facts["rating_range"]
     return ColumnTables(
@@ -193,6 +208,7 @@ def _tables(
         users=users,
         rating_range=(low, high),
         counted=bool(facts.get("counted", False)),
+        held_back=held_back,
         recorded=facts["fingerprint"],
         item_rows=item_rows,
     )
@@ -218,6 +234,12 @@ def _columns(folder: Path, facts: dict[str, Any], remedy: str) -> dict[str, np.n
         if len(columns[name]) and not 0 <= columns[name].min() <= columns[name].max() < size:
             raise CftuiError(f"{folder / name}.npy: row numbers outside the {size} {name}s; {remedy}")
     return columns
+
+
+def _held_back(folder: Path, facts: dict[str, Any], remedy: str) -> np.ndarray | None:
+    if not facts.get("given_split", False):
+        return None
+    return load_columns(folder, {HELD_BACK: np.bool_}, {HELD_BACK: facts["ratings"]}, remedy)[HELD_BACK]
 
 
 def load_columns(

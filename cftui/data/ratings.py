@@ -86,6 +86,7 @@ class Ratings:
             ``genres``, ``ratings`` (their number) and, if the data set has them, ``tags``.
         item_key: what identifies an item. ``title`` (the chapter's choice) merges ids that share a title.
         counted: whether ``rating`` holds how often the user chose the item (plays, purchases, views), and not a rating.
+        held_back: bool ``[n]``, which ratings are of the test part that the data set came with; None if it has none.
     """
 
     name: str
@@ -103,6 +104,7 @@ class Ratings:
     item_table: pd.DataFrame = field(repr=False)
     known_splits: tuple[str, ...] = ()
     counted: bool = False
+    held_back: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.rating)
@@ -209,6 +211,7 @@ class Ratings:
             item_table=item_table,
             known_splits=tables.known_splits,
             counted=tables.counted,
+            held_back=tables.held_back,
         )
 
     def user_code(self, raw: str | int) -> int:

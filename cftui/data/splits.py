@@ -12,7 +12,8 @@ from cftui.data.ratings import Ratings
 from cftui.errors import CftuiError
 
 VALID_SHARE = 0.2
-NAMES = ("random", "u1", "u2", "u3", "u4", "u5", "time", "none")
+GIVEN = "given"
+NAMES = ("random", "u1", "u2", "u3", "u4", "u5", "time", GIVEN, "none")
 # A suffix to the name of a split: its training ratings are divided once more, and its validation ratings left out.
 INNER = ".inner"
 FOLD = re.compile(r"fold([1-9]\d{0,8})of([1-9]\d{0,8})")
@@ -36,6 +37,7 @@ def split(ratings: Ratings, name: str = "random", seed: int = 0) -> Split:
     ``random`` is fastai's: the first int(0.2 n) rows of a permutation drawn from ``seed`` validate. ``u1`` ...
     ``u5`` are MovieLens 100K's official folds, five runs of 20,000 rows in file order. ``time`` validates on the
     last fifth of each user's ratings. ``fold2of5`` is the second of five random ``folds``.
+    ``given`` validates on the test part that the data set came with.
     ``none`` trains on every row and validates on none of them, for a model that goes to work.
     ``u1.inner`` is for choosing settings: a random fifth of the rows that train in ``u1`` validates.
 
@@ -68,6 +70,8 @@ def _divide(ratings: Ratings, name: str, seed: int) -> Split:
         return _random(len(ratings), seed)
     if name == "time":
         return Split("time", *_by_time(ratings, np.arange(len(ratings))))
+    if name == GIVEN:
+        return _given(ratings)
     if name == "none":
         return Split("none", train=np.arange(len(ratings)), valid=np.empty(0, np.int64))
     if name in ratings.known_splits:
@@ -149,6 +153,23 @@ def _fold(n: int, k: int, folds: int) -> Split:
     rows = np.arange(n)
     inside = (rows >= k * n // folds) & (rows < (k + 1) * n // folds)
     return Split(f"u{k + 1}", train=rows[~inside], valid=rows[inside])
+
+
+def _given(ratings: Ratings) -> Split:
+    if ratings.held_back is None:
+        hint = "import it again with --test FILE or --split-column COL, or use random"
+        raise CftuiError(f"{ratings.name} came without a split of its own", hint=hint, option="split")
+    return Split(GIVEN, train=np.flatnonzero(~ratings.held_back), valid=np.flatnonzero(ratings.held_back))
+
+
+def offered(known: tuple[str, ...], *, has_given: bool) -> tuple[str, ...]:
+    """The names of the splits that a data set has.
+
+    Args:
+        known: its official folds; has_given: whether it came with a test part.
+    """
+    official = NAMES[1:6]
+    return tuple(name for name in NAMES if (name not in official or name in known) and (name != GIVEN or has_given))
 
 
 def _by_time(ratings: Ratings, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -52,6 +52,7 @@ class Tables:
         rating_range: the lowest and the highest rating of the scale.
         known_splits: names of the published splits that go with the row order (``u1`` ...).
         counted: whether the column ``rating`` holds how often an item was chosen, and not a rating.
+        held_back: bool ``[n]``, which ratings are of the test part that the data set came with; None if it has none.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Tables:
     rating_range: tuple[float, float]
     known_splits: tuple[str, ...] = ()
     counted: bool = False
+    held_back: np.ndarray | None = None
 
     @property
     def nouns(self) -> str:

@@ -13,7 +13,7 @@ from torch import Tensor
 from cftui.analysis.trained import TrainedModel
 from cftui.analysis.users import folding
 from cftui.data.ratings import Grouped, Ratings
-from cftui.data.splits import VALID_SHARE, Split, inner, split
+from cftui.data.splits import GIVEN, VALID_SHARE, Split, inner, split
 from cftui.engine.fitting import Hooks
 from cftui.engine.list_baselines import better_popularity, list_scorers
 from cftui.engine.models.architectures import Architecture
@@ -92,6 +92,10 @@ def _place_in_group(groups: np.ndarray) -> np.ndarray:
 
 def _own(ratings: Ratings, seed: int) -> Iterator[Part]:
     yield Part(split(ratings, "random", seed))
+
+
+def _given(ratings: Ratings, seed: int) -> Iterator[Part]:
+    yield Part(split(ratings, GIVEN, seed))
 
 
 def _by_item(ratings: Ratings, seed: int) -> Iterator[Part]:
@@ -174,6 +178,7 @@ PROTOCOLS = {
     one.name: one
     for one in (
         Protocol("cftui", "a random fifth of the ratings is held back; relevant from 4 of 5 on", _own, relevant=None),
+        Protocol(GIVEN, "the test part that the data set came with; relevant from 4 of 5 on", _given, relevant=None),
         Protocol(
             "recommenders",
             "the table of recommenders-team/recommenders: a quarter of each item's ratings, all relevant",

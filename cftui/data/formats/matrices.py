@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from cftui.data.formats.books import Found
 from cftui.data.formats.dialects import BLANKS, Row
 from cftui.data.formats.values import is_missing, is_number
 from cftui.errors import CftuiError, missing_library
+from cftui.text import plural
 
 RATED = ("user", "item", "rating")
 # Jester's code for a joke that was not rated.
@@ -26,6 +27,8 @@ _HDF5 = b"\x89HDF\r\n\x1a\n"
 _NUMPY = b"\x93NUMPY"
 # What published benchmarks call the matrix of all ratings, and of those that train and those that test.
 _NAMES = ("M", "ratings", "R", "data", "X")
+# The masks of those that train and those that test, beside the matrix of all.
+_PARTS = ("Otraining", "Otest")
 
 
 # Text
@@ -225,6 +228,8 @@ def _matlab(path: Path, found: Path, member: str) -> Found:
     from scipy import io, sparse
 
     arrays = {name: one for name, one in io.loadmat(found).items() if not name.startswith("__")}
+    if _in_parts(arrays, member):
+        return _of_parts(path, *(sparse.coo_matrix(arrays[name]) for name in (_NAMES[0], *_PARTS)))
     matrix = arrays[_named(path, list(arrays), member)]
     return _of_sparse(path, matrix) if sparse.issparse(matrix) else _of_array(path, np.asarray(matrix))
 
@@ -237,6 +242,10 @@ def _hdf5(path: Path, found: Path, member: str) -> Found:
     import h5py  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
     with h5py.File(found) as file:
+        if _in_parts(file, member):
+            from scipy import sparse
+
+            return _of_parts(path, *(sparse.coo_matrix(np.asarray(file[name]).T) for name in (_NAMES[0], *_PARTS)))
         name = _named(path, [key for key in file if isinstance(file[key], h5py.Dataset)], member)
         # Matlab stores columns first.
         return _of_array(path, np.asarray(file[name]).T)
@@ -252,6 +261,29 @@ def _named(path: Path, names: list[str], member: str) -> str:
         hint = f"it holds {listed}" if member else f"name one: {path}:{next(iter(names), 'ratings')}"
         raise CftuiError(what, where=path, hint=hint)
     return fits[0]
+
+
+def _in_parts(names: Container[str], member: str) -> bool:
+    """Whether a file holds a matrix of all ratings and the masks of its training and its test part."""
+    return member in ("", _NAMES[0]) and all(name in names for name in (_NAMES[0], *_PARTS))
+
+
+def _of_parts(path: Path, every: Any, train: Any, test: Any) -> Found:
+    """The ratings in a matrix that are in one of two masks of its shape, with the part of each."""
+    if not every.shape == train.shape == test.shape:
+        shapes = ", ".join(str(list(one.shape)) for one in (every, train, test))
+        raise CftuiError(f"{_NAMES[0]}, {' and '.join(_PARTS)} are of the shapes {shapes}", where=path)
+    full = every.tocsr()
+    found = []
+    for mask in (train, test):
+        rows, items = (part[mask.data != 0] for part in (mask.row, mask.col))
+        found.append((rows, items, np.asarray(full[rows, items]).ravel() if len(rows) else np.zeros(0)))
+    users, items, values = (np.concatenate(pair) for pair in zip(*found, strict=True))
+    held = np.repeat(["train", "test"], [len(rows) for rows, _, _ in found])
+    note = f"a matrix of {every.shape[0]:,} users and {every.shape[1]:,} items, with its training and test part"
+    if left := int((every.data != 0).sum()) - len({*zip(users.tolist(), items.tolist(), strict=True)}):
+        note += f"; {plural(left, 'rating is', 'ratings are')} in neither part and left out"
+    return _of_triples(users + 1, items + 1, values, note, held)
 
 
 def _of_sparse(path: Path, matrix: Any) -> Found:
@@ -272,16 +304,21 @@ def _of_array(path: Path, array: np.ndarray) -> Found:
     return _of_triples(rows + 1, items + 1, array[rows, items], note)
 
 
-def _of_triples(users: np.ndarray, items: np.ndarray, values: np.ndarray, note: str) -> Found:
-    columns = (users, items, values)
+def _of_triples(
+    users: np.ndarray, items: np.ndarray, values: np.ndarray, note: str, held: np.ndarray | None = None
+) -> Found:
+    columns = (users, items, values) if held is None else (users, items, values, held)
 
     def source(picks: Sequence[int]) -> Iterator[Row]:
         picked = [columns[at].tolist() for at in picks]
         return (Row(at, [_text(value) for value in row]) for at, row in enumerate(zip(*picked, strict=True), 1))
 
-    return Found("matrix", RATED, True, source, "matrix", (note,))
+    names = RATED if held is None else (*RATED, "split")
+    return Found("matrix", names, True, source, "matrix", (note,))
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
     number = float(value)
     return str(int(number)) if number.is_integer() else str(number)

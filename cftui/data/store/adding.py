@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from cftui.data.store import catalog
+from cftui.data.store import catalog, parts
 from cftui.data.store.about_items import Described
 from cftui.data.store.read import Read
 from cftui.data.tables import Tables
@@ -50,8 +50,8 @@ class Before:
             what = f"{self.tables.name} holds {have}, and the file {bring}"
             hint = "--rating COL or --counts COL says what a column is; another --name keeps them apart"
             raise CftuiError(what, hint=hint, option="into")
-        users, user_ids = _codes(self.read.user_ids, new.user_ids)
-        items, item_ids = _codes(self.read.item_ids, new.item_ids)
+        users, user_ids = parts.codes(self.read.user_ids, new.user_ids)
+        items, item_ids = parts.codes(self.read.item_ids, new.item_ids)
         joined = replace(
             new,
             user=np.concatenate((self.read.user, users[new.user])),
@@ -63,6 +63,7 @@ class Before:
             item_ids=item_ids,
             timed=self.read.timed and new.timed,
             labels={},
+            held_back=parts.joined(self.read, new),
         )
         return joined, {**(about or {}), **self.about}
 
@@ -86,14 +87,9 @@ def read_set(name: str, home: Home) -> Before:
         user_ids=[str(one) for one in user_ids],
         item_ids=[str(one) for one in item_ids],
         timed=bool(time.any()),
+        held_back=tables.held_back,
     )
     rows = zip(*(tables.items[column] for column in ("item", "title", "year", "genres")), strict=True)
     # A title that is the id is none.
     about = {str(one): (str(title), int(year), str(genres)) for one, title, year, genres in rows if str(one) != title}
     return Before(tables, read, about)
-
-
-def _codes(known: list[str], new: list[str]) -> tuple[np.ndarray, list[str]]:
-    """The place of each new id among all of them, int32 ``[new]``, and all ids."""
-    ids = {one: place for place, one in enumerate(known)}
-    return np.array([ids.setdefault(one, len(ids)) for one in new], dtype=np.int32), list(ids)

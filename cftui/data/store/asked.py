@@ -25,6 +25,8 @@ class Asked:
         no_rating: the file has neither; every row says that the user chose the item once more.
         unrated: ratings that say that nothing was rated; such rows are left out.
         only: a column and the text in it of the rows that count, as ``column=text``.
+        test: a second file of ratings, which form the test part; split_column: the column that says which part a row is
+            of, or ``column=text`` with the text of the rows that form the test part.
         items: a file about the items, with its columns ``title``, ``genres``, ``year``; ``item_id`` is the one that
             holds the ids in ``item``. Without it, these are columns of the ratings.
         quote: what a double quote is; shape: how ratings are laid out.
@@ -41,6 +43,8 @@ class Asked:
     no_rating: bool = False
     unrated: tuple[float, ...] = ()
     only: str | None = None
+    test: Path | None = None
+    split_column: str | None = None
     items: Path | None = None
     item_id: str | None = None
     title: str | None = None
@@ -62,6 +66,16 @@ class Asked:
     @property
     def only_text(self) -> str | None:
         return self.only.partition("=")[2] if self.only is not None else None
+
+    @property
+    def split_name(self) -> str | None:
+        """The column that says which part a row is of."""
+        return self.split_column.partition("=")[0] if self.split_column is not None else None
+
+    @property
+    def split_text(self) -> str | None:
+        """The text of the rows that form the test part, if it was said."""
+        return self.split_column.partition("=")[2] or None if self.split_column is not None else None
 
 
 def say_format(table: Table, asked: Asked, guessed: list[str], say: Say) -> None:

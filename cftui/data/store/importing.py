@@ -15,11 +15,11 @@ import numpy as np
 import pandas as pd
 
 from cftui.data import columns
-from cftui.data.formats import guessing, scores
+from cftui.data.formats import guessing, scores, split_column
 from cftui.data.formats.guessing import Guess
 from cftui.data.formats.tabular import SHAPES, Faults, Table, looks_like_matrix, open_table
 from cftui.data.formats.values import as_int, shown
-from cftui.data.store import adding, catalog
+from cftui.data.store import adding, catalog, parts
 from cftui.data.store.about_items import Described, described, from_ratings
 from cftui.data.store.asked import RULES, Asked, Duplicates, Say, say_format
 from cftui.data.store.read import Read, read
@@ -74,6 +74,8 @@ def _check(asked: Asked) -> None:
     _check_noun(asked.noun)
     if (asked.rating is not None) + (asked.counts is not None) + asked.no_rating > 1:
         raise CftuiError("give one of --rating, --counts and --no-rating", option="rating")
+    if asked.test is not None and asked.split_column is not None:
+        raise CftuiError("give one of --test and --split-column", option="test")
     if asked.duplicates not in RULES:
         rules = ", ".join(RULES)
         raise CftuiError(f"must be one of {rules}", where=f"--duplicates {asked.duplicates}", option="duplicates")
@@ -125,10 +127,7 @@ def _content(
     guess = _guessed(table, asked)
     places, counted = _places(table, guess, asked, say)
     faults = Faults(file, asked.skip_bad)
-    guessed_time = asked.time is None
-    found = read(
-        table, places, faults, counted=counted, guessed_time=guessed_time, only=asked.only_text, unrated=asked.unrated
-    )
+    found = _read(table, places, faults, asked, counted)
     if asked.rating is None and asked.counts is None and not counted and _is_feedback(found):
         counted = True
         say(
@@ -137,15 +136,23 @@ def _content(
         )
     faults.check(len(found.line))
     _say_rows(found, faults, asked, say)
-    read_rows = len(found.line)
     if before is None:
         _check_rows(table, places, found, faults, counted, asked)
-    elif not read_rows:
+    elif not len(found.line):
         raise CftuiError("no ratings in it", where=file)
     _say_odd(table, places, found, counted, asked, say)
-    found, twice = _resolve(file, found, "sum" if counted else asked.duplicates)
+    skipped = faults.count
+    if asked.test is not None:
+        test, faults = _read_test(asked, asked.test, _sub(scratch, "test"), counted, "rating" in places, say)
+        found, skipped = parts.with_test(found, test), skipped + faults.count
+    parts.check(found, file)
+    read_rows = len(found.line)
+    found, twice = _resolve(file, found, "sum" if counted else asked.duplicates, asked.test)
     if twice and not counted:
         say(f"{plural(twice, 'rating')} of an item by a user who rates it again: --duplicates {asked.duplicates}")
+    found, leaks = parts.without_known(found)
+    if leaks:
+        say(f"left out {plural(leaks, 'rating')} of the test part whose user and item are in the training part as well")
     about = (
         described(asked, found.item_ids, table.columns[places["item"]], _sub(scratch, "items"), say)
         if asked.items
@@ -155,7 +162,8 @@ def _content(
     if before is not None:
         found, about = before.joined(found, about, counted)
         found, replaced = _resolve(file, found, "sum" if counted else asked.duplicates)
-        added = read_rows - twice - replaced
+        added = read_rows - twice - replaced - leaks
+        found, _ = parts.without_known(found)
         what = (
             "added up with those of the same user and item"
             if counted
@@ -171,15 +179,48 @@ def _content(
         "duplicates": "sum" if counted else asked.duplicates,
         "counted": counted,
         "rows": found.rows,
-        "merged": twice,
-        "skipped": faults.count,
+        "merged": twice + leaks,
+        "skipped": skipped,
         "unrated": found.unrated,
         "left_out": found.left_out,
         **({"added_to": before.ratings, "replaced": replaced} if before is not None else {}),
         "items_source": _readable(str(asked.items.absolute())) if asked.items else None,
+        "test_source": _readable(str(asked.test.absolute())) if asked.test else None,
     }
-    assert found.rows == read_rows + faults.count + found.unrated + found.left_out
+    if found.held_back is not None:
+        facts["held_back"] = int(found.held_back.sum())
+    assert found.rows == read_rows + skipped + found.unrated + found.left_out
     return content, facts
+
+
+def _read(table: Table, places: dict[str, int], faults: Faults, asked: Asked, counted: bool) -> Read:
+    return read(
+        table, places, faults, counted=counted, guessed_time=asked.time is None, only=asked.only_text,
+        unrated=asked.unrated, test=asked.split_text,
+    )  # fmt: skip
+
+
+def _read_test(asked: Asked, file: Path, scratch: Path, counted: bool, valued: bool, say: Say) -> tuple[Read, Faults]:
+    """The file of the test part, read as that of the training part, and its malformed rows.
+
+    Args:
+        valued: whether the training part has a column of ratings or counts.
+    """
+    table = open_table(
+        file, scratch, delimiter=asked.delimiter, encoding=asked.encoding, quote=asked.quote, shape=asked.shape
+    )
+    places, _ = _places(table, _guessed(table, asked), asked, say)
+    if ("rating" in places) != valued:
+        have = "no ratings" if valued else "ratings"
+        what = f"holds {have}, and the training part {'does' if valued else 'has none'}"
+        raise CftuiError(what, where=file, hint="--rating COL says which column", option="test")
+    faults = Faults(file, asked.skip_bad)
+    found = _read(table, places, faults, asked, counted)
+    faults.check(len(found.line))
+    _say_rows(found, faults, asked, say)
+    if not len(found.line):
+        raise CftuiError("no ratings in it", where=file, option="test")
+    return found, faults
 
 
 def _readable(text: str) -> str:
@@ -240,6 +281,13 @@ def _places(table: Table, guess: Guess, asked: Asked, say: Say) -> tuple[dict[st
         guessed.append("--no-rating")
     if "only" in guess.places:
         places["only"] = guess.places["only"]
+    if asked.split_column is not None or (asked.test is None and not asked.only):
+        column = asked.split_name
+        guess_at = split_column.guessed(table.columns, table.first, set(places.values())) if column is None else None
+        at = table.index(column, "split-column") if column is not None else guess_at
+        if at is not None:
+            places[split_column.SPLIT] = at
+            guessed += [] if column is not None else [f"--split-column {table.word(at)}"]
     if asked.items is None and table.shape == "rows":
         for role in _LABELS:
             column = getattr(asked, role)
@@ -351,12 +399,18 @@ def _check_rows(table: Table, places: dict[str, int], found: Read, faults: Fault
         raise CftuiError(what, where=file, hint=hint, option="rating")
 
 
-def _resolve(file: Path, read: Read, rule: Duplicates | Literal["sum"]) -> tuple[Read, int]:
+def _resolve(file: Path, read: Read, rule: Duplicates | Literal["sum"], test: Path | None = None) -> tuple[Read, int]:
     """Reduce to one rating per user and item, in the place of the last; also return the number removed.
 
-    The last is that of the latest time, and of these the last in the file. Counts are added up.
+    The last is that of the latest time, and of these the last in the file. Counts are added up. A training and a test
+    part are reduced each on its own.
+
+    Args:
+        test: the file of the test part, if it has its own.
     """
     key = read.user.astype(np.int64) * len(read.item_ids) + read.item
+    if read.held_back is not None:
+        key = 2 * key + read.held_back
     again = pd.Series(key).duplicated(keep="first").to_numpy()
     count = int(again.sum())
     if not count:
@@ -367,7 +421,7 @@ def _resolve(file: Path, read: Read, rule: Duplicates | Literal["sum"]) -> tuple
         raise CftuiError(
             f"user {read.user_ids[read.user[at]]} rates item {read.item_ids[read.item[at]]} twice "
             f"(first on line {read.line[first]}), one of {count:,}",
-            where=f"{file}:{read.line[at]}",
+            where=f"{test if test and read.held_back is not None and read.held_back[at] else file}:{read.line[at]}",
             hint="--duplicates last or mean keeps one",
             option="duplicates",
         )
@@ -420,6 +474,7 @@ def _encode(read: Read, rating: np.ndarray, described: Described | None, say: Sa
         item=item_place[read.item],
         rating=rating,
         timestamp=read.time,
+        held_back=read.held_back,
         users=pd.DataFrame({"user": users}),
         items=pd.DataFrame(
             {
@@ -437,8 +492,8 @@ def imported_in_words(facts: dict[str, Any]) -> str:
     low, high = facts["rating_range"]
     by = f"{facts['users']:,} users of {facts['items']:,} {facts['noun']}s"
     if facts.get("counted"):
-        return f"{facts['ratings']:,} pairs, counted {low:g} to {high:g} times, by {by}"
-    return f"{facts['ratings']:,} ratings, {low:g} to {high:g}, by {by}"
+        return f"{facts['ratings']:,} pairs, counted {low:g} to {high:g} times, by {by}{parts.in_words(facts)}"
+    return f"{plural(facts['ratings'], 'rating')}, {low:g} to {high:g}, by {by}{parts.in_words(facts)}"
 
 
 def recipe_for(facts: dict[str, Any]) -> str:

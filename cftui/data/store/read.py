@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cftui.data.formats import scores, times
+from cftui.data.formats import scores, split_column, times
 from cftui.data.formats.reading import TIME, Columns, quick, row_by_row
 from cftui.data.formats.tabular import Faults, Table
 from cftui.data.formats.values import parse_id, shown
@@ -29,6 +29,7 @@ class Read:
             than was asked for; empty: how many have no cell.
         said: what was made of the columns, in words.
         levels: the distinct ratings ``[k]``, and how often each occurs ``[k]``.
+        held_back: which rows are of the test part, bool ``[n]``; None if there is none.
         labels: by role (``title``, ``genres``, ``year``), what the first row of each item says.
     """
 
@@ -47,6 +48,7 @@ class Read:
     said: tuple[str, ...] = ()
     levels: tuple[np.ndarray, np.ndarray] | None = None
     labels: Mapping[str, list[str]] = field(default_factory=dict)
+    held_back: np.ndarray | None = None
 
     def where(self, kept: np.ndarray, **more: Any) -> Read:
         """The rows ``kept``; ids without rows are gone."""
@@ -54,6 +56,8 @@ class Read:
         users, user_ids = _used(found["user"], self.user_ids)
         items, item_ids, at = _used_with(found["item"], self.item_ids)
         labels = {role: [texts[place] for place in at] for role, texts in self.labels.items()}
+        if self.held_back is not None:
+            found["held_back"] = self.held_back[kept]
         found |= {"user": users, "item": items}
         return replace(self, **found, user_ids=user_ids, item_ids=item_ids, labels=labels, **more)
 
@@ -67,6 +71,7 @@ def read(
     guessed_time: bool = False,
     only: str | None = None,
     unrated: tuple[float, ...] = (),
+    test: str | None = None,
 ) -> Read:
     """Read the columns ``places`` of a table.
 
@@ -75,11 +80,16 @@ def read(
         guessed_time: whether a column of times that cannot be read is left out.
         only: the text in the column ``only`` of the rows that count.
         unrated: ratings that say that nothing was rated.
+        test: the text in the column ``split`` of the rows that form the test part; None if its words say so.
+
+    Raises:
+        CftuiError: the column ``split`` does not say which part a row is of.
     """
     found = quick(table, places)
     if found is None:
         found = row_by_row(table, places, faults)
-    return _parsed(found, places, faults, counted, guessed_time, only, unrated)
+    held_back = split_column.held_back(found, test, faults.path)
+    return _parsed(found, places, faults, counted, guessed_time, only, unrated, held_back)
 
 
 def _parsed(
@@ -90,6 +100,7 @@ def _parsed(
     guessed_time: bool,
     only: str | None,
     unrated: tuple[float, ...],
+    held_back: np.ndarray | None,
 ) -> Read:
     n = len(found.line)
     rows = n + faults.count
@@ -126,7 +137,7 @@ def _parsed(
     every = Read(
         user, item, rating, time, np.asarray(found.line), ids["user"][1], ids["item"][1],
         rows=rows, empty=found.empty, timed=timed, said=tuple(said), labels=_labels(found, item, len(ids["item"][1])),
-        levels=_levels(found, unrated),
+        levels=_levels(found, unrated), held_back=held_back,
     )  # fmt: skip
     kept = good & ~dropped & ~left_out
     if kept.all():

@@ -5,7 +5,7 @@ The fields are made from the options of each method, so a new method or option a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.text import Text
@@ -15,7 +15,7 @@ from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.widgets import Button, Checkbox, Input, Label, Select, Static
 
-from cftui.data.splits import NAMES as SPLITS
+from cftui.data.splits import NAMES, offered
 from cftui.engine.models.method import Method
 from cftui.engine.models.recipes import Recipe, all_recipes
 from cftui.errors import CftuiError
@@ -124,13 +124,21 @@ class RecipeForm(Vertical):
             yield MethodFields(row.fitting, self._recipes[FIRST] if row.method == "gradient" else row)
         with Horizontal(classes="field"):
             yield Label("split")
-            yield SteadySelect([(s, s) for s in SPLITS], value="random", allow_blank=False, compact=True, id="split")
+            splits = [(name, name) for name in offered(NAMES, has_given=False)]
+            yield SteadySelect(splits, value="random", allow_blank=False, compact=True, id="split")
         yield Static(id="form-error")
         yield Button("Train (t)", id="start", variant="primary", compact=True)
 
     def on_mount(self) -> None:
         self.border_title = "recipe"
         self._adapt(self._recipes[self.recipe])
+
+    def offer_splits(self, names: Sequence[str]) -> None:
+        """Offer these splits; the chosen one stays, if it is among them."""
+        field = self.query_one("#split", Select)
+        chosen = str(field.value)
+        field.set_options([(name, name) for name in names])
+        field.value = chosen if chosen in names else names[0]
 
     @property
     def recipe(self) -> str:

@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.containers import Container, Horizontal, Vertical
 from textual.widgets import Static
 
+from cftui.data.splits import offered
 from cftui.engine.models.recipes import recipe
 from cftui.engine.runs.events import History, Memory, read_history
 from cftui.engine.runs.folder import RunFolder
@@ -67,6 +68,7 @@ class TrainScreen(Room):
         self.watch(self.app, "followed", self._followed)
         self.watch(self.app, "tick", self._ticked, init=False)
         self.watch(self.app, "chosen", self._followed, init=False)
+        self.watch(self.app, "opened", self._offer_splits)
         self.query_one(RecipeForm).focus_start()
         self.set_interval(RELOAD_SECONDS, self._look_again)
 
@@ -79,6 +81,13 @@ class TrainScreen(Room):
         if action == "find_lr" and self.query(RecipeForm):
             return recipe(self.query_one(RecipeForm).recipe).fitting.has_lr_finder
         return super().check_action(action, parameters)
+
+    def _offer_splits(self) -> None:
+        """Offer the splits that the open data set has."""
+        if self.cftui.opened is not None:
+            tables = self.cftui.opened.tables
+            names = offered(tables.known_splits, has_given=tables.held_back is not None)
+            self.query_one(RecipeForm).offer_splits(names)
 
     # Starting and stopping
 
