@@ -29,7 +29,7 @@ PUBLISHED = (
     ("GC-MC", "0.910", "", "van den Berg, Kipf and Welling 2017, arXiv:1706.02263"),
     ("GC-MC with side information", "0.905", "", "the same"),
     ("GLocal-K", "0.8889", "", "Han et al. 2021, arXiv:2108.12184, and its repository"),
-    ("myFM with side information", "0.8808", "", "myFM's MovieLens 100K notebook"),
+    ("myFM's ordered probit, with side information and dates", "0.8808", "", "myFM's MovieLens 100K notebook"),
     ("Surprise `SVD()`", "", "0.934", "Surprise's README, defaults"),
     ("Surprise `SVDpp()`", "", "0.920", "Surprise's README, defaults"),
 )
