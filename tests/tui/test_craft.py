@@ -29,7 +29,7 @@ from textual.worker import WorkerFailed
 
 import cftui.tui
 from cftui import settings
-from cftui.analysis import ranking
+from cftui.analysis.evaluation import accuracy
 from cftui.data.store.catalog import KNOWN
 from cftui.data.tables import Tables
 from cftui.engine.models.recipes import recipe
@@ -39,6 +39,7 @@ from cftui.settings import Config
 from cftui.tui.app import CLIPBOARD_BYTES
 from cftui.tui.main import CftuiApp
 from cftui.tui.map.point_map import PointMap
+from cftui.tui.search.neighbours import Neighbours
 from cftui.tui.shell.help import HelpScreen
 from cftui.tui.shell.jump import JumpScreen
 from cftui.tui.shell.keys import ACTIONS, ids
@@ -93,11 +94,16 @@ async def every_screen(pilot: Pilot) -> AsyncIterator[str]:
     yield "train"
     await visit(pilot, "u", "down", "down", "o", "u", showing="TrainScreen")
     yield "overlay"
-    dialogs = {"v": "Sheet", "n": "Prompt", "d": "Confirm", "f": "LrFinder", "question_mark": "HelpScreen"}
+    dialogs = {"v": "Sheet", "n": "Prompt", "f": "LrFinder", "question_mark": "HelpScreen", "R": "RunSwitcher"}
     for key, showing in dialogs.items():
         await visit(pilot, "u", key, showing=showing)
         yield f"train {key}"
         await visit(pilot, "escape", showing="TrainScreen")
+    await visit(pilot, "u", "down", "d", showing="TrainScreen")
+    yield "train d"
+    await visit(pilot, "T", showing="Trash")
+    yield "train T"
+    await visit(pilot, "escape", "U", showing="TrainScreen")
     await visit(pilot, "3", showing="SearchScreen")
     await wait(pilot, lambda: rows(app, "#neighbours"))
     yield "search"
@@ -127,6 +133,8 @@ async def every_screen(pilot: Pilot) -> AsyncIterator[str]:
         yield f"map {key}"
     for key, showing in {"slash": "TitlePicker", "b": "BiasScreen", "r": "RobustScreen"}.items():
         await visit(pilot, key, showing=showing)
+        # The first escape would only stop a solver that is at work.
+        await wait(pilot, lambda: not getattr(app.screen, "_going", ""))
         yield f"map {key}"
         await visit(pilot, "escape", showing="MapScreen")
     await visit(pilot, "ctrl+p", showing="Palette")
@@ -337,14 +345,15 @@ async def test_y_sends_the_whole_marked_row_to_the_terminals_clipboard(quick):
 
 async def test_a_row_that_is_cut_on_the_screen_is_copied_uncut(quick):
     async with searching(quick) as pilot:
-        pane = quick.screen.query_one("#neighbours", RowList)
-        longest = max(range(pane.count), key=lambda i: len(str(quick.screen._near["title"].iloc[i])))
+        pane = quick.screen.query_one("#neighbours", Neighbours)
+        titles = [str(title) for title in pane.table["title"]]
+        longest = max(range(pane.count), key=lambda i: len(titles[i]))
         pane.focus()
         pane.move_to(longest)
         await pilot.pause()
         written = sent(quick)
         await pilot.press("y")
-        assert str(quick.screen._near["title"].iloc[longest]) in clipboard("".join(written))
+        assert titles[longest] in clipboard("".join(written))
 
 
 @pytest.mark.parametrize("room", ["1", "2", "4"])
@@ -501,7 +510,7 @@ async def test_the_configured_recipe_is_what_is_trained_where_there_is_no_model(
         await pilot.pause()
         await pilot.press("escape", "t")
         await wait(pilot, lambda: started)
-    assert started[0][:2] == ["train", "collab"]
+    assert started[0][:2] == ("train", "collab")
 
 
 # Failing
@@ -511,7 +520,7 @@ async def test_what_fails_in_the_background_becomes_a_notice_that_names_the_log(
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("[/bold] by nothing")
 
-    monkeypatch.setattr(ranking, "results", fail)
+    monkeypatch.setattr(accuracy, "results", fail)
     app = tiny_app
     async with app.run_test(size=SIZE, notifications=True) as pilot:
         await wait(pilot, lambda: app.chosen and app.opened and not app.activity)
