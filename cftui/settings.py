@@ -6,6 +6,7 @@ The configuration is a TOML file; ``cftui locate`` prints its path:
     ascii = false              # true: no braille, box or block characters
     data = "ml-100k"           # the data set to open at the first start
     recipe = "model4"          # the recipe that t trains if no model is open
+    bell = true                # false: no bell and no notification when a run has ended
 
     [keys]                     # the keys of actions, by the names that ? shows; commas separate several keys
     "search.why" = "w"
@@ -69,6 +70,7 @@ class Config:
     ascii: bool = False
     data: str = ""
     recipe: str = ""
+    bell: bool = True
     keys: dict[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -104,7 +106,7 @@ class Config:
         def wrong(name: str, what: str, hint: str = "") -> CftuiError:
             return CftuiError(what, where=f"{path}, line {_line(text, name)}", hint=hint)
 
-        types = {"theme": str, "ascii": bool, "data": str, "recipe": str, "keys": dict}
+        types = {"theme": str, "ascii": bool, "data": str, "recipe": str, "bell": bool, "keys": dict}
         for name, value in values.items():
             if name not in types:
                 raise wrong(name, f"no setting {name!r}", suggestion(name, list(types)))

@@ -54,9 +54,10 @@ def test_an_empty_file_says_nothing(config: Path) -> None:
 
 def test_every_setting_is_read(config: Path) -> None:
     config.write_text(
-        'theme = "nord"\nascii = true\ndata = "ml-25m"\nrecipe = "collab"\n\n[keys]\n"search.why" = "f5, W"\n'
+        'theme = "nord"\nascii = true\ndata = "ml-25m"\nrecipe = "collab"\nbell = false\n'
+        '\n[keys]\n"search.why" = "f5, W"\n'
     )
-    assert Config.read() == Config("nord", True, "ml-25m", "collab", {"search.why": "f5, W"})
+    assert Config.read() == Config("nord", True, "ml-25m", "collab", False, {"search.why": "f5, W"})
 
 
 def test_the_schema_in_the_documentation_is_a_file_that_can_be_read(config: Path) -> None:

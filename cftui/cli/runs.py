@@ -101,9 +101,10 @@ for command in (rm, restore, trash, tag, note):
 @pass_session
 def show(session: Session, run_name: str) -> None:
     """Show the settings and the epoch table of a run."""
-    from cftui.engine.runs.folder import find
+    from cftui.engine.runs.folder import LIVE, find
     from cftui.engine.runs.notes import read_notes
     from cftui.engine.runs.summaries import verdict_on
+    from cftui.engine.runs.usage_text import in_words
 
     run = find(session.home, run_name)
     config, history, notes = run.config(), run.history(), read_notes(run)
@@ -133,6 +134,8 @@ def show(session: Session, run_name: str) -> None:
     )
     written = {"note": notes.note, "tags": ", ".join(notes.tags)}
     print_facts({name: text for name, text in written.items() if text})
+    if status in LIVE and history.usage:
+        print_facts({"uses": ", ".join(in_words(history.usage).values())})
     if status in ("failed", "dead"):
         print_facts({"reason": run.obituary(history)})
         for line in run.log_tail():

@@ -217,8 +217,8 @@ class EventPrinter:
 
     def _print(self, event: Event) -> None:
         if self._json:
-            # Windows of batch losses are for charts, which read them from the log.
-            if event["event"] != "window":
+            # Windows of batch losses and usage are for the app, which reads them from the log.
+            if event["event"] not in ("window", "usage"):
                 print_json(event)
         elif event["event"] == "start" or event["event"] == "resume":
             unit = event.get("unit", "epoch")

@@ -35,8 +35,10 @@ from cftui.engine.runs.events import (
     Facts,
     ResumeEvent,
     StartEvent,
+    UsageEvent,
 )
 from cftui.engine.runs.folder import RunFolder
+from cftui.engine.usage import Meter
 from cftui.errors import CftuiError
 from cftui.files import write_json
 from cftui.home import Home
@@ -179,6 +181,7 @@ class _Session:
         history = run.history()
         self._epochs = {event["epoch"]: event for event in history.epochs}
         self._knows_baselines = bool(history.baselines)
+        self._meter = Meter(fitter.device)
         # A kill in the middle of writing leaves these behind; this process holds the lock, so nobody is writing them.
         for torn in run.path.glob(".*.safetensors.*"):
             torn.unlink(missing_ok=True)
@@ -206,6 +209,13 @@ class _Session:
             self._epochs[event["epoch"]] = event
         self._emit(event)
 
+    def beat(self) -> None:
+        """Say that the process is alive and, now and then, what it uses."""
+        self.run.beat()
+        if self._meter.due:
+            usage, fitter = self._meter.read(), self.fitter
+            self.record(UsageEvent(event="usage", step=fitter.step, elapsed=fitter.elapsed, **usage))
+
     def checkpoint(self) -> None:
         weights.save_checkpoint(self.run, self.fitter.state())
 
@@ -232,7 +242,7 @@ class _Session:
             self.checkpoint()
             if fitter.train_size <= MANY:
                 note_baselines()
-            outcome = fitter.fit(Hooks(self.record, self._stop_requested, after_epoch, self.checkpoint, run.beat))
+            outcome = fitter.fit(Hooks(self.record, self._stop_requested, after_epoch, self.checkpoint, self.beat))
             if outcome == "stopped":
                 self.checkpoint()
             weights.save_weights(run, fitter.model)

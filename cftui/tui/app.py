@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Iterable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 from textual.app import SystemCommand
@@ -34,12 +35,18 @@ from cftui.tui.shell.help import HelpScreen
 from cftui.tui.shell.jump import JumpScreen, targets
 from cftui.tui.shell.keys import bindings, keymap
 from cftui.tui.shell.notices import Notice
+from cftui.tui.shell.passthrough import osc9
 from cftui.tui.shell.prompt import Confirm
 from cftui.tui.shell.themes import DEFAULT, THEMES
+
+if TYPE_CHECKING:
+    from cftui.tui.session.following import Followed
 
 POLL_SECONDS = 0.5
 # A terminal drops a longer OSC 52 sequence, or worse, prints it.
 CLIPBOARD_BYTES = 50_000
+# Whoever has the chart on show for longer than this may be looking elsewhere.
+WATCHED_SECONDS = 20.0
 
 
 class AppShell(SessionApp):
@@ -138,6 +145,17 @@ class AppShell(SessionApp):
         """Wrapped for tmux and screen, which keep the sequence to themselves otherwise."""
         private.remember_copied(self, text)
         private.write_to_terminal(self, osc52(text))
+
+    def call_attention(self, followed: Followed) -> None:
+        """Ring the bell and ask the terminal for a notification; not where somebody has just watched a short run."""
+        history = followed.history
+        on_show = followed is self.followed and self.current_mode == "train" and self.app_focus
+        watched = on_show and history.elapsed < WATCHED_SECONDS
+        stopped = history.ending is not None and history.ending["event"] == "stopped"
+        if self.config.bell and not watched and not stopped:
+            self.bell()
+            how = "failed" if followed.problem else "has ended"
+            private.write_to_terminal(self, osc9(f"cftui: {followed.name} {how}"))
 
     async def action_quit(self) -> None:
         """Asks only where something would be lost: training goes on without the app, unsaved ratings do not."""

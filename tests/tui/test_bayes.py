@@ -250,7 +250,7 @@ async def test_a_live_run_is_told_in_sweeps(bare_app):
         ]  # fmt: skip
         assert [str(cell) for cell in table.get_row_at(149)] == ["149", "0.600000", "0.800000", "0.894", "89.5 %"]
         whole = page(bare_app)
-        assert "50% ETA 00:03 5.8M ratings/s cpu" in whole
+        assert "50%  00:03 left  5.8M ratings/s" in whole
         assert "item kNN 0.840" in whole
         assert "batches" not in whole
         assert not re.search(r"\bepoch", whole.replace("epochs   5 ", ""))

@@ -370,7 +370,7 @@ STOPS = (
                 (),
                 lambda app: (
                     app.screen.query_one(RunTable).count == 3
-                    and "ETA" in page(app)
+                    and " left" in page(app)
                     and app.activity.startswith("training")
                 ),
             )

@@ -78,6 +78,30 @@ class Memory(TypedDict, total=False):
     gpu_memory: int
 
 
+class Usage(TypedDict):
+    """What a run uses: ``cpu`` in percent of one core, and ``memory``, the bytes resident in its process.
+
+    Of a GPU, what its driver tells: the percent of the time that it was busy, the bytes in use by all processes and
+    the bytes that it has, watts, and degrees Celsius.
+    """
+
+    cpu: float
+    memory: int
+    gpu: NotRequired[float]
+    gpu_memory_used: NotRequired[int]
+    gpu_memory_total: NotRequired[int]
+    power: NotRequired[float]
+    temperature: NotRequired[float]
+
+
+class UsageEvent(Usage):
+    """What the run used since the last such event: every few seconds, and every half minute of a long run."""
+
+    event: Literal["usage"]
+    step: int
+    elapsed: float
+
+
 class WindowEvent(Memory):
     """Batch losses since the last window, aggregated; ``lr`` is None for a method without a learning rate."""
 
@@ -155,7 +179,7 @@ class EndEvent(TypedDict):
     seconds: NotRequired[float]
 
 
-Event = StartEvent | ResumeEvent | BaselinesEvent | WindowEvent | TrialEvent | EpochEvent | EndEvent
+Event = StartEvent | ResumeEvent | BaselinesEvent | UsageEvent | WindowEvent | TrialEvent | EpochEvent | EndEvent
 ENDINGS = ("done", "stopped", "failed")
 
 
@@ -226,6 +250,7 @@ class History:
     epochs: list[EpochEvent] = field(default_factory=list)
     trials: list[TrialEvent] = field(default_factory=list)
     baselines: dict[str, float] = field(default_factory=dict)
+    usage: Usage | None = None
     ending: EndEvent | None = None
 
     def extend(self, events: Iterable[Event]) -> None:
@@ -240,12 +265,14 @@ class History:
                 self.epochs.append(event)
             elif event["event"] == "trial":
                 self.trials.append(event)
+            elif event["event"] == "usage":
+                self.usage = event
             elif event["event"] == "resume":
                 self.start = cast(Facts, {**(self.start or {}), **event})
                 self.windows = [w for w in self.windows if w["step"] <= event["step"]]
                 self.epochs = [e for e in self.epochs if e["step"] <= event["step"]]
                 self.trials = [t for t in self.trials if t["step"] <= event["step"]]
-                self.ending = None
+                self.usage, self.ending = None, None
             elif event["event"] in ENDINGS:
                 self.ending = event
 

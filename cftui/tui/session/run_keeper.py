@@ -56,6 +56,10 @@ class RunKeeper(App[None]):
         """Tell the user of an error."""
         raise NotImplementedError
 
+    def call_attention(self, followed: Followed) -> None:
+        """A run has ended while nobody may have looked."""
+        raise NotImplementedError
+
     @property
     def training(self) -> bool:
         return self.followed is not None and self.followed.live
@@ -115,8 +119,6 @@ class RunKeeper(App[None]):
 
     def _begin_next(self) -> None:
         """Begin the first of the queue if nothing trains. The rest waits on."""
-        if self._ahead is not None and self._ahead is not self.followed:
-            self._ahead.poll()
         while self.queue and not self.busy:
             training = self.queue[0]
             if training.is_due(self.home):
@@ -175,8 +177,23 @@ class RunKeeper(App[None]):
     def poll(self) -> None:
         """Keep up with the run that is followed, and begin the next of the queue when it is due."""
         self._keep_up()
+        self._watch_ahead()
         if self.queue and self._looked:
             self._begin_next()
+
+    def _watch_ahead(self) -> None:
+        """Say when the run ends that trains while another one is followed."""
+        ahead = self._ahead
+        if ahead is None or ahead is self.followed or ahead.told:
+            return
+        ahead.poll()
+        if not ahead.live:
+            ahead.told = True
+            self.call_attention(ahead)
+            if ahead.problem:
+                self.notify(ahead.problem, title=f"{ahead.name} failed", severity="error", timeout=20)
+            else:
+                self.notify(f"{ahead.name} has ended")
 
     def _keep_up(self) -> None:
         """Read the followed log; when its run ends, say so and open what it learned."""
@@ -197,6 +214,7 @@ class RunKeeper(App[None]):
                 self.activity = f"starting {followed.name}"
             return
         followed.told = True
+        self.call_attention(followed)
         self.activity = ""
         self.tick += 1
         if followed.problem:

@@ -51,7 +51,7 @@ class Canvas:
         self._plt, self._x, self.scale, self._ground = plt, x, y, ground
         # Below the canvas are the axis and its labels.
         self.rows = max(size[1] - 2, 2)
-        ticks = y_ticks(y, min(max(self.rows // ROWS_PER_TICK, 2), MOST_TICKS))
+        ticks = y_ticks(y, min(self.rows // ROWS_PER_TICK + 1, MOST_TICKS))
         self.columns = max(size[0] - 1 - max((len(label) for _, label in ticks), default=0), 2)
         self._weights: dict[tuple[int, int], int] = {}
         self._cuts: list[tuple[int, bool, RGB]] = []
@@ -82,21 +82,25 @@ class Canvas:
         """A horizontal line at a value that is on the scale."""
         self._plt.hline(self.row(value), colour)
 
-    def curve(self, points: Sequence[Point], colour: RGB, *, marked: bool = False) -> None:
-        """A curve in braille; where it leaves the scale it is cut and marked.
+    def curve(self, points: Sequence[Point], colour: RGB) -> None:
+        """A curve in braille; where it leaves the scale it is cut and marked."""
+        crossings = self._curve(thin(points, 2 * self.columns, *self._x), colour)
+        self._cuts += [(self.column(x), above, colour) for x, above in crossings]
 
-        Args:
-            marked: its points get marks, and the cuts are theirs.
-        """
+    def marked_curve(self, points: Sequence[Point], mark: str, colour: RGB) -> None:
+        """A curve with a mark at each of its points; those off the scale have the marks of cuts."""
         thinned = thin(points, 2 * self.columns, *self._x)
-        pieces, crossings = cut([(x, self.scale.height(y)) for x, y in thinned])
+        self._curve(thinned, colour)
+        self.marks(thinned, mark, colour)
+
+    def _curve(self, points: Sequence[Point], colour: RGB) -> list[tuple[float, bool]]:
+        """Draw what of a curve is on the scale; where it leaves it is returned."""
+        pieces, crossings = cut([(x, self.scale.height(y)) for x, y in points])
         for piece in pieces:
             dots = [self._dot(x, height) for x, height in piece]
-            # A curve within one cell would be a line of no length, which plotext does not draw.
             self._plt.plot([x for x, _ in dots], [y for _, y in dots], marker=BRAILLE, color=colour)
             self._take(_between([(round(x), round(y)) for x, y in dots]), LINE)
-        if not marked:
-            self._cuts += [(self.column(x), above, colour) for x, above in crossings]
+        return crossings
 
     def marks(self, points: Sequence[Point], mark: str, colour: RGB) -> None:
         """A mark at each point; at those off the scale, only the mark of a cut."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from textual.app import RenderResult
 from textual.color import Color
@@ -15,17 +16,15 @@ from cftui.engine.runs.events import EpochEvent, History, WindowEvent
 from cftui.text import shorten
 from cftui.tui.shell.colours import RGB, Colours, colours
 from cftui.tui.train.canvas import ABOVE, BELOW, Canvas
-from cftui.tui.train.scale import Point, Scale, scale_of, what_matters
+from cftui.tui.train.scale import Scale
 from cftui.tui.train.score_drawing import LINES, draw_scores, is_curve
+from cftui.tui.train.series import Series, every_loss, y_scale
 
 REDRAW_SECONDS = 1.0
-SETTLED = 0.08  # share of a run after which its losses can set the scale
 # Not the marks of cuts.
 OVERLAY_MARKS = "x+*#"
 BAND_MARK = "░"
 SHORTEST_NAME = 4
-# Baselines that set the scale; the others are shown if they are near.
-TO_BEAT = ("bias_only", "item_knn", "popularity")
 X_AXES = ("epoch", "step", "seconds")
 BEST, VALID = "@", "o"
 
@@ -106,7 +105,13 @@ class LossChart(PlotextPlot):
         history = self.history
         if history is None:
             return []
-        return [curve for curve in self.others if curve.history.score == history.score and _scored(curve.history)]
+        key = history.score.key
+        return [
+            curve
+            for curve in self.others
+            if curve.history.score == history.score
+            and any(event.get(key) is not None for event in curve.history.epochs)
+        ]
 
     def _say(self) -> None:
         """Draw the legend in the frame: inside, it would cover the steepest part of the curve."""
@@ -135,15 +140,13 @@ class LossChart(PlotextPlot):
 
     def _off_scale(self) -> list[str]:
         """What is not on the chart, and the key that shows it."""
-        history = self.history
-        if history is None or not _drawable(history) or not (history.score == LOSS or is_curve(history)):
+        shown = self._shown()
+        if not shown or not shown[0].is_drawable or self._is_one_score:
             return []
-        scale = self.scale
-        lines = [(LINES[name], value) for name, value in history.baselines.items() if name in LINES]
-        off = [(name, value, ABOVE if value > scale.high else BELOW) for name, value in lines if not scale.holds(value)]
-        said = [f"{name} {value:.3f} {mark}" for name, value, mark in off]
-        is_cut = bool(off) or not all(scale.holds(loss) for loss in self._losses())
-        if self.everything or is_cut:
+        scale = self._scale(shown)
+        off = {name: value for name, value in shown[0].baselines.items() if not scale.holds(value)}
+        said = [f"{LINES[name]} {value:.3f} {ABOVE if value > scale.high else BELOW}" for name, value in off.items()]
+        if self.everything or not all(map(scale.holds, every_loss(shown))):
             said.append("z: what matters" if self.everything else "cut: z shows all")
         while said and len("  ".join(said)) > max(self.size.width - 6, 10):
             said.pop(0)
@@ -185,119 +188,79 @@ class LossChart(PlotextPlot):
             ends.append(float(start.get("steps") or 1))
         return begin, max(ends) if max(ends) > begin else begin + 1
 
-    def _losses(self) -> list[float]:
-        """Every loss that the chart can show: of batches, epochs and baselines, of all runs on it."""
-        history = self.history
-        if history is None:
+    def _shown(self) -> list[Series]:
+        """The runs on the chart, the one that is followed first."""
+        if self.history is None:
             return []
-        windows = [w["loss"] for w in history.windows if w["loss"] is not None] if history.score == LOSS else []
-        scored = [score for run in self._runs for _, score in _scored(run)]
-        return [*windows, *scored, *(value for name, value in history.baselines.items() if name in LINES)]
+        return [Series.of(history) for history in (self.history, *(curve.history for curve in self.comparable))]
 
-    @property
-    def _runs(self) -> list[History]:
-        return [*([self.history] if self.history else []), *(curve.history for curve in self.comparable)]
+    def _scale(self, shown: Sequence[Series]) -> Scale:
+        return y_scale(shown, everything=self.everything, band=self._banded, log=self.log_y)
 
     @property
     def scale(self) -> Scale:
-        """The y axis: every loss, or those that matter (the validation losses that a run ends with, and baselines)."""
-        history = self.history
-        assert history is not None
-        losses = self._losses()
-        if self._banded and history.score == LOSS:
-            losses += [bound for w in history.windows for bound in (w["min"], w["max"])] if self.everything else []
-        if self.everything:
-            return scale_of(min(losses), max(losses), log=self.log_y)
-        # A run is judged by the best of its epochs and by the last; the first ones are shown if they are near.
-        anchors = [value for name, value in history.baselines.items() if name in TO_BEAT]
-        for run in self._runs:
-            scores = [score for _, score in _scored(run)]
-            best = run.score.best(scores, lambda score: score)
-            anchors += [] if best is None else [best, scores[-1]]
-        settled = _settled(history) if history.score == LOSS else []
-        near = [score for run in self._runs for _, score in _scored(run)] + settled + list(history.baselines.values())
-        low, high = what_matters(anchors, near) if _scored(history) or not settled else what_matters(settled, anchors)
-        return scale_of(low, high, log=self.log_y)
+        """The y axis."""
+        return self._scale(self._shown())
 
     # Drawing
+
+    @property
+    def _is_one_score(self) -> bool:
+        """Whether the run has no curve but one figure, which is drawn beside others."""
+        return self.history is not None and self.history.score == NDCG and not is_curve(self.history)
 
     def _draw(self) -> None:
         plt = self.plt
         plt.clear_figure()
         history = self.history
-        if history is not None and history.score == NDCG and not is_curve(history):
+        if history is not None and self._is_one_score:
             draw_scores(plt, history, self._colours)
             return
         if history is None or not (history.windows or history.epochs):
             plt.title("no loss yet")
             return
-        if not _drawable(history):
+        shown = self._shown()
+        if not shown[0].is_drawable:
+            figure = "losses" if history.score == LOSS else "scores"
             plt.title(
-                "no losses: this run has no validation ratings"
-                if history.score == LOSS
-                else "no scores: this run has no validation ratings that are high enough"
+                f"no {figure}: this run has no validation ratings{'' if history.score == LOSS else ' high enough'}"
             )
             return
         known, size = self._colours, (self.size.width, self.size.height)
         unit = history.unit if self.x_axis == "epoch" else self.x_axis if self.x_axis == "seconds" else ""
-        canvas = Canvas(plt, size, self._ends(), self.scale, self._ground(), whole=True, unit=unit)
-        self._draw_curves(canvas, history, known)
-        lines = [(LINES[name], value) for name, value in history.baselines.items() if name in LINES]
-        for name, value in sorted(lines, key=lambda line: line[1]):
+        canvas = Canvas(plt, size, self._ends(), self._scale(shown), self._ground(), whole=True, unit=unit)
+        self._draw_curves(canvas, shown, known)
+        for name, value in sorted(shown[0].baselines.items(), key=itemgetter(1)):
             if canvas.scale.holds(value):
+                name = LINES[name]
                 canvas.label([f" {name} {value:.3f} ", f"{name} {value:.3f}", name], value, known.lines)
-        for curve in self.comparable:
-            _, last = _scored(curve.history)[-1]
+        for curve, series in zip(self.comparable, shown[1:], strict=True):
+            last = series.scored[-1][1]
             if canvas.scale.holds(last):
-                name = shorten(curve.name, max(canvas.columns // 2 - 8, 8))
-                named = f"{curve.mark} {name}"
+                named = f"{curve.mark} {shorten(curve.name, max(canvas.columns // 2 - 8, 8))}"
                 canvas.label([f"{named} {last:.3f}", named], last, curve.colour(known), slack=2)
 
-    def _draw_curves(self, canvas: Canvas, history: History, known: Colours) -> None:
+    def _draw_curves(self, canvas: Canvas, shown: Sequence[Series], known: Colours) -> None:
         """Band, baselines, training, the other runs, and last, over all of them, the validation of this run."""
-        x = self._x(history)
-        windows = [w for w in history.windows if w["loss"] is not None] if history.score == LOSS else []
+        main, *others = shown
+        x, windows = self._x(main.history), main.windows
         if self._banded and windows:
-            starts = [x(windows[0]) - (x(windows[1]) - x(windows[0]) if len(windows) > 1 else 0), *map(x, windows)]
+            starts = [2 * x(windows[0]) - x(windows[1]) if len(windows) > 1 else x(windows[0]), *map(x, windows)]
             spans = [(start, x(w), w["min"], w["max"]) for start, w in zip(starts, windows, strict=False)]
             canvas.band(spans, BAND_MARK, known.band)
-        for name, value in history.baselines.items():
-            if name in LINES and canvas.scale.holds(value):
+        for value in main.baselines.values():
+            if canvas.scale.holds(value):
                 canvas.line(value, known.lines)
         canvas.curve([(x(w), w["loss"]) for w in windows], known.train)
-        for curve in self.comparable:
-            at = self._x(curve.history)
-            points: list[Point] = [(at(event), score) for event, score in _scored(curve.history)]
-            canvas.curve(points, curve.colour(known), marked=True)
-            canvas.marks(points, curve.mark, curve.colour(known))
-        points = [(x(event), score) for event, score in _scored(history)]
-        canvas.curve(points, known.valid, marked=True)
-        canvas.marks(points, VALID, known.valid)
-        best = history.best
-        if best is not None:
-            score = next(score for event, score in _scored(history) if event is best)
-            if canvas.scale.holds(score):
-                canvas.marks([(x(best), score)], BEST, known.best)
+        for curve, series in zip(self.comparable, others, strict=True):
+            at = self._x(series.history)
+            points = [(at(event), score) for event, score in series.scored]
+            canvas.marked_curve(points, curve.mark, curve.colour(known))
+        canvas.marked_curve([(x(event), score) for event, score in main.scored], VALID, known.valid)
+        if main.best is not None and canvas.scale.holds(main.best[1]):
+            canvas.marks([(x(main.best[0]), main.best[1])], BEST, known.best)
         canvas.mark_cuts()
 
     def _ground(self) -> RGB:
         """The chart's background: plotext's own for text is white."""
         return Color.parse(self.app.theme_variables["surface"]).rgb
-
-
-def _scored(history: History) -> list[tuple[EpochEvent, float]]:
-    """The epochs that have the score by which the run is judged, with it."""
-    key = history.score.key
-    return [(event, score) for event in history.epochs if isinstance(score := event.get(key), float)]
-
-
-def _drawable(history: History) -> bool:
-    """Whether there is a curve to draw."""
-    return bool(_scored(history)) or (history.score == LOSS and bool(history.windows))
-
-
-def _settled(history: History) -> list[float]:
-    """The training losses after the beginning of the run; all of them if there are no later ones."""
-    settled = (history.start or {}).get("steps", 0) * SETTLED
-    losses = [(w["step"], w["loss"]) for w in history.windows if w["loss"] is not None]
-    return [loss for step, loss in losses if step > settled] or [loss for _, loss in losses]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
-
 from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
@@ -12,11 +10,10 @@ from textual.widgets import Static
 
 from cftui.data.splits import offered
 from cftui.engine.models.recipes import recipe
-from cftui.engine.runs.events import History, Memory, read_history
+from cftui.engine.runs.events import read_history
 from cftui.engine.runs.folder import RunFolder
 from cftui.engine.runs.verdict import result
 from cftui.errors import CftuiError
-from cftui.tui.session.following import Followed
 from cftui.tui.session.places import Place
 from cftui.tui.shell.keys import bindings
 from cftui.tui.shell.prompt import Prompt
@@ -28,6 +25,7 @@ from cftui.tui.train.loss_chart import X_AXES, LossChart, overlay
 from cftui.tui.train.queue_pane import QueuePane
 from cftui.tui.train.recipe_form import RecipeForm
 from cftui.tui.train.run_table import RunTable
+from cftui.tui.train.status_line import status_line
 from cftui.tui.train.verdict_line import VerdictLine
 
 RELOAD_SECONDS = 3.0
@@ -356,42 +354,6 @@ class TrainScreen(Room):
         # More is said of a sweep than of an epoch: more room where the table stands beside the chart.
         self.set_class(history.unit == "sweep", "-sweeps")
         table.show(followed.name, history)
-        status.update(_status_text(followed, status.size.width))
+        status.update(status_line(followed, status.size.width))
         if not followed.live:
             self.cftui.look_at_runs()
-
-
-def _status_text(followed: Followed, width: int) -> Text:
-    """Progress bar, ETA and speed while a run is live; how it ended afterwards."""
-    history = followed.history
-    if history.start is None:
-        return Text(f"{followed.name}: starting (loading PyTorch)" if followed.live else followed.problem or "no log")
-    facts = [_speed(history), str(history.start["device"]), _memory(history)]
-    if followed.live:
-        done = history.progress
-        filled = round(5 * done)
-        left = datetime.timedelta(seconds=int(history.elapsed / done * (1 - done))) if done else "?"
-        facts = [f"{'█' * filled}{'░' * (5 - filled)} {done:.0%}", f"ETA {str(left).removeprefix('0:')}", *facts]
-    elif followed.problem:
-        facts = [followed.problem]
-    else:
-        state = history.ending["event"] if history.ending else "dead"
-        facts = [f"{state} after {history.elapsed:.1f} s", *facts]
-    text = Text(" ".join(fact for fact in facts if fact), no_wrap=True)
-    text.truncate(max(width - 2, 20), overflow="ellipsis")
-    return text
-
-
-def _speed(history: History) -> str:
-    speed = history.last["ratings_per_second"] if history.last else 0.0
-    if not speed and history.windows and history.elapsed and history.start:
-        speed = history.windows[-1]["step"] * history.start["batch_size"] / history.elapsed
-    if speed >= 1e6:
-        return f"{speed / 1e6:.1f}M ratings/s"
-    return f"{speed / 1000:,.0f}k ratings/s" if speed else ""
-
-
-def _memory(history: History) -> str:
-    last: Memory = history.windows[-1] if history.windows else {}
-    parts = [("", last.get("memory")), ("GPU ", last.get("gpu_memory"))]
-    return " ".join(f"{name}{size / 2**20:,.0f}MB" for name, size in parts if size)
