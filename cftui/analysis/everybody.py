@@ -20,7 +20,7 @@ import torch
 from cftui.analysis.trained import TrainedModel
 from cftui.data.ratings import Ratings
 from cftui.errors import CftuiError, missing_library
-from cftui.files import write_atomic, write_json
+from cftui.files import replacing, write_atomic, write_json
 
 # Scores held at a time: bounds the memory, not the result.
 CELLS = 20_000_000
@@ -164,8 +164,7 @@ def _encode(table: pd.DataFrame, form: str) -> bytes:
 
 def _join(parts: list[Path], target: Path, form: str) -> None:
     """Put the parts together, in the target's folder, and move the whole into place."""
-    whole = target.with_name(f".{target.name}.whole")
-    try:
+    with replacing(target) as whole:
         if form == ".parquet":
             arrow = _arrow()
             schema = arrow.ParquetFile(parts[0]).schema_arrow
@@ -179,9 +178,6 @@ def _join(parts: list[Path], target: Path, form: str) -> None:
                 for part in parts:
                     with part.open("rb") as source:
                         shutil.copyfileobj(source, file)
-        whole.replace(target)
-    finally:
-        whole.unlink(missing_ok=True)
 
 
 def _arrow() -> Any:

@@ -105,7 +105,7 @@ def _cache(layout: Layout, folder: Path) -> Path:
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         pass
     content = _read(layout, folder)
-    with new_folder(cache) as building:
+    with new_folder(cache, wait=True) as building:
         facts = {
             "name": layout.name,
             "label": layout.label,

@@ -171,19 +171,10 @@ class DataSet:
 
     def remove(self) -> Path:
         """Delete it from disk and return the folder that held it. Raises CftuiError if it is not on disk."""
-        import shutil
-        import tempfile
+        from cftui.files import remove_folder
 
         self._check_present()
-        if self.folder.is_symlink():
-            self.folder.unlink()
-            return self.folder
-        # Moved out of the way first: a half-deleted folder must not pass for a data set.
-        doomed = Path(tempfile.mkdtemp(dir=self.folder.parent, prefix=f".{self.name}.removed-"))
-        try:
-            self.folder.replace(doomed / self.name)
-        finally:
-            shutil.rmtree(doomed, ignore_errors=True)
+        remove_folder(self.folder)
         return self.folder
 
     def _check_present(self) -> None:

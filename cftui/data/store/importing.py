@@ -51,11 +51,12 @@ def import_ratings(
     """
     asked = asked or Asked()
     target = _target(name, home)
-    before = adding.read_set(name, home) if into else None
-    if before is not None:
-        asked = replace(asked, noun=before.noun, label=asked.label or before.label)
     _check(asked)
     with new_folder(target) as building:
+        # Not before: until then another process may add rows to the set, or replace it.
+        before = adding.read_set(name, home) if into else None
+        if before is not None:
+            asked = replace(asked, noun=before.noun, label=asked.label or before.label)
         with tempfile.TemporaryDirectory(dir=building, prefix="scratch-") as scratch:
             content, found = _content(file, asked, Path(scratch), say, before)
         facts = {
@@ -67,7 +68,7 @@ def import_ratings(
             **found,
         }
         columns.write(building, content, facts)
-    return columns.read_facts(target, catalog.known(name, home).remedy)
+        return columns.read_facts(building, "import it again")
 
 
 def _check(asked: Asked) -> None:

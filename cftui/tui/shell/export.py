@@ -46,6 +46,9 @@ def ask_for_file(app: App[None], name: str, forms: Sequence[str], write: Callabl
                 return f"a name that ends in {' or '.join('.' + form for form in forms)}"
             if path.is_dir():
                 return f"{path} is a folder"
+            if path.is_fifo():
+                # A pipe that nobody empties would hold up the screen.
+                return f"{path} is a pipe; cftui recommend --csv and its like write to pipes"
             return "" if path.parent.is_dir() else f"there is no folder {path.parent}"
         except (OSError, RuntimeError, ValueError) as error:  # too long, nobody's home, a null byte
             return f"that is no path here ({getattr(error, 'strerror', None) or error})"
