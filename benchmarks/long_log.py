@@ -21,7 +21,7 @@ from cftui.engine.gradient.trainer import WINDOWS
 from cftui.engine.models.recipes import recipe
 from cftui.engine.runs.config import DataFacts, RunConfig
 from cftui.engine.runs.events import Event, EventWriter, read_history
-from cftui.engine.runs.folder import RunFolder, create, process_identity
+from cftui.engine.runs.folder import RunFolder, created, process_identity
 from cftui.home import Home
 from cftui.tui.main import CftuiApp
 from cftui.tui.train.loss_chart import LossChart
@@ -75,7 +75,9 @@ def main() -> None:
         home = Home(Path(scratch))
         row = recipe("model4")
         data = DataFacts("ml-100k", "movie", "", 100_000, (1.0, 5.0), (1.0, 2.0, 3.0, 4.0, 5.0), 80_000, 20_000)
-        run = create(home, RunConfig("long", "", row, row.options(), data, row.fitting.revision, "cpu", {}), {})
+        config = RunConfig("long", "", row, row.options(), data, row.fitting.revision, "cpu", {})
+        with created(home, config, {}) as run:
+            pass
         write_log(run, arguments.epochs, arguments.batches)
         start = time.perf_counter()
         events = read_history(run.events_file)

@@ -57,19 +57,20 @@ def sweep(
     No setting sees the validation ratings of the split: each is trained on a random four fifths of the training ratings
     and scored on the other fifth. The best setting is then trained on all training ratings and scored on the validation
     ratings. Every trial is a run in the run list. With --json, the output is one object a trial and the outcome last.
-    Ctrl+C stops the sweep and names the best setting so far.
+    Ctrl+C stops the sweep and names the best setting so far; the same command with --name NAME goes on where it was.
     """
     chosen = recipe(recipe_name)
     options = options_of(chosen, fast, values)
     with stop_requests() as stop_requested:
         from cftui.engine import device as devices
         from cftui.engine import sweep as sweeps
-        from cftui.engine.training import train
+        from cftui.engine.training import train_or_resume
 
         grid = sweeps.parse(chosen, asked or chosen.fitting.grid)
         tried, where = sweeps.settings(grid, draws, options.seed), devices.choose(device)
         name = name or sweeps.new_name(session.home)
         narrate(f"sweep {name}: {len(tried)} settings of {chosen.name}, validated within the training ratings")
+        go_on = f"the same command with --name {name} goes on where it was"
         width = max(len(sweeps.as_words(setting)) for setting in tried)
         trials = []
         shared: dict[str, Any] = {"data": data_name, "device": where, "stop_requested": stop_requested}
@@ -83,13 +84,14 @@ def sweep(
         winner = sweeps.best(trials, chosen.fitting.score)
         if winner is None:
             if stop_requested():
-                narrate(f"sweep {name} stopped before its first setting was done")
+                narrate(f"sweep {name} stopped before its first setting was done; {go_on}")
                 return
             raise CftuiError(f"sweep {name}: every setting diverged; try lower learning rates")
         narrate(f"best of {len(trials)}: {winner.run} ({sweeps.as_words(winner.setting)})")
         if stop_requested():
+            narrate(f"sweep {name} stopped; {go_on}")
             return
-        run = train(session.home, chosen, replace(options, **winner.setting), name=f"{name}-best", **shared)
+        run = train_or_resume(session.home, chosen, replace(options, **winner.setting), name=f"{name}-best", **shared)
         ending = run.history().ending
     score = chosen.fitting.score
     loss: Any = ending.get(score.key) if ending else None

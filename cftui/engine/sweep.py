@@ -24,7 +24,7 @@ from cftui.engine.models.options import Options
 from cftui.engine.models.recipes import Recipe
 from cftui.engine.runs import folder as runs
 from cftui.engine.runs.folder import RunFolder
-from cftui.engine.training import Emit, train
+from cftui.engine.training import Emit, train_or_resume
 from cftui.errors import CftuiError, suggestion
 from cftui.home import Home
 
@@ -145,13 +145,15 @@ def sweep(
 ) -> Iterator[Trial]:
     """Train ``recipe`` under each of the settings in turn, as the runs ``name-01``, ``name-02``, ...
 
+    A sweep that was stopped or killed goes on: what is done of the same settings is not trained again.
+
     Args:
         options: what all trials share; the training ratings of their ``split`` are divided once more.
         emit: receives the events of every run.
         stop_requested: once it returns true, the current trial is stopped and iteration ends.
 
     Raises:
-        CftuiError: an option does not suit the data, or a run has one of these names already.
+        CftuiError: an option does not suit the data, or a run of other settings has one of these names already.
     """
     digits = max(2, len(str(len(tried))))
     for number, setting in enumerate(tried, 1):
@@ -160,7 +162,7 @@ def sweep(
         run_name = f"{name}-{number:0{digits}}"
         inner = replace(options, split=f"{options.split}{INNER}", **setting)
         try:
-            run = train(
+            run = train_or_resume(
                 home, recipe, inner, data=data, device=device, name=run_name, emit=emit, stop_requested=stop_requested
             )
         except Diverged:

@@ -40,7 +40,7 @@ from cftui.engine.runs.events import (
 from cftui.engine.runs.folder import RunFolder
 from cftui.engine.usage import Meter
 from cftui.errors import CftuiError
-from cftui.files import write_json
+from cftui.files import update_json
 from cftui.home import Home
 from cftui.version import __version__
 
@@ -83,8 +83,7 @@ def train(
     parts = split(ratings, options.split, options.seed)
     fitter = fitter_for(recipe, options, ratings, parts, device)
     config = run_config(name or runs.new_name(recipe.name, home), recipe, options, ratings, parts, device)
-    run = runs.create(home, config, vocabulary(ratings))
-    with run.lock(), EventWriter(run.events_file) as log:
+    with runs.created(home, config, vocabulary(ratings)) as run, EventWriter(run.events_file) as log:
         session = _Session(run, fitter, log, emit, stop_requested)
         session.record(StartEvent(event="start", **session.facts()))
         session.fit(lambda: known_baselines(home, ratings, parts, options, recipe.fitting.score))
@@ -140,6 +139,44 @@ def resume(
             session.fit(lambda: known_baselines(home, ratings, parts, config.options, config.method.score))
 
 
+def train_or_resume(
+    home: Home,
+    recipe: Recipe,
+    options: Options,
+    *,
+    data: str,
+    device: torch.device,
+    name: str,
+    emit: Emit = lambda event: None,
+    stop_requested: StopRequested | None = None,
+) -> RunFolder:
+    """``train``, or, if the run ``name`` was begun with just these settings, what is left to do of it.
+
+    Raises:
+        CftuiError: as for ``train`` and ``resume``, or the run was trained with other settings.
+    """
+    run = RunFolder(home.models / name)
+    if not run.config_file.exists():
+        more: dict[str, Any] = {"data": data, "name": name, "stop_requested": stop_requested}
+        return train(home, recipe, options, device=device, emit=emit, **more)
+    config = run.config()
+    mine, before = {**options.as_json(), "data": data}, {**config.options.as_json(), "data": config.data.name}
+    differing = [option for option in {**mine, **before} if mine.get(option) != before.get(option)]
+    if config.recipe.as_json() != recipe.as_json():
+        differing = ["recipe", *differing]
+    if differing:
+        raise CftuiError(
+            f"there is a run {name} already, trained with another {' and '.join(differing)}",
+            hint="choose another name",
+            option="name",
+        )
+    if run.status() != "done":
+        resume(home, run, device=device, emit=emit, stop_requested=stop_requested)
+    elif open_ratings(home, data, options.item_key).fingerprint != config.data.fingerprint:
+        raise CftuiError(f"{data} is no longer the data set that {name} was trained on", hint="choose another name")
+    return run
+
+
 def _check_resumable(run: RunFolder, more_epochs: int) -> None:
     status = run.status()
     if status in runs.LIVE:
@@ -183,8 +220,9 @@ class _Session:
         self._knows_baselines = bool(history.baselines)
         self._meter = Meter(fitter.device)
         # A kill in the middle of writing leaves these behind; this process holds the lock, so nobody is writing them.
-        for torn in run.path.glob(".*.safetensors.*"):
-            torn.unlink(missing_ok=True)
+        for folder in (run.path, run.snapshots_folder):
+            for torn in folder.glob(".*.safetensors.*"):
+                torn.unlink(missing_ok=True)
 
     def facts(self) -> Facts:
         fitter = self.fitter
@@ -307,12 +345,12 @@ def known_baselines(
         known = dict(json.loads(path.read_text(encoding="utf-8")))
         if key in known:
             return known[key]
-    except (OSError, ValueError, TypeError):
-        known = {}  # missing or damaged: it is only a cache
-    known[key] = baselines(ratings, parts) if score == LOSS else list_baselines(ratings, parts)
+    except (OSError, ValueError, TypeError, RecursionError):
+        pass  # missing or damaged: it is only a cache
+    found = baselines(ratings, parts) if score == LOSS else list_baselines(ratings, parts)
     with suppress(OSError):
-        write_json(path, known)
-    return known[key]
+        update_json(path, lambda kept: kept.update({key: found}))
+    return found
 
 
 def run_config(

@@ -27,10 +27,15 @@ def test_a_sweep_names_its_best_and_trains_it_on_all_training_ratings(cli, tiny_
     inner = RunFolder(tiny_home.models / chosen["run"]).config()
     assert inner.data.train + inner.data.valid == config.data.train
     assert "best of 2" in outcome.err
-    # The same again: the names are taken.
-    again = cli(tiny_home, *words)
-    assert again.status == 1
-    assert "there is a run s-01 already" in again.err
+    # The same again: all of it is known. With other settings the names are taken.
+    written = {path: path.stat().st_mtime_ns for path in tiny_home.models.glob("s-*/weights.safetensors")}
+    assert len(written) == 3
+    again = cli(tiny_home, *words, "--json")
+    assert again.lines == outcome.lines
+    assert {path: path.stat().st_mtime_ns for path in written} == written
+    other = cli(tiny_home, *words, "--seed", "9")
+    assert other.status == 1
+    assert "there is a run s-01 already, trained with another seed; choose another name" in other.err
 
 
 def test_as_text_every_setting_has_a_line(cli, tiny_home):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from cftui.engine.models.recipes import recipe
 from cftui.engine.runs.folder import RunFolder
 from cftui.engine.sweep import Between, Trial, as_words, best, parse, settings, sweep
 from cftui.errors import CftuiError
+from cftui.home import Home
 
 from ..conftest import TINY
 
@@ -115,3 +117,34 @@ def test_a_sweep_that_is_asked_to_stop_ends_with_the_trial_in_hand(tiny_home) ->
     assert len(trials) == 1
     assert RunFolder(second).status() == "stopped"
     assert not (tiny_home.models / "s-03").exists()
+
+
+def test_a_sweep_that_was_stopped_goes_on_where_it_was(tiny_home: Home) -> None:
+    row = recipe("model4")
+    options = row.options(epochs=2, bs=16, factors=4)
+    tried: list[dict[str, Any]] = [{"wd": 0.1}, {"lr": 500.0}, {"wd": 0.3}]
+    shared: dict[str, Any] = {"data": TINY, "device": torch.device("cpu")}
+    whole = list(sweep(tiny_home, row, options, tried, name="whole", stop_requested=lambda: False, **shared))
+
+    begun = RunFolder(tiny_home.models / "s-03").events_file
+    stop = lambda: begun.exists() and begun.read_text().count('"epoch"') > 1  # noqa: E731
+    first = list(sweep(tiny_home, row, options, tried, name="s", stop_requested=stop, **shared))
+    assert [trial.run for trial in first] == ["s-01", "s-02"]
+    done = RunFolder(tiny_home.models / "s-01").weights_file.stat().st_mtime_ns
+    rest = list(sweep(tiny_home, row, options, tried, name="s", stop_requested=lambda: False, **shared))
+    assert [trial.loss for trial in rest] == [trial.loss for trial in whole]
+    assert rest[1].loss is None
+    assert RunFolder(tiny_home.models / "s-01").weights_file.stat().st_mtime_ns == done
+
+
+def test_a_sweep_does_not_go_on_with_other_ratings(tiny_home: Home) -> None:
+    row = recipe("model1")
+    shared: dict[str, Any] = {"device": torch.device("cpu"), "name": "s", "stop_requested": lambda: False}
+    options = row.options(epochs=1, bs=16, factors=4)
+    list(sweep(tiny_home, row, options, [{"wd": 0.1}], data=TINY, **shared))
+    run = RunFolder(tiny_home.models / "s-01")
+    value = json.loads(run.config_file.read_text())
+    value["data"]["fingerprint"] = "another"
+    run.config_file.write_text(json.dumps(value))
+    with pytest.raises(CftuiError, match="no longer the data set that s-01 was trained on; choose another name"):
+        list(sweep(tiny_home, row, options, [{"wd": 0.1}], data=TINY, **shared))

@@ -15,7 +15,6 @@ notes.json              what a person wrote about the run (see ``notes``)
 from __future__ import annotations
 
 import datetime
-import fcntl
 import json
 import os
 import platform
@@ -32,12 +31,13 @@ from typing import Any
 
 import psutil
 
+from cftui import locks
 from cftui.engine.models.method import LOSS, NDCG
 from cftui.engine.runs.config import RunConfig, read_config
 from cftui.engine.runs.events import History, Process, read_history
 from cftui.engine.runs.verdict import Lists
 from cftui.errors import CftuiError, suggestion
-from cftui.files import write_json
+from cftui.files import rename_folder, write_json
 from cftui.home import Home
 
 # A trainer shows life once a second, but one step or validation pass may take long.
@@ -100,7 +100,8 @@ class RunFolder:
         return self.path / "notes.json"
 
     def config(self) -> RunConfig:
-        return read_config(self.config_file)
+        # A rename that was killed left the old name in the file.
+        return replace(read_config(self.config_file), run=self.name)
 
     def history(self) -> History:
         return read_history(self.events_file)
@@ -144,17 +145,37 @@ class RunFolder:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Held by whoever trains the run, for as long; the kernel lets go of it when that process dies.
+        """Held by whoever writes the run's own files: who trains, removes or renames it.
 
         Raises:
-            CftuiError: another process holds it.
+            CftuiError: another process holds it, or the run was removed or renamed meanwhile.
         """
-        with (self.path / "lock").open("ab") as file:
+        path = self.path / "lock"
+        gone = CftuiError(
+            f"run {self.name} is gone: it was removed or renamed",
+            hint="cftui runs lists all, and cftui runs trash those that were removed",
+            kind="unknown",
+        )
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o666)
+        except FileNotFoundError:
+            raise gone from None
+        try:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                locks.lock(descriptor)
             except BlockingIOError:
                 raise CftuiError(f"run {self.name} is being trained already by another process") from None
+            if not locks.is_at(descriptor, path):
+                raise gone
             yield
+        finally:
+            os.close(descriptor)
+
+    def forget(self) -> None:
+        """Delete the folder of what never came to be a run, unless somebody is about to make it one."""
+        with suppress(CftuiError, OSError), self.lock():
+            if not self.config_file.exists():
+                shutil.rmtree(self.path, ignore_errors=True)
 
     def log_tail(self, lines: int = 5) -> list[str]:
         """Return the last lines of narration, and the error if there is one, that a detached trainer printed."""
@@ -237,25 +258,29 @@ def new_name(recipe: str, home: Home) -> str:
     return name
 
 
-def create(home: Home, config: RunConfig, vocabulary: dict[str, Any]) -> RunFolder:
-    """Make a run folder with its two descriptive files, or nothing at all.
+@contextmanager
+def created(home: Home, config: RunConfig, vocabulary: dict[str, Any]) -> Iterator[RunFolder]:
+    """Make a run folder with its two descriptive files, or nothing at all, and hold its lock.
 
     Raises:
-        CftuiError: the name is taken or is not a plain name.
+        CftuiError: the name is taken, also by a run that another process is about to begin, or is not a plain name.
     """
     _check_name(home, config.run)
     folder = RunFolder(home.models / config.run)
     # The folder itself may exist: whoever starts a detached trainer puts its log there first.
     existed = folder.path.exists()
     folder.path.mkdir(parents=True, exist_ok=True)
-    try:
-        write_json(folder.vocabulary_file, vocabulary)
-        write_json(folder.config_file, config.as_json())
-    except BaseException:
-        if not existed:
-            shutil.rmtree(folder.path, ignore_errors=True)
-        raise
-    return folder
+    with folder.lock():
+        # Another process may have trained it meanwhile.
+        _check_name(home, config.run)
+        try:
+            write_json(folder.vocabulary_file, vocabulary)
+            write_json(folder.config_file, config.as_json())
+        except BaseException:
+            if not existed:
+                shutil.rmtree(folder.path, ignore_errors=True)
+            raise
+        yield folder
 
 
 def all_runs(home: Home) -> list[RunFolder]:
@@ -300,13 +325,20 @@ def _check_name(home: Home, name: str) -> None:
 
 
 def rename(home: Home, run: RunFolder, name: str) -> RunFolder:
-    """Raises CftuiError while the run is being trained, or if the name is taken or is not a plain name."""
+    """Rename a run, whole or not at all.
+
+    Raises:
+        CftuiError: the run is being trained, or the name is taken or is not a plain name.
+        OSError: the disk is full or not writable; nothing has changed.
+    """
     _check_name(home, name)
-    if run.status() in LIVE:
-        raise CftuiError(f"run {run.name} is being trained; rename it when it is done")
-    config = run.config()
-    renamed = RunFolder(run.path.rename(home.models / name))
-    write_json(renamed.config_file, replace(config, run=name).as_json())
+    with run.lock():
+        if run.status() in LIVE:
+            raise CftuiError(f"run {run.name} is being trained; rename it when it is done")
+        renamed = RunFolder(home.models / name)
+        if renamed.path.exists():
+            raise CftuiError(f"{renamed.path} exists already", hint="choose another name")
+        rename_folder(run.path, renamed.path, run.config_file.name, replace(run.config(), run=name).as_json())
     return renamed
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -225,4 +224,4 @@ class RunKeeper(App[None]):
             self.run_ended(followed)
         elif not followed.run.config_file.exists():
             # It never came to be a run: nothing but its log is there, and that has been shown.
-            shutil.rmtree(followed.run.path, ignore_errors=True)
+            followed.run.forget()

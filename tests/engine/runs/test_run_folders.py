@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -183,3 +184,99 @@ def test_a_damaged_run_is_listed_as_damaged(tiny_home: Home) -> None:
     row = summaries.summarise(run)
     assert (row.name, row.status) == ("mine", "damaged")
     assert "run.json: damaged or truncated" in row.problem
+
+
+# Several processes and one run. Threads hold different locks, as processes do.
+
+
+def test_of_several_that_train_one_name_at_once_one_does_and_the_others_write_nothing(tiny_home: Home) -> None:
+    together = threading.Barrier(6)
+    lost: list[str] = []
+
+    def begin(seed: int) -> None:
+        together.wait()
+        options = recipe("model4").options(**{**OPTIONS.as_json(), "seed": seed})
+        shared: dict[str, Any] = {"data": "tiny", "device": CPU, "stop_requested": lambda: False}
+        try:
+            training.train(tiny_home, recipe("model4"), options, name="m", **shared)
+        except CftuiError as error:
+            lost.append(str(error))
+
+    threads = [threading.Thread(target=begin, args=(seed,)) for seed in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert len(lost) == 5
+    assert all("run m already" in one or "m is being trained already" in one for one in lost)
+    run = RunFolder(tiny_home.models / "m")
+    alone = fit(tiny_home, "alone", seed=run.config().options.seed)
+    ours, its = weights.load_weights(run), weights.load_weights(alone)
+    assert all(torch.equal(ours[name], its[name]) for name in its)
+    assert run.events_file.read_text().count('"start"') == 1
+
+
+def test_a_run_that_somebody_holds_is_neither_renamed_nor_removed_nor_resumed(tiny_home: Home, tree) -> None:
+    run = fit(tiny_home, "m")
+    # Its log looks dead.
+    lines = [json.loads(line) for line in run.events_file.read_text().splitlines()][:-1]
+    lines[0]["process_started"] = 0.0
+    run.events_file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert run.status() == "dead"
+    before = tree(tiny_home.models)
+    with run.lock():
+        for do in (
+            lambda: trash.remove(run),
+            lambda: runs.rename(tiny_home, run, "n"),
+            lambda: training.resume(tiny_home, run, device=CPU),
+        ):
+            with pytest.raises(CftuiError, match="run m is being trained already by another process"):
+                do()
+        run.forget()
+    assert {path: content for path, content in tree(tiny_home.models).items() if ".trash" not in str(path)} == before
+
+
+def test_a_run_that_went_away_meanwhile_is_said_to_be_gone(tiny_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = fit(tiny_home, "m")
+    shutil.copytree(run.path, tiny_home.models / "n")
+    trash.remove(run)
+    with pytest.raises(CftuiError, match="run m is gone: it was removed or renamed; cftui runs lists all"):
+        training.resume(tiny_home, run, device=CPU)
+    # It goes while the lock is waited for.
+    moved, lock = RunFolder(tiny_home.models / "n"), runs.locks.lock
+    monkeypatch.setattr(runs.locks, "lock", lambda held: (lock(held), moved.path.rename(tiny_home.models / "p")))
+    with pytest.raises(CftuiError, match="run n is gone"), moved.lock():
+        raise AssertionError
+
+
+@pytest.mark.parametrize("failing", ["write_text", "rename"])
+def test_a_run_is_renamed_whole_or_not_at_all(failing, tiny_home: Home, tree, monkeypatch) -> None:
+    run = fit(tiny_home, "m")
+    before = tree(tiny_home.models)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(*((Path, failing) if failing == "write_text" else (os, failing)), full)
+    with pytest.raises(OSError, match="No space") as caught:
+        runs.rename(tiny_home, run, "n")
+    assert caught.value.filename
+    monkeypatch.undo()
+    assert tree(tiny_home.models) == before
+    renamed = runs.rename(tiny_home, run, "n")
+    assert json.loads(renamed.config_file.read_text())["run"] == "n"
+    assert not list(renamed.path.glob(".*"))
+
+
+def test_a_rename_that_was_killed_leaves_a_run_of_the_new_name(tiny_home: Home) -> None:
+    run = fit(tiny_home, "m")
+    run.path.rename(tiny_home.models / "n")
+    assert runs.find(tiny_home, "n").config().run == "n"
+
+
+def test_a_run_is_not_renamed_to_a_folder_that_is_no_run(tiny_home: Home) -> None:
+    run = fit(tiny_home, "m")
+    (tiny_home.models / "n").mkdir()
+    (tiny_home.models / "n" / "mine.txt").write_text("mine")
+    with pytest.raises(CftuiError, match="n exists already; choose another name"):
+        runs.rename(tiny_home, run, "n")
