@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cftui.analysis.search import normalise
 from cftui.analysis.trained import TrainedModel
 from cftui.analysis.users.exact_titles import ExactTitles, best_known_by_title
 from cftui.analysis.users.exports import mapped, read_export
@@ -157,8 +158,7 @@ def read_rated(path: Path, model: TrainedModel, scale: tuple[float, float] | Non
             titles = titles or ExactTitles(model)
             code = titles.find(row.title, row.year)
         if code is None:
-            near = model.index.search(row.title, limit=1) if row.title else []
-            skipped.append(Skipped(row.title, model.titles[near[0]] if near else ""))
+            skipped.append(Skipped(row.title, _nearest(model, row.title) if row.title else ""))
         else:
             rated[code] = mapped(value, own, model.rating_range)
     if not rated:
@@ -172,6 +172,15 @@ def read_rated(path: Path, model: TrainedModel, scale: tuple[float, float] | Non
         source.name if source else "",
         own if own != model.rating_range else None,
     )
+
+
+def _nearest(model: TrainedModel, title: str) -> str:
+    """Of the titles that a search for this one finds, that which is written most like it; "" if it finds none."""
+    from rapidfuzz import fuzz, process
+
+    found = [model.titles[code] for code in model.index.search(title, limit=10)]
+    near = process.extractOne(normalise(title), found, scorer=fuzz.ratio, processor=normalise)
+    return near[0] if near else ""
 
 
 def _number(text: str) -> float:
