@@ -105,10 +105,10 @@ def errors(name: str, ratings: Ratings, part: Split, where: torch.device, seed: 
     user, item = (torch.from_numpy(codes[part.valid]) for codes in (ratings.user, ratings.item))
     predicted = metrics.predict(model, user, item).numpy()
     frame = frame.assign(square=np.square(predicted.clip(*ratings.rating_range) - rating))
-    if not row.fitting.intervals:
+    moments = model.moments(model.user_rows(user), item) if row.fitting.intervals else None
+    if moments is None:
         return frame
-    centre, sd, _ = (part.numpy() for part in model.moments(model.user_rows(user), item))
-    return frame.assign(inside=np.abs(centre - rating) <= metrics.NINETY * sd)
+    return frame.assign(inside=np.abs(moments.mean.numpy() - rating) <= metrics.NINETY * moments.sd.numpy())
 
 
 if __name__ == "__main__":
