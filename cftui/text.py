@@ -31,11 +31,17 @@ def printable(text: str, instead: str = " ", keep: str = "") -> str:
     """
     if text.isprintable():
         return text
-    return "".join(instead if _is_invisible(c) and c not in keep else c for c in text)
+    return "".join(instead if is_invisible(c) and c not in keep else c for c in text)
 
 
-def _is_invisible(c: str) -> bool:
+def is_invisible(c: str) -> bool:
+    """Whether a terminal obeys the character ``c`` or does not show it."""
     return (unicodedata.category(c) in INVISIBLE and c not in JOINERS) or c in NONCHARACTERS
+
+
+def for_terminal(text: str) -> str:
+    """Any number of lines as they may be written to a terminal."""
+    return printable(text, keep="\n\t")
 
 
 def one_line(text: str) -> str:
@@ -46,6 +52,15 @@ def one_line(text: str) -> str:
 def shorten(text: str, width: int, mark: str = "...") -> str:
     """``text`` in at most ``width`` characters; what does not fit gives way to ``mark``."""
     return text if len(text) <= width else f"{text[: max(width - len(mark), 0)]}{mark}"[:width]
+
+
+# A spreadsheet takes a cell that begins with one of these for a formula, and runs it.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def for_spreadsheet(cell: str) -> str:
+    """A text that a spreadsheet shows instead of running it: behind an apostrophe if it would be a formula."""
+    return f"'{cell}" if cell.startswith(_FORMULA) else cell
 
 
 def valued(title: str, value: float | None, counted: bool = False) -> str:

@@ -9,7 +9,7 @@ import io
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from cftui.analysis.exports import without_formulas
 from cftui.analysis.trained import TrainedModel
 from cftui.data.ratings import Ratings
 from cftui.errors import CftuiError, missing_library
@@ -38,12 +39,14 @@ class Wanted:
         n: the length of a list.
         items: which items may be recommended, bool ``[items]``.
         seen: whether to recommend what a user has rated already.
+        spreadsheet: whether text in a CSV file that a spreadsheet would run as a formula begins with an apostrophe.
     """
 
     users: np.ndarray
     n: int
     items: np.ndarray
     seen: bool = False
+    spreadsheet: bool = False
 
 
 def lists(model: TrainedModel, ratings: Ratings, wanted: Wanted) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -110,10 +113,11 @@ def write_lists(
         if not path.exists():
             users = wanted.users[start : start + PART]
             found = []
-            for chunk in lists(model, ratings, Wanted(users, wanted.n, wanted.items, wanted.seen)):
+            for chunk in lists(model, ratings, replace(wanted, users=users)):
                 if should_stop():
                     return False
-                found.append(_table(model, *chunk))
+                table = _table(model, *chunk)
+                found.append(without_formulas(table) if wanted.spreadsheet and form == ".csv" else table)
                 progress(start + sum(one["user"].nunique() for one in found), len(wanted.users))
             write_atomic(path, _encode(pd.concat(found, ignore_index=True), form))
         progress(min(start + PART, len(wanted.users)), len(wanted.users))
@@ -128,6 +132,7 @@ def _begin(parts: Path, model: TrainedModel, wanted: Wanted) -> None:
     stamp = weights.stat().st_mtime_ns if weights is not None and weights.exists() else 0
     asked = hashlib.sha256(wanted.users.tobytes() + np.packbits(wanted.items).tobytes()).hexdigest()
     key: dict[str, Any] = {"run": model.name, "weights": stamp, "n": wanted.n, "seen": wanted.seen, "asked": asked}
+    key["spreadsheet"] = wanted.spreadsheet
     known = parts / "wanted.json"
     if known.exists() and json.loads(known.read_text(encoding="utf-8")) == key:
         return

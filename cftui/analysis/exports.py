@@ -18,10 +18,17 @@ from cftui.analysis.maps.components import QUADRANTS, quadrant
 from cftui.analysis.trained import TrainedModel
 from cftui.errors import CftuiError, suggestion
 from cftui.files import write_atomic
-from cftui.text import one_line
+from cftui.text import for_spreadsheet, one_line
 
 
-def export(model: TrainedModel, form: str, target: Path) -> list[Path]:
+def without_formulas(table: pd.DataFrame) -> pd.DataFrame:
+    """A table whose text no spreadsheet takes for a formula."""
+    quote = lambda cell: for_spreadsheet(cell) if isinstance(cell, str) else cell  # noqa: E731
+    text = table.select_dtypes(exclude="number")
+    return table.assign(**{str(name): text[name].map(quote) for name in text})
+
+
+def export(model: TrainedModel, form: str, target: Path, *, spreadsheet: bool = False) -> list[Path]:
     """Write a model's factors and biases, and return the files.
 
     ``csv``: ``<target>-items.csv`` (``item``, ``title``, ``year``, ``genres``, ``ratings``, ``bias`` if there are any,
@@ -38,6 +45,7 @@ def export(model: TrainedModel, form: str, target: Path) -> list[Path]:
     Args:
         target: a folder, in which the files are named after the run; or the file, with or without the format's suffix
             (for ``csv`` and ``tsv``: what the names of both files begin with).
+        spreadsheet: whether text in ``csv`` that a spreadsheet would run as a formula begins with an apostrophe.
 
     Raises:
         CftuiError: no such format, no such folder, or a model without factors.
@@ -52,7 +60,8 @@ def export(model: TrainedModel, form: str, target: Path) -> list[Path]:
         target = target.with_suffix("")
     if not target.parent.is_dir():
         raise CftuiError(f"{target.parent}: no such folder")
-    files = {target.with_name(target.name + end): content for end, content in FORMS[form](model)}
+    content_of = _csv(model, spreadsheet) if form == "csv" else FORMS[form](model)
+    files = {target.with_name(target.name + end): content for end, content in content_of}
     for path, content in files.items():
         write_atomic(path, content)
     return list(files)
@@ -61,7 +70,7 @@ def export(model: TrainedModel, form: str, target: Path) -> list[Path]:
 Files = Iterator[tuple[str, bytes]]
 
 
-def _csv(model: TrainedModel) -> Files:
+def _csv(model: TrainedModel, spreadsheet: bool = False) -> Files:
     learned = model.learned
     table = model.item_table[["title", "year", "genres", "ratings"]].assign(year=_years(model))
     item_bias, user_bias = (None if b is None else b.numpy() for b in (learned.item_bias, learned.user_bias))
@@ -70,7 +79,8 @@ def _csv(model: TrainedModel) -> Files:
     )
     users = pd.concat([pd.DataFrame({"user": model.users.classes}), _numbers(user_bias, _user_factors(model))], axis=1)
     for name, rows in (("items", items), ("users", users)):
-        yield f"-{name}.csv", _utf8(rows.iloc[1:].to_csv(index=False))
+        rows = rows.iloc[1:]
+        yield f"-{name}.csv", _utf8((without_formulas(rows) if spreadsheet else rows).to_csv(index=False))
 
 
 def _numbers(bias: np.ndarray | None, factors: np.ndarray) -> pd.DataFrame:

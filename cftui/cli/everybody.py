@@ -59,7 +59,7 @@ def recommend_to_file(
         allowed &= ~_mask(_items(model, without), len(allowed))
     if not allowed.any():
         raise CftuiError("nothing is left to recommend: the filter and the lists of items exclude everything")
-    wanted = Wanted(codes, n, allowed, seen)
+    wanted = Wanted(codes, n, allowed, seen, session.spreadsheet)
     begun = time.perf_counter()
     with stop_requests() as stop_requested, _progress(session.json) as progress:
         done = write_lists(model, ratings, wanted, target, progress=progress, should_stop=stop_requested)

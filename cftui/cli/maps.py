@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cftui.cli.output import narrate, print_json
-from cftui.cli.reading import CSV, EPOCH, RUN, check_csv, filter_options, load, only, show, write_csv
+from cftui.cli.reading import CSV, EPOCH, RUN, SPREADSHEET, check_csv, filter_options, load, only, show, write_csv
 from cftui.cli.verb import Finite, Session, Verb, pass_session, rows_option
 from cftui.errors import CftuiError, suggestion
 
@@ -216,6 +216,7 @@ def _draw(model: TrainedModel, shown: ItemMap, labelled: list[int], path: Path, 
     type=click.Path(path_type=Path),
     help="File to write, or its name without the ending [default: the run's name in the current folder].",
 )
+@SPREADSHEET
 @pass_session
 def export(session: Session, run_name: str, form: str, target: Path | None) -> None:
     """Write factors and biases, with their titles, to files.
@@ -225,7 +226,7 @@ def export(session: Session, run_name: str, form: str, target: Path | None) -> N
     from cftui.analysis.exports import export as write
 
     model = load(session, run_name)
-    written = write(model, form, target or Path(model.name))
+    written = write(model, form, target or Path(model.name), spreadsheet=session.spreadsheet)
     if session.json:
         print_json({**model.facts(), "files": [str(path) for path in written]})
     else:

@@ -17,10 +17,10 @@ import contextlib
 import json
 import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
-from cftui.text import one_line, printable
+from cftui.text import for_terminal, is_invisible, one_line, printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,13 +78,40 @@ def _print_on_stderr(*lines: str) -> None:
         print("\n".join(lines), file=sys.stderr, flush=True)
 
 
+class _Terminal:
+    """Standard output, where it is a terminal: nothing that it would obey comes through."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        self._stream.write(for_terminal(text))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextlib.contextmanager
+def clean_terminal() -> Iterator[None]:
+    """Keep control characters of titles and files from the terminal; files and pipes get what there is."""
+    stream = sys.stdout
+    if stream is None or not stream.isatty():  # None if the parent process closed it
+        yield
+        return
+    with contextlib.redirect_stdout(cast(TextIO, _Terminal(stream))):
+        yield
+
+
 def print_json(value: Any) -> None:
     """Print a value as JSON on one line; NaN becomes null."""
     print(_dump(value), flush=True)
 
 
 def _dump(value: Any) -> str:
-    return json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
+    text = json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
+    # Written as an escape, a character that a terminal would obey is exact and does nothing.
+    return text if text.isprintable() else "".join(json.dumps(c)[1:-1] if is_invisible(c) else c for c in text)
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -129,7 +156,7 @@ def print_table(rows: Sequence[Mapping[str, Any]], formats: Formats | None = Non
     print(
         tabulate(
             [[cell(name, row[name]) for name in names] for row in rows],
-            headers=names,
+            headers=[printable(name) for name in names],
             tablefmt="plain",
             disable_numparse=True,
             colalign=["left" if is_text else "right" for is_text in text],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cftui.cli.output import narrate, print_json, print_table, records
-from cftui.cli.verb import Decorated, Session
+from cftui.cli.verb import Decorated, Session, remember
 from cftui.errors import CftuiError
 
 if TYPE_CHECKING:
@@ -22,12 +22,27 @@ if TYPE_CHECKING:
     from cftui.data.ratings import Ratings
 
 RUN = click.argument("run_name", metavar="RUN", default="latest")
-CSV = click.option(
-    "--csv",
-    "csv_file",
-    type=click.Path(path_type=Path),
-    help="Write all rows to this CSV file ('-' for stdout).",
+SPREADSHEET = click.option(
+    "--spreadsheet",
+    is_flag=True,
+    expose_value=False,
+    callback=remember("spreadsheet"),
+    help="In CSV files, put an apostrophe before text that begins with =, +, - or @: a spreadsheet would run it as a "
+    "formula. Without this the text is exact, and reads back as it was.",
 )
+
+
+def CSV(function: Decorated) -> Decorated:
+    """Add ``--csv`` and ``--spreadsheet``; the first becomes the parameter ``csv_file``."""
+    file: Callable[[Decorated], Decorated] = click.option(
+        "--csv",
+        "csv_file",
+        type=click.Path(path_type=Path),
+        help="Write all rows to this CSV file ('-' for stdout).",
+    )
+    return file(SPREADSHEET(function))
+
+
 USER = click.option("--user", required=True, help="User id, or the name of a saved profile.")
 EPOCH = click.option("--epoch", type=click.IntRange(0), help="Use the weights after that epoch (from 0).")
 
@@ -115,7 +130,12 @@ def write_csv(path: Path, table: pd.DataFrame, what: str) -> None:
         CftuiError: ``path`` is a folder, or its folder does not exist.
     """
     check_csv(path)
-    text = table.drop(columns="code", errors="ignore").to_csv(index=False)
+    table = table.drop(columns="code", errors="ignore")
+    if click.get_current_context().ensure_object(Session).spreadsheet:
+        from cftui.analysis.exports import without_formulas
+
+        table = without_formulas(table)
+    text = table.to_csv(index=False)
     if str(path) == "-":
         sys.stdout.write(text)
         return

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from cftui.cli.output import clean_terminal
 from cftui.engine.models.options import Option
 from cftui.errors import CftuiError
 from cftui.home import Home
@@ -20,6 +21,7 @@ class Session:
 
     home_option: str | None = None
     json: bool = False
+    spreadsheet: bool = False
 
     @property
     def home(self) -> Home:
@@ -27,7 +29,9 @@ class Session:
         return Home.find(self.home_option)
 
 
-def _set(attribute: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+def remember(attribute: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    """Return a callback that keeps the value of an option in the session."""
+
     def callback(context: click.Context, parameter: click.Parameter, value: Any) -> None:
         if value:
             setattr(context.ensure_object(Session), attribute, value)
@@ -40,7 +44,7 @@ def home_option() -> click.Option:
         ["--home"],
         metavar="DIR",
         expose_value=False,
-        callback=_set("home_option"),
+        callback=remember("home_option"),
         help="Folder of data/ and models/ [default: CFTUI_HOME, else the checkout, else the user's data directory].",
     )
 
@@ -55,11 +59,15 @@ class Verb(click.Command):
                 ["--json"],
                 is_flag=True,
                 expose_value=False,
-                callback=_set("json"),
+                callback=remember("json"),
                 help="Print JSON instead of text, errors and narration included.",
             )
         )
         self.params.append(home_option())
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with clean_terminal():
+            return super().invoke(ctx)
 
 
 class Verbs(click.Group):
