@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from cftui import leftovers, locks
+from cftui.errors import CftuiError
 
 # How long to wait for somebody to read from a pipe.
 PIPE_SECONDS = 5.0
@@ -127,6 +128,29 @@ def _status(path: Path) -> os.stat_result | None:
         return path.stat()
     except FileNotFoundError:
         return None
+
+
+def check_ordinary(path: Path) -> None:
+    """Check that reading ``path`` ends, which reading from a pipe or a device may never do.
+
+    Raises:
+        OSError: it does not exist, or is no ordinary file.
+    """
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "not an ordinary file", str(path))
+
+
+def check_space(folder: Path, size: int) -> None:
+    """Raises CftuiError if ``size`` bytes do not fit on the disk of ``folder``."""
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        raise CftuiError(
+            f"{size:,} bytes do not fit on the disk of {folder}, which has {free:,} left",
+            hint="make room, or choose another folder with --home",
+        )
 
 
 def write_json(path: Path, value: Any) -> None:

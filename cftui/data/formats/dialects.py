@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from cftui.data.formats.encodings import blocks
+from cftui.data.formats.encodings import LINE_BYTES, blocks
 from cftui.errors import CftuiError
 
 Quote = Literal["double", "backslash", "none"]
@@ -118,11 +118,10 @@ def guess_quote(path: Path, dialect: Dialect, width: int) -> Quote:
         return "none"
     if dialect.delimiter not in (",", ";"):
         return "double" if _closes_on_each_line(path, dialect) else "none"
-    double = _judge(path, replace(dialect, quote="double"), width)
-    if double == (0, 0):
+    if _fits(path, replace(dialect, quote="double"), width):
         return "double"
     for quote in ("backslash", "none") if _escapes(path) else ("none",):
-        if _judge(path, replace(dialect, quote=quote), width) == (0, 0):
+        if _fits(path, replace(dialect, quote=quote), width):
             return quote
     return "double"
 
@@ -142,16 +141,13 @@ def _closes_on_each_line(path: Path, dialect: Dialect) -> bool:
     return True
 
 
-def _judge(path: Path, dialect: Dialect, width: int) -> tuple[int, int]:
-    """The number of rows that cannot be rows, and of those that span lines."""
-    bad = spanning = 0
+def _fits(path: Path, dialect: Dialect, width: int) -> bool:
+    """Whether every row has ``width`` cells and is on one line."""
     try:
-        for row in text_rows(path, path, dialect):
-            bad += isinstance(row.cells, str) or len(row.cells) != width
-            spanning += row.lines > 1
+        rows = text_rows(path, path, dialect)
+        return all(not isinstance(row.cells, str) and len(row.cells) == width and row.lines == 1 for row in rows)
     except CftuiError:
-        bad += 1
-    return bad, spanning
+        return False
 
 
 def _options(dialect: Dialect) -> dict[str, Any]:
@@ -166,7 +162,7 @@ def text_rows(path: Path, readable: Path, dialect: Dialect) -> Iterator[Row]:
     """All rows with anything in them, the header among them.
 
     Raises:
-        CftuiError: a quote is opened and never closed.
+        CftuiError: a quote is opened and not closed, or only far below.
     """
     with readable.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         for _ in range(dialect.skip):
@@ -196,6 +192,7 @@ def _lines(file: Any, dialect: Dialect) -> Iterator[Row]:
 
 def _quoted(path: Path, file: Any, dialect: Dialect) -> Iterator[Row]:
     reader, before = csv.reader(file, **_options(dialect)), dialect.skip
+    csv.field_size_limit(LINE_BYTES)
     while True:
         line = before + reader.line_num + 1
         try:
@@ -208,8 +205,11 @@ def _quoted(path: Path, file: Any, dialect: Dialect) -> Iterator[Row]:
                 what = f"a quote is opened here and never closed: {lines:,} lines are one cell"
                 hint = "--quote none reads a quote as a character"
                 raise CftuiError(what, where=f"{path}:{line}", hint=hint, option="quote") from None
-            large = "field larger" in str(error)
-            yield Row(line, "a quote is opened and not closed" if large else f"quoting: {error}", lines)
+            if "field larger" in str(error):
+                what = f"a quote is opened here, and a cell of more than {LINE_BYTES / 1e6:g} MB follows"
+                hint = "--quote none reads a quote as a character"
+                raise CftuiError(what, where=f"{path}:{line}", hint=hint, option="quote") from None
+            yield Row(line, f"quoting: {error}", lines)
             continue
         lines = before + reader.line_num - line + 1
         if not cells or (len(cells) == 1 and not cells[0].strip()):

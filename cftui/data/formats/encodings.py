@@ -10,6 +10,8 @@ from pathlib import Path
 from cftui.errors import CftuiError
 
 BLOCK = 1 << 22
+# A longer line, or cell over several lines, is none of a table.
+LINE_BYTES = 16_000_000
 _BOMS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 # Another alphabet than Latin is believed only from this many bytes above 127 on.
 _FOREIGN = 40
@@ -33,10 +35,25 @@ class Plain:
 
 
 def blocks(path: Path) -> Iterator[bytes]:
-    """Yield the file in pieces that end with a line."""
+    """Yield the file in pieces that end with a line, unless that is longer than any line of a table."""
     with path.open("rb") as file:
         while block := file.read(BLOCK):
-            yield block + file.readline()
+            yield block + file.readline(LINE_BYTES)
+
+
+def check_lines(path: Path, readable: Path) -> None:
+    """Raises CftuiError, which names ``path``, if a line of ``readable`` is longer than ``LINE_BYTES``."""
+    length, line = 0, 1
+    with readable.open("rb") as file:
+        while block := file.read(min(BLOCK, LINE_BYTES)):
+            end = block.find(b"\n")
+            length += len(block) if end < 0 else end
+            if length > LINE_BYTES:
+                limit = f"{LINE_BYTES / 1e6:g} MB"
+                raise CftuiError(f"a line of more than {limit}: not a table of ratings", where=f"{path}:{line}")
+            if end >= 0:
+                line += block.count(b"\n")
+                length = len(block) - block.rfind(b"\n") - 1
 
 
 def as_utf8(path: Path, target: Path, encoding: str | None) -> Plain:
@@ -58,11 +75,13 @@ def as_utf8(path: Path, target: Path, encoding: str | None) -> Plain:
     wide = bom if bom == "utf-16" else _without_mark(start)
     if wide is not None and encoding is None:
         return _transcode(path, target, wide)
-    quoted = False
+    quoted, decoder = False, codecs.getincrementaldecoder("utf-8")()
     try:
-        for block in blocks(path):
-            quoted = quoted or b'"' in block
-            block.decode()
+        with path.open("rb") as file:
+            while block := file.read(BLOCK):
+                quoted = quoted or b'"' in block
+                decoder.decode(block)
+        decoder.decode(b"", final=True)
     except UnicodeDecodeError:
         pass
     else:

@@ -15,7 +15,7 @@ from typing import Literal
 
 from cftui.data.formats import books, dialects, guessing, matrices, trees
 from cftui.data.formats.dialects import Dialect, Row, text_rows
-from cftui.data.formats.encodings import Plain, as_utf8
+from cftui.data.formats.encodings import Plain, as_utf8, check_lines
 from cftui.data.formats.unpacking import unpacked
 from cftui.errors import CftuiError
 
@@ -225,6 +225,7 @@ def _open_text(
     shape: Shape | None,
     named: Sequence[str],
 ) -> Table:
+    check_lines(path, plain.path)
     skip, comment, separator = dialects.preamble(lines)
     heading = lines[skip - 1] if comment else ""
     bodies = [line.rstrip("\r\n") for line in lines[skip:] if line.strip()]

@@ -20,6 +20,7 @@ from typing import IO, Any
 
 from cftui.data.formats.encodings import BLOCK
 from cftui.errors import CftuiError, missing_library
+from cftui.files import check_space
 
 # Larger ratios are taken for a zip bomb: tables of ratings shrink to a tenth, rarely to a thirtieth.
 RATIO = 200
@@ -140,56 +141,69 @@ def _array_or_zip(names: Sequence[str]) -> str:
 
 def _unpack(path: Path, packed: Path, kind: str, member: str, wanted: Sequence[str], target: Path) -> str:
     """Unpack one layer; returns the name of the member that was chosen."""
-    bound = max(ALWAYS_ALLOWED, RATIO * packed.stat().st_size)
     try:
-        with _opened(path, packed, kind, member, wanted) as (name, source), target.open("wb") as out:
-            while block := source.read(BLOCK):
-                if out.tell() + len(block) > bound:
-                    raise CftuiError(
-                        f"{path}: unpacks to more than {bound:,} bytes, {RATIO} times its size; a zip bomb? "
-                        f"If it is what it should be, unpack it yourself"
-                    )
-                out.write(block)
+        with _opened(path, packed, kind, member, wanted) as (name, source, size, taken):
+            check_space(target.parent, size)
+            _check_ratio(path, size, packed.stat().st_size)
+            with target.open("wb") as out:
+                while block := source.read(BLOCK):
+                    # Compared with what has been taken so far: a bomb is known long before it fills the disk.
+                    _check_ratio(path, out.tell() + len(block), taken())
+                    out.write(block)
     except _BROKEN as error:
         raise CftuiError(f"{path}: not a readable {kind} file (truncated?): {error}") from None
     return name
 
 
+def _check_ratio(path: Path, size: int, packed: int) -> None:
+    bound = max(ALWAYS_ALLOWED, RATIO * packed)
+    if size > bound:
+        raise CftuiError(
+            f"{path}: unpacks to more than {bound:,} bytes, {RATIO} times its size; a zip bomb? "
+            f"If it is what it should be, unpack it yourself"
+        )
+
+
+Layer = tuple[str, IO[bytes], int, Callable[[], int]]
+
+
 @contextmanager
-def _opened(path: Path, packed: Path, kind: str, member: str, wanted: Sequence[str]) -> Iterator[tuple[str, IO[bytes]]]:
-    if kind == "zip":
-        with zipfile.ZipFile(packed) as bundle:
-            infos = {info.filename: info for info in bundle.infolist() if not info.is_dir()}
-            name = _chosen(path, list(infos), member, wanted)
-            with bundle.open(infos[name]) as file:
-                yield name, file
-        return
-    if kind == "tar":
-        with tarfile.open(packed) as tape:
-            members = {info.name: info for info in tape.getmembers() if info.isfile()}
-            name = _chosen(path, list(members), member, wanted)
-            found = tape.extractfile(members[name])
-            assert found is not None
-            with found:
-                yield name, found
-        return
-    openers: dict[str, Callable[..., Any]] = {
-        "gzip": gzip.open, "bzip2": bz2.open, "xz": lzma.open, "zstd": _zstd
-    }  # fmt: skip
-    with openers[kind](packed, "rb") as file:
-        yield "", file
+def _opened(path: Path, packed: Path, kind: str, member: str, wanted: Sequence[str]) -> Iterator[Layer]:
+    """Yields the member's name, its bytes, its size if the archive tells it, and how many packed bytes were read."""
+    with packed.open("rb") as raw:
+        if kind == "zip":
+            with zipfile.ZipFile(raw) as bundle:
+                infos = {info.filename: info for info in bundle.infolist() if not info.is_dir()}
+                name = _chosen(path, list(infos), member, wanted)
+                with bundle.open(infos[name]) as file:
+                    yield name, file, infos[name].file_size, lambda: infos[name].compress_size
+            return
+        if kind == "tar":
+            with tarfile.open(fileobj=raw) as tape:
+                members = {info.name: info for info in tape.getmembers() if info.isfile()}
+                name = _chosen(path, list(members), member, wanted)
+                found = tape.extractfile(members[name])
+                assert found is not None
+                with found:
+                    yield name, found, members[name].size, lambda: members[name].size
+            return
+        openers: dict[str, Callable[..., Any]] = {
+            "gzip": gzip.open, "bzip2": bz2.open, "xz": lzma.open, "zstd": _zstd
+        }  # fmt: skip
+        with openers[kind](raw, "rb") as file:
+            yield "", file, 0, raw.tell
 
 
-def _zstd(path: Path, mode: str) -> Any:
+def _zstd(raw: IO[bytes], mode: str) -> Any:
     if sys.version_info >= (3, 14):
         from compression import zstd  # type: ignore[import-not-found,unused-ignore]
 
-        return zstd.open(path, mode)
+        return zstd.open(raw, mode)
     if find_spec("zstandard") is None:
-        raise missing_library(f"{path}: unpacking zstd", "zstandard", "zstd")
+        raise missing_library(f"{raw.name}: unpacking zstd", "zstandard", "zstd")
     import zstandard  # type: ignore[import-not-found,unused-ignore]
 
-    return zstandard.open(path, mode)
+    return zstandard.open(raw, mode)
 
 
 def _chosen(path: Path, names: list[str], member: str, wanted: Sequence[str]) -> str:

@@ -23,7 +23,7 @@ from typing import Any
 from cftui.data.store import catalog
 from cftui.data.store.registry import Known
 from cftui.errors import CftuiError
-from cftui.files import new_folder, write_json
+from cftui.files import check_space, new_folder, write_json
 from cftui.home import Home
 
 CONNECT_SECONDS = 5
@@ -98,19 +98,39 @@ def get(
 
 def _from_path(data_set: Known, source: Path, building: Path) -> None:
     source = source.expanduser()
-    if not source.exists():
+    if not os.path.lexists(source):
         raise CftuiError(f"--from {source}: no such file or folder")
-    if source.is_dir():
-        below = source / (data_set.folder or data_set.name)
-        folder = source if (source / data_set.required[0]).exists() else below
-        for name in data_set.required:
-            if not (folder / name).is_file():
-                raise CftuiError(f"--from {source}: no {name} in it; expected the files of {data_set.label}")
-        for name in data_set.members:
-            if (folder / name).is_file():
-                shutil.copyfile(folder / name, building / name)
-    else:
+    if source.is_file():
         _unzip(data_set, source, f"--from {source}", building)
+        return
+    if not source.is_dir():
+        raise CftuiError(
+            f"--from {source}: neither a folder nor an ordinary file",
+            hint=f"give the folder or the zip file of {data_set.label}",
+        )
+    below = source / (data_set.folder or data_set.name)
+    folder = source if (source / data_set.required[0]).exists() else below
+    files = [folder / name for name in data_set.members if _is_in(folder / name, source)]
+    for name in data_set.required:
+        if folder / name not in files:
+            raise CftuiError(f"--from {source}: no {name} in it; expected the files of {data_set.label}")
+    check_space(building.parent, sum(file.stat().st_size for file in files))
+    for file in files:
+        shutil.copyfile(file, building / file.name)
+
+
+def _is_in(file: Path, folder: Path) -> bool:
+    """Whether ``file`` is an ordinary file in ``folder``, which says whose files these are.
+
+    Raises:
+        CftuiError: it is a link that leads out of the folder.
+    """
+    if not file.is_file():
+        return False
+    # The folder itself may be a link, and so may one that is in it.
+    if not file.resolve().is_relative_to(folder.resolve()):
+        raise CftuiError(f"--from {folder}: {file.name} is a link that leads out of it; not followed")
+    return True
 
 
 def _unzip(data_set: Known, archive: Path, origin: str, building: Path) -> None:
@@ -121,6 +141,7 @@ def _unzip(data_set: Known, archive: Path, origin: str, building: Path) -> None:
             for name in data_set.required:
                 if name not in found:
                     raise CftuiError(f"{origin}: no {name} in it; expected the archive of {data_set.label}")
+            check_space(building.parent, sum(found[name].file_size for name in data_set.members if name in found))
             for name in data_set.members:
                 if name not in found:
                     continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -99,6 +100,41 @@ def test_what_is_not_the_data_set_changes_nothing(case: str, home: Home, tmp_pat
                 bundle.writestr(name, "x" * 2000)
         monkeypatch.setattr(sources, "MEMBER_BYTES", 1000)
     assert f"--from {source}: " in refused(home, source, tree)
+
+
+@pytest.mark.parametrize("case", ["pipe", "endless device", "link out of it", "full disk", "full disk, zip"])
+def test_a_source_that_never_ends_or_is_not_its_own_is_not_read(
+    case: str, home: Home, tmp_path: Path, ml_100k_folder: Path, tree, monkeypatch
+) -> None:
+    source = tmp_path / "given"
+    if case == "pipe":
+        os.mkfifo(source)
+    elif case == "endless device":
+        source.symlink_to("/dev/zero")
+    elif case == "full disk, zip":
+        real_zip(ml_100k_folder, source)
+    else:
+        broken_copy(ml_100k_folder, source, bytes)
+    if case == "link out of it":
+        (tmp_path / "secret").write_text("secret")
+        (source / "u.genre").symlink_to(tmp_path / "secret")
+    if case.startswith("full disk"):
+        monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(9, 8, 1))
+    complaint = {
+        "pipe": "neither a folder nor an ordinary file; give the folder or the zip file of",
+        "endless device": "neither a folder nor an ordinary file",
+        "link out of it": "u.genre is a link that leads out of it; not followed",
+    }
+    assert complaint.get(case, "bytes do not fit on the disk of") in refused(home, source, tree)
+
+
+def test_a_link_within_a_source_is_followed(tmp_path: Path, ml_100k_folder: Path) -> None:
+    broken_copy(ml_100k_folder, tmp_path / "real", bytes)
+    (tmp_path / "real" / "u.data").rename(tmp_path / "real" / "elsewhere")
+    (tmp_path / "real" / "u.data").symlink_to("elsewhere")
+    (tmp_path / "given").symlink_to("real")
+    home = Home(tmp_path / "home")
+    assert not (sources.get("ml-100k", home, source=tmp_path / "given") / "u.data").is_symlink()
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(28, "No space left on device"), MemoryError])

@@ -21,7 +21,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from cftui.data.formats import unpacking
+from cftui.data.formats import dialects, encodings, unpacking
 from cftui.data.formats.values import as_int, parse_genres, parse_rating, parse_time
 from cftui.data.ratings import Ratings
 from cftui.data.statistics import crosstab, describe, duplicate_titles, head, histogram, most_rated
@@ -559,6 +559,48 @@ def test_a_bomb_does_not_go_off(pack: Callable[[bytes], bytes], refused: Callabl
     monkeypatch.setattr(unpacking, "ALWAYS_ALLOWED", 100_000)
     bomb = pack(b"user,item,rating\n" + b"0" * 30_000_000)
     assert "a zip bomb?" in refused(bomb)
+
+
+def test_a_bomb_is_known_before_it_fills_the_disk(
+    tmp_path: Path, refused: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What has been unpacked is compared with what has been read, not with the whole archive."""
+    monkeypatch.setattr(unpacking, "ALWAYS_ALLOWED", 100_000)
+    monkeypatch.setattr(unpacking, "BLOCK", 100_000)
+    seen, check = [], unpacking._check_ratio
+    monkeypatch.setattr(
+        unpacking, "_check_ratio", lambda path, size, packed: seen.append(size) or check(path, size, packed)
+    )
+    bomb = gzip.compress(b"0" * 200_000_000) + gzip.compress(np.random.default_rng(1).bytes(2_000_000))
+    assert "a zip bomb?" in refused(bomb)
+    assert max(seen) < 60_000_000
+
+
+def test_what_does_not_fit_on_the_disk_is_not_unpacked(refused: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(9, 8, 1))
+    assert "bytes do not fit on the disk of" in refused(_zipped(PLAIN.encode()))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_an_endless_line_is_refused_by_its_number(encoding: str, refused: Callable, monkeypatch) -> None:
+    monkeypatch.setattr(encodings, "LINE_BYTES", 10_000)
+    monkeypatch.setattr(encodings, "BLOCK", 3_000)
+    content = PLAIN + "é,2," + "3" * 20_000 + "\nc,1,4\n"
+    said = refused(content.encode(encoding))
+    assert f":{PLAIN.count(chr(10)) + 1}: a line of more than 0.01 MB: not a table of ratings" in said
+
+
+def test_an_endless_quoted_cell_is_refused_by_its_line(refused: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dialects, "LINE_BYTES", 200_000)
+    content = PLAIN + 'c,1,"4\n' + "c,1,4\n" * 100_000
+    said = refused(content)
+    assert f":{PLAIN.count(chr(10)) + 1}: a quote is opened here, and a cell of more than 0.2 MB follows" in said
+
+
+def test_a_long_cell_is_read(bring: Callable[..., Any]) -> None:
+    long = "x" * 150_000 + " , y"
+    _, tables, _ = bring(f'user,item,rating,title\na,1,2,"{long}"\nb,2,3,short\n')
+    assert long in tables.items["title"].tolist()
 
 
 def test_parquet_without_pyarrow_says_what_to_install(refused: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
