@@ -29,6 +29,7 @@ from cftui.tui.session.app import SessionApp
 from cftui.tui.session.run_keeper import DEFAULT_DATA
 from cftui.tui.shell import textual_private as private
 from cftui.tui.shell.clipboard import osc52
+from cftui.tui.shell.commands import commands
 from cftui.tui.shell.dialog import Palette
 from cftui.tui.shell.filters import Ascii, Dim, NoControl
 from cftui.tui.shell.help import HelpScreen
@@ -42,6 +43,8 @@ from cftui.tui.shell.themes import DEFAULT, THEMES
 if TYPE_CHECKING:
     from cftui.tui.session.following import Followed
 
+# Textual's own commands for what has a key here.
+TWICE = {"Quit", "Keys"}
 POLL_SECONDS = 0.5
 # A terminal drops a longer OSC 52 sequence, or worse, prints it.
 CLIPBOARD_BYTES = 50_000
@@ -198,9 +201,8 @@ class AppShell(SessionApp):
         self.push_screen(HelpScreen(self.screen))
 
     def get_system_commands(self, screen: Screen) -> Iterable[SystemCommand]:
-        """The palette: every binding of the screen and the app, then Textual's own."""
-        yield from super().get_system_commands(screen)
-        for _, binding, enabled, _ in screen.active_bindings.values():
-            if enabled and binding.description and not binding.system:
-                text = binding.tooltip or f"Key: {binding.key_display or binding.key}"
-                yield SystemCommand(binding.description, text, partial(self.run_action, binding.action, screen))
+        """The palette: every action of every screen, then what only Textual has."""
+        yield from commands(self, screen)
+        for command in super().get_system_commands(screen):
+            if command.title not in TWICE:
+                yield command

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from cftui.errors import CftuiError
@@ -12,6 +11,7 @@ from cftui.text import printable
 from cftui.tui.session.workspace import OpenModel
 from cftui.tui.shell.dialog import Dialog
 from cftui.tui.shell.keys import bindings
+from cftui.tui.shell.paper import Paper
 
 ROWS = 3
 
@@ -27,7 +27,7 @@ class AnatomyScreen(Dialog[None]):
         self._opened, self._seed = opened, 0
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll(id="paper"):
+        with Paper(id="paper"):
             yield Static(id="paper-text")
 
     def on_mount(self) -> None:
@@ -57,6 +57,3 @@ class AnatomyScreen(Dialog[None]):
     def action_another(self) -> None:
         self._seed += 1
         self._write()
-
-    def action_scroll_by(self, lines: int) -> None:
-        self.query_one("#paper").scroll_relative(y=lines, animate=False)

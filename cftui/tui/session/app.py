@@ -331,9 +331,18 @@ class SessionApp(RunKeeper):
             self.complain(error)
 
     def from_worker(self, function: Callable[..., object], *args: object, **kwargs: object) -> None:
-        """``call_from_thread`` for a thread whose answer may no longer be wanted: then it is dropped."""
-        if not get_current_worker().is_cancelled:
-            self.call_from_thread(function, *args, **kwargs)
+        """``call_from_thread`` for a thread whose answer may no longer be wanted: then it is dropped.
+
+        Whether it is wanted is asked in the event loop: the screen may close between the two.
+        """
+        worker = get_current_worker()
+
+        def call() -> None:
+            if not worker.is_cancelled:
+                function(*args, **kwargs)
+
+        if not worker.is_cancelled:
+            self.call_from_thread(call)
 
     def _set(self, **values: object) -> None:
         for name, value in values.items():

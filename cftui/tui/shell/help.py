@@ -8,12 +8,12 @@ from rich.table import Table
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Static
 
 from cftui.tui.shell.dialog import Dialog
 from cftui.tui.shell.keys import bindings
+from cftui.tui.shell.paper import Paper
 from cftui.tui.shell.screens import SCREENS
 from cftui.tui.shell.textual_private import mapped_bindings
 
@@ -66,12 +66,12 @@ class HelpScreen(Dialog[None]):
                 keys.add_row("", "", "")
         for key, what in EVERYWHERE:
             keys.add_row(Text(key, style="bold"), what, "")
-        with VerticalScroll(id="help"):
+        with Paper(id="help"):
             yield Static(Text(getattr(self._about, "ABOUT", "") + "\n"))
             yield Static(keys)
 
     def on_mount(self) -> None:
         box = self.query_one("#help")
         box.border_title = f"help: {getattr(self._about, 'ROOM', '')}"
-        box.border_subtitle = "escape closes"
+        box.border_subtitle = "j k scroll   escape closes"
         box.focus()

@@ -33,6 +33,8 @@ class JumpScreen(Dialog[Widget | None]):
     """Dismissed with the widget whose letter was pressed; any other key leaves."""
 
     CSS_PATH = "jump.tcss"
+    # The letters are on the panes.
+    has_key_bar = False
 
     def __init__(self, found: Mapping[str, Widget]) -> None:
         super().__init__()

@@ -11,10 +11,14 @@ from textual.style import Style
 from textual.widget import Widget
 from textual.widgets import Input
 
+from cftui.tui.shell.keys import MOVES
+
 # What a text field leaves of the keys: the same four in every field, whoever made it.
 FIELD_KEYS = ("enter", "escape", "tab", "ctrl+o")
 # Shorter words for what Textual binds, which has no id, and for the jump.
 FIELD_WORDS = {(None, "submit"): "OK", (None, "app.focus_next"): "Next", ("app.jump", "jump"): "Jump"}
+# A dialog leaves out what only moves, and Textual's own keys, which have no name.
+NOT_SAID = MOVES | {""}
 # The ways out: kept when there is no room for everything.
 KEPT = {"help", "quit", "leave", "close", "cancel", "jump"}
 
@@ -48,6 +52,7 @@ class KeyBar(Widget):
 
     def on_mount(self) -> None:
         self.screen.bindings_updated_signal.subscribe(self, self._changed)
+        self._changed(self.screen)
 
     def _changed(self, screen: Screen) -> None:
         if not self.app.app_focus or screen is not self.screen:
@@ -63,10 +68,12 @@ class KeyBar(Widget):
             for key in FIELD_KEYS:
                 if key in active:
                     binding = active[key].binding
-                    text = FIELD_WORDS.get((binding.id, binding.action), binding.description)
+                    text = FIELD_WORDS.get((binding.id, binding.action), _short(binding.description))
                     entries[binding.action] = self._entry(active[key], text)
         for one in active.values():
-            text = _text(one) if one.binding.show else ""
+            # A dialog has few keys, and room for all but those that move.
+            shown = one.binding.show or (screen.is_modal and one.node is screen and _name(one) not in NOT_SAID)
+            text = _text(one) if shown else ""
             # An action with several keys is shown with the first.
             if text and one.binding.action not in entries:
                 entries[one.binding.action] = self._entry(one, text)
@@ -107,4 +114,9 @@ def _text(one: ActiveBinding) -> str:
     """What a key does, in the words of the pane that has it if it has any."""
     of_pane = getattr(one.node, "key_text", None)
     text = of_pane(_name(one)) if of_pane is not None else None
-    return one.binding.description if text is None else text
+    return _short(one.binding.description) if text is None else text
+
+
+def _short(text: str) -> str:
+    """The first part of a longer explanation: ``Cancel; stop a running import`` is ``Cancel`` here."""
+    return text.partition(";")[0]

@@ -15,6 +15,10 @@ from textual.keys import KEY_TO_UNICODE_NAME, REPLACED_KEYS, Keys
 from cftui.errors import CftuiError, suggestion
 from cftui.tui.shell.screens import SCREENS
 
+# The names of actions that only move a cursor or a view: left out where there is no room, and of the palette.
+MOVES = {"up", "down", "left", "right", "first", "last", "page_up", "page_down", "enter"} | {
+    f"pan_{way}" for way in ("left", "right", "up", "down")
+}
 MODIFIERS = {"ctrl", "shift", "alt", "meta", "super", "hyper"}
 NAMED_KEYS = {key.value.rpartition("+")[2] for key in Keys}
 
@@ -250,14 +254,8 @@ ACTIONS: dict[str, tuple[Key, ...]] = {
     "anatomy": (
         Key("another", "n,space", "another", "Another batch"),
         Key("close", "escape,q,a", "dismiss", "Close"),
-        Key("down", "j", "scroll_by(1)", "Down"),
-        Key("up", "k", "scroll_by(-1)", "Up"),
     ),
-    "evaluation": (
-        Key("close", "escape,q,w", "dismiss", "Close"),
-        Key("down", "j", "scroll_by(1)", "Down"),
-        Key("up", "k", "scroll_by(-1)", "Up"),
-    ),
+    "evaluation": (Key("close", "escape,q,w", "dismiss", "Close"),),
     "robust": (
         Key("ialm", "i", "solve('ialm')", "Solve by ialm"),
         Key("book", "b", "solve('book')", "Solve by book"),
@@ -283,6 +281,14 @@ ACTIONS: dict[str, tuple[Key, ...]] = {
         Key("previous", "N", "next(-1)", "Previous user whose lists differ much", "Previous"),
         Key("user", "u", "user", "Compare for another user", "User"),
         Key("leave", "escape,q", "dismiss", "Back to the search", "Back"),
+    ),
+    "scroll": (
+        Key("down", "j", "scroll_down", "Down"),
+        Key("up", "k", "scroll_up", "Up"),
+        Key("first", "g", "scroll_home", "First line"),
+        Key("last", "G", "scroll_end", "Last line"),
+        Key("page_up", "ctrl+u", "page_up", "Page up"),
+        Key("page_down", "ctrl+d", "page_down", "Page down"),
     ),
     "help": (Key("close", "escape,question_mark,q,enter", "dismiss", "Close"),),
 }

@@ -47,7 +47,8 @@ class Sheet(Dialog[None]):
 
     async def action_enter(self) -> None:
         """Show what the row is about; this table is still here when one comes back."""
-        if self._places:
-            await session_of(self).visit(self._places[self.query_one(Table).cursor_row])
+        at = self.query_one(Table).current_index
+        if self._places and at is not None:
+            await session_of(self).visit(self._places[at])
         else:
             self.dismiss()

@@ -48,6 +48,11 @@ class Table(Arranged, DataTable[Text]):
             return None
         return self.coordinate_to_cell_key(self.cursor_coordinate).row_key.value
 
+    @property
+    def current_index(self) -> int | None:
+        """Which row the cursor is on, counted as they were added, whatever the order and the filter are."""
+        return None if self.current is None else list(self._all).index(self.current)
+
     # Rows, remembered
 
     def add_column(self, label: Any, **kwargs: Any) -> ColumnKey:

@@ -14,6 +14,7 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding
 from textual.command import CommandPalette
 from textual.content import Content
+from textual.dom import DOMNode
 from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.widgets import Checkbox, OptionList, Select
@@ -62,6 +63,11 @@ def all_screens(app: App[Any]) -> Iterator[Screen[Any]]:
     """The screens of all modes, those beneath others included. Textual 8.2.8 gives only the current mode's stack."""
     for stack in app._screen_stacks.values():
         yield from stack
+
+
+def has_binding(node: DOMNode, id: str) -> bool:
+    """Whether a screen or widget binds an action itself. Textual 8.2.8 tells only what is bound around the focus."""
+    return any(binding.id == id for _, binding in node._bindings)
 
 
 def mapped_bindings(screen: Screen[Any]) -> Iterator[Binding]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
-from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
@@ -18,6 +17,7 @@ from cftui.tui.session.places import Place
 from cftui.tui.session.workspace import OpenModel
 from cftui.tui.shell.dialog import Dialog
 from cftui.tui.shell.keys import bindings
+from cftui.tui.shell.paper import Paper
 from cftui.tui.shell.table import Table
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class EvaluationScreen(Dialog[None]):
         self._places: list[Place] = []
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll(id="report"):
+        with Paper(id="report"):
             yield Static("judging the lists ...", id="report-text")
             yield Table(id="report-rows", cursor_type="row", zebra_stripes=True)
 
@@ -81,11 +81,10 @@ class EvaluationScreen(Dialog[None]):
         self.query_one("#report").border_subtitle = "tab: worst errors, enter: in Search   escape closes"
 
     @on(Table.RowSelected)
-    async def _picked(self, event: Table.RowSelected) -> None:
-        await session_of(self).visit(self._places[event.cursor_row])
-
-    def action_scroll_by(self, lines: int) -> None:
-        self.query_one("#report").scroll_relative(y=lines, animate=False)
+    async def _picked(self) -> None:
+        at = self.query_one("#report-rows", Table).current_index
+        if at is not None:
+            await session_of(self).visit(self._places[at])
 
 
 def _section(one: Section) -> Text:
