@@ -161,6 +161,7 @@ class State:
         screen: the screen.
         used: what each data set was last used with, by its name.
         queue: the trainings that have not begun, each as the name of its run and the words of its verb.
+        form: what the form of the Train screen showed, by the names of its fields.
     """
 
     theme: str = ""
@@ -168,6 +169,7 @@ class State:
     screen: str = ""
     used: dict[str, Use] = field(default_factory=dict)
     queue: list[list[str]] = field(default_factory=list)
+    form: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, entries: dict[str, Any]) -> State:
@@ -176,13 +178,14 @@ class State:
         used = entries.get("used")
         if not isinstance(used, dict):  # before each data set had its own
             used = {texts["data"]: texts} if "data" in texts else {}
-        queue = entries.get("queue")
+        queue, form = entries.get("queue"), entries.get("form")
         return cls(
             **{name: texts[name] for name in ("theme", "data", "screen") if name in texts},
             used={
                 name: use for name, value in used.items() if isinstance(value, dict) and (use := _use(value)) != Use()
             },
             queue=[words for words in queue if _are_words(words)] if isinstance(queue, list) else [],
+            form={name: text for name, text in form.items() if isinstance(text, str)} if isinstance(form, dict) else {},
         )
 
 

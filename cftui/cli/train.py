@@ -67,7 +67,7 @@ def _option(name: str, only: str, option: Option) -> Callable[[Decorated], Decor
     text = f"{only}: {option.help[0].lower()}{option.help[1:]}" if only else option.help
     if option.kind is bool:
         default = any(getattr(one.options, name) for one in all_methods() if name in one.described)
-        words = f"--{flag}/--no-{flag}" if default else f"--{flag}"
+        words = f"--{flag}/--no-{flag}" if default or option.empty else f"--{flag}"
         return click.option(words, name, is_flag=True, default=None, callback=_only_given, help=text)
     # An alias that is the name of another option is already there; the recipe knows which of its own is meant.
     also = [] if not option.alias or any(option.alias in one.described for one in all_methods()) else [option.alias]

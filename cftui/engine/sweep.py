@@ -171,10 +171,10 @@ def sweep(
         ending = run.history().ending
         if ending is None or ending["event"] != "done":
             return
-        yield Trial(run_name, setting, _score(run, recipe))
+        yield Trial(run_name, setting, score_of(run, recipe))
 
 
-def _score(run: RunFolder, recipe: Recipe) -> float | None:
+def score_of(run: RunFolder, recipe: Recipe) -> float | None:
     """What a finished run is judged by: the score of the weights that it kept."""
     history, key = run.history(), recipe.fitting.score.key
     ending: Mapping[str, Any] = history.ending or {}

@@ -80,6 +80,7 @@ class GradientOptions(Options):
         ok=lambda value: 0 <= value < 1e3,
         rule="a number from 0, such as 0.02",
         empty="as wd",
+        short="wd bias",
     )
 
     @property

@@ -37,6 +37,7 @@ class EaseOptions(ChoiceOptions):
         "if that is better within the training ratings].",
         empty="auto",
         sweepable=False,
+        short="fade",
     )
     items: int | None = option(
         None,

@@ -23,7 +23,8 @@ class Option:
         help: one sentence for ``--help`` and the tooltips of the form.
         ok, rule: what a value must satisfy, as a test and in words.
         empty: what the default of None means, for a field left empty; "" where a value is always needed.
-        short: its label in the form; "" keeps it out of the form.
+        short: its label in the form.
+        choices: the values that the form offers, for a text; () lets anything be typed.
         alias: another name under which it may be given.
         sweepable: whether ``cftui sweep --try`` may vary it.
     """
@@ -35,6 +36,7 @@ class Option:
     rule: str = ""
     empty: str = ""
     short: str = ""
+    choices: tuple[str, ...] = ()
     alias: str = ""
     sweepable: bool = True
 
@@ -90,9 +92,18 @@ class Options:
         "split",
         str,
         "random, u1..u5 (official), time, fold2of5 and the like, or none to train on every rating.",
+        short="split",
         sweepable=False,
     )
-    item_key: str = option("title", "item key", str, "What identifies an item: its title or its id.", sweepable=False)
+    item_key: str = option(
+        "title",
+        "item key",
+        str,
+        "What identifies an item: its title or its id.",
+        short="item by",
+        choices=("title", "id"),
+        sweepable=False,
+    )
 
     def __post_init__(self) -> None:
         for name, one in described(type(self)).items():

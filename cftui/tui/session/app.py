@@ -44,6 +44,7 @@ class SessionApp(RunKeeper):
         user: whom predictions are made for: raw id of a user, or the name of a saved profile.
         epoch: the items of the chosen model are shown as they were after that epoch; None: as trained.
         opening: name of the data set that is being read; "" when none is.
+        form: what the form of the Train screen shows, as text.
         wanted: what a screen was asked to show; it sets None once it has shown it.
         run_rows: the runs of the home, the newest first, as they were last read.
         followed, tick, activity, queue: as ``RunKeeper`` has them.
@@ -63,6 +64,7 @@ class SessionApp(RunKeeper):
         self._remember = remember
         self._trail: list[Place] = []
         self._last, self._warning = settings.read_state(home) if remember else (State(), "")
+        self.form: dict[str, str] = dict(self._last.form)
         self._used = dict(self._last.used)
         if (use := self._used.get(self._last.data)) and use.user:
             self.set_reactive(SessionApp.user, use.user)
@@ -106,6 +108,7 @@ class SessionApp(RunKeeper):
                 screen=self.current_mode,
                 used=self._used,
                 queue=[[one.name, *one.words] for one in self.queue],
+                form=self.form,
             )
             settings.write_state(self.home, state)
 

@@ -105,6 +105,7 @@ ACTIONS: dict[str, tuple[Key, ...]] = {
     "train": (
         Key("train", "t", "train", "Train with the form as it is", "Train"),
         Key("stop", "x", "stop", "Stop the run", "Stop"),
+        Key("sweep", "B", "sweep", "Sweep: try many settings, and see which is best", "Sweep"),
         Key("resume", "r", "resume", "Resume a stopped run, or go on for more epochs", "Resume"),
         Key("overlay", "o", "overlay", "Draw another run in the chart", "Overlay"),
         Key("worth", "w", "evaluate", "What the run is worth: errors, lists, for whom"),
@@ -261,6 +262,11 @@ ACTIONS: dict[str, tuple[Key, ...]] = {
         Key("book", "b", "solve('book')", "Solve by book"),
         Key("take", "enter", "take", "Show on the map", priority=True),
         Key("leave", "escape,q", "leave", "Cancel"),
+    ),
+    "sweep": (
+        Key("stop", "x", "stop", "Stop the sweep"),
+        Key("leave", "escape", "leave", "Close; the sweep goes on"),
+        Key("close", "q", "leave", "Close"),
     ),
     "lr_finder": (
         Key("take", "enter", "take", "Take it"),

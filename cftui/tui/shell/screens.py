@@ -26,7 +26,7 @@ class ScreenEntry(NamedTuple):
 
 SCREENS = (
     ScreenEntry("dataset", "1", "Dataset", "cftui.tui.dataset.screen:DatasetScreen", ("dataset",)),
-    ScreenEntry("train", "2", "Train", "cftui.tui.train.screen:TrainScreen", ("train", "runs")),
+    ScreenEntry("train", "2", "Train", "cftui.tui.train.screen:TrainScreen", ("train", "runs", "queue")),
     ScreenEntry("search", "3", "Search", "cftui.tui.search.screen:SearchScreen", ("search",)),
     ScreenEntry("map", "4", "Map", "cftui.tui.map.screen:MapScreen", ("map", "points")),
 )

@@ -100,6 +100,9 @@ class SteadyOptionList(OptionList):
 
 
 class _SteadyOverlay(SelectOverlay):
+    # It takes all letters to find an entry by: the key bar has these two left.
+    BINDINGS = [("enter", "select", "Choose"), ("escape", "dismiss", "Close")]
+
     def _move_page(self, direction: Any) -> None:
         with contextlib.suppress(KeyError):
             super()._move_page(direction)

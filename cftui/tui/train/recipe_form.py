@@ -5,24 +5,36 @@ The fields are made from the options of each method, so a new method or option a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.events import DescendantBlur
 from textual.message import Message
 from textual.widgets import Button, Checkbox, Input, Label, Select, Static
 
 from cftui.data.splits import NAMES, offered
 from cftui.engine.models.method import Method
+from cftui.engine.models.options import Option, Options
 from cftui.engine.models.recipes import Recipe, all_recipes
 from cftui.errors import CftuiError
 from cftui.tui.shell.textual_private import SteadySelect, Tick
 
 FIRST = "model4"
 FIELDS_PER_ROW = 2
+# The longest label, in letters, of a tick beside an input.
+SHORT = 8
+# What every recipe has, whatever its method: their fields are there once.
+SHARED = {"split": offered(NAMES, has_given=False), "item_key": Options.option("item_key").choices}
+DEVICES = ("auto", "cpu", "cuda", "mps")
+# What an option that may be left open says for yes and no.
+YES, NO = "yes", "no"
+# The beginning of a number: more is to come.
+UNFINISHED = re.compile(r"[+-]?\d*\.?\d*(e[+-]?)?", re.IGNORECASE)
 
 
 class MethodFields(Vertical):
@@ -32,11 +44,15 @@ class MethodFields(Vertical):
         super().__init__(id=f"fields-{method.name}", classes="method")
         self.method = method
         self._recipe = recipe
-        options = method.described
-        numbers = [name for name, one in options.items() if one.short and one.kind in (int, float)]
+        options = {name: one for name, one in method.described.items() if name not in SHARED}
+        self._open = [name for name, one in options.items() if one.kind is bool and one.empty]
+        self._ticks = [name for name, one in options.items() if one.kind is bool and not one.empty]
+        typed = [name for name, one in options.items() if one.kind is not bool]
+        # A short tick shares the row of an input that would stand alone.
+        odd = len(typed) % FIELDS_PER_ROW > 0
+        self._beside = [name for name in self._ticks if odd and len(label(options[name])) <= SHORT][:1]
         # Fields that may stay empty come last.
-        self._inputs = sorted(numbers, key=lambda name: bool(options[name].empty))
-        self._ticks = [name for name, one in options.items() if one.short and one.kind is bool]
+        self._inputs = sorted(typed, key=lambda name: bool(options[name].empty))
 
     def compose(self) -> ComposeResult:
         for row in _batched(self._inputs, FIELDS_PER_ROW):
@@ -44,15 +60,19 @@ class MethodFields(Vertical):
                 for name in row:
                     yield from self._input(name)
                 if len(row) < FIELDS_PER_ROW:
-                    yield from self._tick_row(self._ticks[:1])
-        rest = self._ticks[1:] if len(self._inputs) % FIELDS_PER_ROW else self._ticks
-        for name in rest:
+                    yield from self._tick_row(self._beside)
+        for name in [one for one in self._ticks if one not in self._beside]:
             with Horizontal(classes="field"):
                 yield from self._tick_row([name])
+        for name in self._open:
+            option = self.method.described[name]
+            with Horizontal(classes="field"):
+                yield Label(label(option))
+                yield _choice(name, (option.empty, YES, NO), option.empty)
 
     def _input(self, name: str) -> ComposeResult:
         option, value = self.method.described[name], self._recipe.default(name)
-        yield Label(option.short, id=f"label-{name}")
+        yield Label(label(option), id=f"label-{name}")
         field = Input(_text(value), compact=True, id=f"field-{name}", tooltip=option.help)
         field.placeholder = option.empty
         field.cursor_blink = False
@@ -62,28 +82,32 @@ class MethodFields(Vertical):
         for name in names:
             option = self.method.described[name]
             yield Tick(
-                option.short,
+                label(option),
                 bool(self._recipe.default(name)),
                 compact=True,
-                id=name.replace("_", "-"),
+                id=_id(name),
                 tooltip=option.help,
             )
 
     def adapt(self, recipe: Recipe) -> None:
         """Show the recipe's own defaults in place of those of the recipe before it; keep what somebody has typed."""
         for name in self._inputs:
-            field = self.query_one(f"#field-{name}", Input)
+            field = self._field(name)
             field.disabled = name in recipe.without
             if field.value.strip() == _text(self._recipe.default(name)):
                 field.value = _text(recipe.default(name))
         self._recipe = recipe
 
-    def values(self) -> tuple[dict[str, Any], str]:
-        """What the fields say, by name of the option, and what is wrong with the first wrong one ("" if nothing is)."""
+    def values(self, typing: Input | None = None) -> tuple[dict[str, Any], str]:
+        """What the fields say, by name of the option, and what is wrong with the first wrong one ("" if nothing is).
+
+        Args:
+            typing: the field that is being typed into: the beginning of a number is nothing wrong there.
+        """
         values: dict[str, Any] = {}
         problem = ""
         for name in self._inputs:
-            option, field = self.method.described[name], self.query_one(f"#field-{name}", Input)
+            option, field = self.method.described[name], self._field(name)
             text, wrong = field.value.strip(), ""
             if name in self._recipe.without:
                 continue
@@ -91,11 +115,15 @@ class MethodFields(Vertical):
                 try:
                     values[name] = option.parse(text)
                 except CftuiError as error:
-                    wrong = str(error)
+                    wrong = "" if field is typing and UNFINISHED.fullmatch(text) else str(error)
             field.set_class(bool(wrong), "-invalid")
             problem = problem or wrong
         for name in self._ticks:
-            values[name] = self.query_one(f"#{name.replace('_', '-')}", Checkbox).value
+            values[name] = self.query_one(f"#{_id(name)}", Checkbox).value
+        for name in self._open:
+            chosen = self.query_one(f"#{_id(name)}", Select).value
+            if chosen in (YES, NO):
+                values[name] = chosen == YES
         return values, problem
 
     def arguments(self, values: dict[str, Any]) -> Iterator[str]:
@@ -107,43 +135,101 @@ class MethodFields(Vertical):
             elif value != getattr(self.method.options, name):
                 yield f"--{flag}" if value else f"--no-{flag}"
 
+    # What is remembered: texts by name, those that are no default
+
+    def texts(self) -> dict[str, str]:
+        """What differs from the recipe's defaults, as text."""
+        found = {name: self._field(name).value.strip() for name in self._inputs}
+        found |= {name: YES if self.query_one(f"#{_id(name)}", Checkbox).value else NO for name in self._ticks}
+        found |= {name: str(self.query_one(f"#{_id(name)}", Select).value) for name in self._open}
+        return {name: text for name, text in found.items() if text != self._usual(name)}
+
+    def restore(self, texts: Mapping[str, str]) -> None:
+        """Put back what ``texts`` once returned; what no longer fits is left out."""
+        for name, text in texts.items():
+            if name in self._inputs:
+                self._field(name).value = text
+            elif name in self._ticks:
+                self.query_one(f"#{_id(name)}", Checkbox).value = text == YES
+            elif name in self._open and text in (YES, NO):
+                self.query_one(f"#{_id(name)}", Select).value = text
+
+    def _usual(self, name: str) -> str:
+        value = self._recipe.default(name)
+        if name in self._ticks:
+            return YES if value else NO
+        return self.method.described[name].empty if name in self._open else _text(value)
+
+    def _field(self, name: str) -> Input:
+        return self.query_one(f"#field-{name}", Input)
+
 
 class RecipeForm(Vertical):
-    """Fields for one training run."""
+    """Fields for one training run. What does not fit is scrolled; the buttons stay in sight."""
 
     class Submitted(Message):
         """Posted on enter in a field, and by the button."""
 
+    class Changed(Message):
+        """A field has another value."""
+
+    class SweepAsked(Message):
+        """The button beside it: try many settings."""
+
     def compose(self) -> ComposeResult:
         self._recipes = all_recipes()
-        names = [(name, name) for name in self._recipes]
-        yield SteadySelect(names, value=FIRST, allow_blank=False, compact=True, id="recipe")
-        yield Static(id="about-recipe")
-        first_of = {row.fitting.name: row for row in reversed(self._recipes.values())}
-        for row in reversed(first_of.values()):
-            yield MethodFields(row.fitting, self._recipes[FIRST] if row.method == "gradient" else row)
-        with Horizontal(classes="field"):
-            yield Label("split")
-            splits = [(name, name) for name in offered(NAMES, has_given=False)]
-            yield SteadySelect(splits, value="random", allow_blank=False, compact=True, id="split")
-        yield Static(id="form-error")
-        yield Button("Train (t)", id="start", variant="primary", compact=True)
+        wide = max(map(len, self._recipes)) + 2
+        with VerticalScroll(id="form-fields", can_focus=False):
+            # The list says what each recipe is.
+            names = [(f"{name:<{wide}}{row.summary}", name) for name, row in self._recipes.items()]
+            yield SteadySelect(names, value=FIRST, allow_blank=False, compact=True, id="recipe")
+            yield Static(id="about-recipe")
+            first_of = {row.fitting.name: row for row in reversed(self._recipes.values())}
+            for row in reversed(first_of.values()):
+                yield MethodFields(row.fitting, self._recipes[FIRST] if row.method == "gradient" else row)
+            for name, values in SHARED.items():
+                with Horizontal(classes="field"):
+                    yield Label(Options.option(name).short)
+                    yield _choice(name, values, getattr(Options, name))
+            with Horizontal(classes="field"):
+                yield Label("device")
+                yield _choice("device", DEVICES, DEVICES[0])
+        with Vertical(id="form-foot"):
+            yield Static(id="form-error")
+            with Horizontal(id="form-buttons"):
+                yield Button("Train (t)", id="start", variant="primary", compact=True)
+                yield Button("Sweep (B)", id="sweep", compact=True)
 
     def on_mount(self) -> None:
         self.border_title = "recipe"
         self._adapt(self._recipes[self.recipe])
+
+    _remembered_split = ""
+
+    @on(Input.Changed)
+    @on(Checkbox.Changed)
+    @on(Select.Changed)
+    def _changed(self) -> None:
+        self.post_message(self.Changed())
 
     def offer_splits(self, names: Sequence[str]) -> None:
         """Offer these splits; the chosen one stays, if it is among them."""
         field = self.query_one("#split", Select)
         chosen = str(field.value)
         field.set_options([(name, name) for name in names])
-        field.value = chosen if chosen in names else names[0]
+        # What is remembered may be a split that only this data set has.
+        wanted, self._remembered_split = self._remembered_split or chosen, ""
+        field.value = next(name for name in (wanted, chosen, *names) if name in names)
 
     @property
     def recipe(self) -> str:
         """The name of the chosen recipe."""
         return str(self.query_one("#recipe", Select).value)
+
+    @property
+    def device(self) -> str:
+        """The name of the device to train on."""
+        return str(self.query_one("#device", Select).value)
 
     @property
     def _fields(self) -> MethodFields:
@@ -175,18 +261,31 @@ class RecipeForm(Vertical):
         self._fields.adapt(recipe)
 
     @on(Input.Changed)
-    def _field_changed(self) -> None:
-        self.options()
+    def _field_changed(self, event: Input.Changed) -> None:
+        self.options(typing=event.input if event.input.has_focus else None)
+
+    def on_descendant_blur(self, event: DescendantBlur) -> None:
+        """What was left unfinished is wrong once the field is left."""
+        if isinstance(event.widget, Input):
+            self.options()
 
     @on(Input.Submitted)
     @on(Button.Pressed, "#start")
     def _submitted(self) -> None:
         self.post_message(self.Submitted())
 
-    def options(self) -> list[str] | None:
-        """The form as command-line options, or None with the reason shown beneath it."""
+    @on(Button.Pressed, "#sweep")
+    def _sweep_asked(self) -> None:
+        self.post_message(self.SweepAsked())
+
+    def options(self, typing: Input | None = None) -> list[str] | None:
+        """The form as command-line options, or None with the reason shown beneath it.
+
+        Args:
+            typing: the field that is being typed into, which may hold the beginning of a number.
+        """
         fields = self._fields
-        values, problem = fields.values()
+        values, problem = fields.values(typing)
         if not problem:
             try:
                 self._recipes[self.recipe].options(**values)
@@ -194,12 +293,58 @@ class RecipeForm(Vertical):
                 problem = str(error)
         self.query_one("#form-error", Static).update(Text(problem))
         self.query_one("#form-error").display = bool(problem)
-        split = self.query_one("#split", Select).value
-        return None if problem else [*fields.arguments(values), "--split", str(split)]
+        if problem:
+            return None
+        words = [*fields.arguments(values)]
+        for name in SHARED:
+            value = str(self.query_one(f"#{_id(name)}", Select).value)
+            # The split is named always: it is what a run is read by.
+            if name == "split" or value != getattr(Options, name):
+                words += [f"--{_id(name)}", value]
+        if self.device != DEVICES[0]:
+            words += ["--device", self.device]
+        return words
+
+    # What is remembered
+
+    def texts(self) -> dict[str, str]:
+        """What is not as it was at the first start, by names that ``restore`` knows."""
+        found = {"recipe": self.recipe}
+        for fields in self.query(MethodFields):
+            found |= {f"{fields.method.name}.{name}": text for name, text in fields.texts().items()}
+        for name in (*SHARED, "device"):
+            found[name] = str(self.query_one(f"#{_id(name)}", Select).value)
+        return found
+
+    def restore(self, texts: Mapping[str, str]) -> None:
+        """Show what the form showed when ``texts`` was taken; what no longer exists is left out."""
+        if (name := texts.get("recipe", "")) in self._recipes:
+            self.query_one("#recipe", Select).value = name
+            self._adapt(self._recipes[name])
+        for fields in self.query(MethodFields):
+            own = f"{fields.method.name}."
+            fields.restore({key.removeprefix(own): text for key, text in texts.items() if key.startswith(own)})
+        self._remembered_split = texts.get("split", "")
+        for name, values in {**SHARED, "device": DEVICES}.items():
+            if texts.get(name) in values:
+                self.query_one(f"#{_id(name)}", Select).value = texts[name]
+
+
+def label(option: Option) -> str:
+    """What stands before the field of an option."""
+    return option.short or option.label
+
+
+def _choice(name: str, values: tuple[str, ...], chosen: str) -> Select[str]:
+    return SteadySelect([(one, one) for one in values], value=chosen, allow_blank=False, compact=True, id=_id(name))
+
+
+def _id(name: str) -> str:
+    return name.replace("_", "-")
 
 
 def _text(value: Any) -> str:
-    return "" if value is None else f"{value:g}"
+    return "" if value is None else str(value) if isinstance(value, str) else f"{value:g}"
 
 
 def _batched(names: list[str], size: int) -> Iterator[list[str]]:

@@ -26,6 +26,7 @@ from cftui.tui.train.queue_pane import QueuePane
 from cftui.tui.train.recipe_form import RecipeForm
 from cftui.tui.train.run_table import RunTable
 from cftui.tui.train.status_line import status_line
+from cftui.tui.train.sweep_board import Sweep
 from cftui.tui.train.verdict_line import VerdictLine
 
 RELOAD_SECONDS = 3.0
@@ -63,6 +64,8 @@ class TrainScreen(Room):
     def on_mount(self) -> None:
         self._shown = ""
         self._overlaid: dict[str, int] = {}
+        self._sweep: Sweep | None = None
+        self.query_one(RecipeForm).restore(self.cftui.form)
         self.watch(self.app, "followed", self._followed)
         self.watch(self.app, "tick", self._ticked, init=False)
         self.watch(self.app, "chosen", self._followed, init=False)
@@ -87,6 +90,10 @@ class TrainScreen(Room):
             names = offered(tables.known_splits, has_given=tables.held_back is not None)
             self.query_one(RecipeForm).offer_splits(names)
 
+    @on(RecipeForm.Changed)
+    def _remember_form(self) -> None:
+        self.cftui.form = self.query_one(RecipeForm).texts()
+
     # Starting and stopping
 
     @on(RecipeForm.Submitted)
@@ -100,6 +107,24 @@ class TrainScreen(Room):
             if not self.cftui.busy:
                 self.add_class("-epochs")
             self.cftui.start_training(form.recipe, options)
+            # The letters are keys again: x stops it.
+            self.query_one(EpochTable if self.query_one(EpochTable).display else RunTable).focus()
+
+    @on(RecipeForm.SweepAsked)
+    def action_sweep(self) -> None:
+        """Ask what to try; show the leaderboard of the sweep that goes on, if one does."""
+        if self.cftui.opened is None:
+            self.notify("no data set yet: press 1, then g", severity="warning")
+            return
+        form = self.query_one(RecipeForm)
+        options = form.options()
+        if self._sweep is None or not self._sweep.live:
+            if options is None:
+                return
+            self._sweep = Sweep(recipe(form.recipe), self.cftui.opened.name, options)
+        from cftui.tui.train.sweeping import SweepScreen
+
+        self.app.push_screen(SweepScreen(self._sweep))
 
     def action_stop(self) -> None:
         self.cftui.stop_training()

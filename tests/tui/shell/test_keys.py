@@ -36,3 +36,9 @@ def test_a_key_that_there_is_not_is_told_with_its_line(tmp_path: Path) -> None:
         Config.read(file, actions=ids(), is_key=is_key)
     file.write_text('[keys]\n"search.why" = "e, ctrl+g"\n')
     assert Config.read(file, actions=ids(), is_key=is_key).keys == {"search.why": "e, ctrl+g"}
+
+
+def test_no_key_does_two_things_in_one_place() -> None:
+    for group, keys in ACTIONS.items():
+        names = [name for key in keys for name in key.keys.split(",")]
+        assert [name for name in names if names.count(name) > 1] == [], group
