@@ -52,6 +52,10 @@ class KeyBar(Widget):
 
     def on_mount(self) -> None:
         self.screen.bindings_updated_signal.subscribe(self, self._changed)
+        # Not before the screen has its widgets: which keys it has may depend on them.
+        self.call_after_refresh(self._look)
+
+    def _look(self) -> None:
         self._changed(self.screen)
 
     def _changed(self, screen: Screen) -> None:
