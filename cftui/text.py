@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Sequence
+from typing import Any
 
 # Terminals obey these instead of showing them, or begin a new line at them.
 CONTROL = frozenset({"Cc", "Zl", "Zp"})
@@ -101,3 +102,25 @@ def figure(value: float) -> str:
         return f"{value:,.0f}"
     # Two digits after the point as a rule, more where these would say little.
     return f"{value:.2f}" if size >= 0.1 else f"{value:.3g}"
+
+
+def measure(value: Any) -> tuple[bool, float | str] | None:
+    """What a value is sorted by: numbers, also those in a text such as ``1,035`` or ``27.8%``, before words.
+
+    Returns None for what has no place in an order, such as an empty cell, a dash or NaN: it comes last either way.
+    """
+    text = str(value).strip()
+    if value is None or text in ("", "-"):
+        return None
+    try:
+        number = float(text.replace(",", "").rstrip(" %"))
+    except ValueError:
+        return True, text.casefold()
+    return None if math.isnan(number) else (False, number)
+
+
+def ranks(values: Sequence[Any]) -> list[float]:
+    """Return numbers that sort as these values do: equal ones have the same, and what has no place has NaN."""
+    marks = [measure(value) for value in values]
+    places = {mark: place for place, mark in enumerate(sorted({mark for mark in marks if mark is not None}))}
+    return [math.nan if mark is None else places[mark] for mark in marks]

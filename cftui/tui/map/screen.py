@@ -241,7 +241,12 @@ class MapScreen(MapRoom):
             pane.border_title = title
             self._sides[name] = rows["code"].to_numpy()
             columns, cells = side_columns(rows, by, opened, self._colours, wide=self.size.width >= WIDE)
-            pane.show(len(rows), lambda row, width, c=columns, of=cells: line(c, of(row), width), columns=columns)  # type: ignore[misc]
+            pane.show(
+                len(rows),
+                lambda row, width, c=columns, of=cells: line(c, of(row), width),  # type: ignore[misc]
+                columns=columns,
+                words=rows["title"].tolist().__getitem__,
+            )
 
     @on(PointMap.Moved)
     def _moved(self, event: PointMap.Moved) -> None:

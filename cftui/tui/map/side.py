@@ -27,12 +27,12 @@ def side_columns(
     """Columns of a ranking, and the cells of a row.
 
     Args:
-        table: ``title``, ``ratings``, ``mean`` and, if ``by`` is that, ``bias``.
+        table: ``code``, ``title``, ``ratings``, ``mean`` and, if ``by`` is that, ``bias``.
         by: ``bias`` or ``mean``.
         palette: the colours of the theme at the time a row is drawn.
     """
     titles, counts, means = (table[name].to_numpy() for name in ("title", "ratings", "mean"))
-    noun = Column(opened.model.noun, values=titles)
+    noun = Column(opened.model.noun, values=opened.title_ranks[table["code"].to_numpy()])
     if by == "bias":
         biases = table["bias"].to_numpy()
         bias, mean = Column("bias", 5, right=True, values=biases), Column("mean", 4, right=True, values=means)

@@ -8,8 +8,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from cftui.errors import CftuiError
+from cftui.text import ranks
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
     from cftui.analysis.pair import Both, Pair
@@ -70,6 +72,13 @@ class OpenModel:
         if not self.model.has_bias:
             return None
         return ranking.biases(self.model, self.ratings)[::-1].reset_index(drop=True)
+
+    @cached_property
+    def title_ranks(self) -> np.ndarray:
+        """The place of each item in the order of titles [items], so that a list of all items is sorted at once."""
+        import numpy as np
+
+        return np.array(ranks(self.model.titles))
 
     @cached_property
     def sure(self) -> bool:
@@ -170,6 +179,7 @@ class OpenModel:
     def prepare(self) -> None:
         """Find what the first key press would otherwise have to wait for; for a thread."""
         _ = self.ratings.by_item, self.ratings.by_user, self.ratings.levels, self.ratings.mean, self.biases
+        _ = self.title_ranks
         _ = self.model.kinds, self.model.index, self.prior, self.baseline, self.epochs, self.pair, self.lists
         if self.model.has_factors:
             _ = self.model.unit_factors

@@ -57,13 +57,13 @@ class BiasScreen(Dialog[None]):
     def _fill(self) -> None:
         table, shown = self._table, self._shown
         bias, mean, count = (table[name].to_numpy() for name in ("bias", "mean", "ratings"))
-        title = table["title"].to_numpy()
+        title, ranks = table["title"].to_numpy(), self._opened.title_ranks[table["code"].to_numpy()]
         columns = (
-            Column("no.", 6, right=True, values=shown.tolist()),
+            Column("no.", 6, right=True, values=shown),
             Column("bias", 7, right=True, values=bias[shown]),
             Column("mean", 6, right=True, values=mean[shown]),
             Column("ratings", 8, right=True, values=count[shown]),
-            Column(f" {self._opened.model.noun}", values=title[shown]),
+            Column(f" {self._opened.model.noun}", values=ranks[shown]),
         )
 
         def render(index: int, width: int) -> Text:

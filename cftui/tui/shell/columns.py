@@ -29,14 +29,16 @@ screen that wants ``/`` or ``s`` for itself while such a pane has the focus give
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.text import Text
 
-from cftui.text import printable
+from cftui.text import measure, printable
+
+if TYPE_CHECKING:
+    import numpy as np
 
 UP, DOWN = "▲", "▼"
 GAP = 1
@@ -55,7 +57,7 @@ class Column(NamedTuple):
     title: str
     width: int = 0
     right: bool = False
-    values: Sequence[Any] | None = None
+    values: Sequence[Any] | np.ndarray | None = None
 
 
 def widths(columns: Sequence[Column], width: int) -> list[int]:
@@ -129,39 +131,46 @@ class Order:
         return replace(self, by=self.by or next(iter(titles), ""), descending=not self.descending)
 
 
-def arranged(count: int, order: Order, values: Sequence[Any] | None, words: Callable[[int], str]) -> list[int]:
+def arranged(
+    count: int, order: Order, values: Sequence[Any] | np.ndarray | None, words: Callable[[int], str]
+) -> list[int]:
     """The rows in their order, without those that the filter leaves out.
 
     Args:
-        values: what the column ``order.by`` is sorted by; None leaves the rows as they are.
+        values: what the column ``order.by`` is sorted by; None leaves the rows as they are. An array of numbers is
+            sorted at once, and a hundred thousand of them within a key press.
         words: what is looked in for the words of the filter.
     """
     wanted = order.words.casefold().split()
-    rows: Iterable[int] = range(count)
-    kept = [row for row in rows if contains(words(row), wanted)] if wanted else list(rows)
+    kept = list(range(count))
+    folded = [words(row).casefold() for row in kept] if wanted else []
+    for word in wanted:
+        kept = [row for row in kept if word in folded[row]]
     if values is None:
         return kept
+    if _are_numbers(values):
+        return _by_number(kept, values, descending=order.descending)
     marks = {row: mark for row in kept if (mark := measure(values[row])) is not None}
     known = sorted(marks, key=marks.__getitem__, reverse=order.descending)
     return known + [row for row in kept if row not in marks]
+
+
+def _are_numbers(values: Sequence[Any] | np.ndarray) -> bool:
+    """Whether they are an array of numbers, which a list of all items has."""
+    return getattr(getattr(values, "dtype", None), "kind", "") in ("i", "u", "f")
+
+
+def _by_number(rows: list[int], values: Sequence[Any] | np.ndarray, *, descending: bool) -> list[int]:
+    """Sort the rows by their numbers. Of equal ones the first stays the first; NaN comes last."""
+    import numpy as np
+
+    kept = np.array(rows, np.int64)
+    numbers = np.asarray(values, np.float64)[kept]
+    found: list[int] = kept[np.argsort(-numbers if descending else numbers, kind="stable")].tolist()
+    return found
 
 
 def contains(text: str, wanted: Sequence[str]) -> bool:
     """Whether the text contains each of the words, which are in lower case."""
     folded = text.casefold()
     return all(word in folded for word in wanted)
-
-
-def measure(value: Any) -> tuple[bool, float | str] | None:
-    """What a value is sorted by: numbers, also those in a text such as ``1,035`` or ``27.8%``, before words.
-
-    Returns None for what has no place in an order, such as an empty cell, a dash or NaN: it comes last either way.
-    """
-    text = str(value).strip()
-    if value is None or text in ("", "-"):
-        return None
-    try:
-        number = float(text.replace(",", "").rstrip(" %"))
-    except ValueError:
-        return True, text.casefold()
-    return None if math.isnan(number) else (False, number)

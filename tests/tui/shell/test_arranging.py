@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from cftui.text import ranks
 from cftui.tui.shell.columns import Column, Order, arranged, heads, line, measure
 from cftui.tui.shell.key_bar import KeyBar
 from cftui.tui.shell.row_list import RowList
@@ -172,3 +174,20 @@ def test_words_come_after_numbers_and_nothing_comes_last() -> None:
 def test_a_head_that_is_cut_keeps_its_arrow() -> None:
     columns = (Column("a long title", 5), Column("rest"))
     assert heads(columns, Order("a long title"), 20).plain.startswith("a lo▲ rest")
+
+
+def test_an_array_of_numbers_is_sorted_as_a_list_of_them_is() -> None:
+    random = np.random.default_rng(0)
+    numbers = random.integers(-5, 5, 300) / 2
+    numbers[random.random(300) < 0.1] = np.nan
+    for descending in (False, True):
+        order = Order("n", descending, "a")
+        in_words = arranged(300, order, numbers.tolist(), lambda row: "ab"[row % 2])
+        assert arranged(300, order, numbers, lambda row: "ab"[row % 2]) == in_words
+
+
+def test_ranks_sort_as_the_texts_do() -> None:
+    texts = ["Zorro", "1984", "-", "amélie", "Amélie", "300", "", "1,001", "alien", "Alien"]
+    for descending in (False, True):
+        order = Order("title", descending)
+        assert arranged(10, order, np.array(ranks(texts)), str) == arranged(10, order, texts, str)
