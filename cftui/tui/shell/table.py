@@ -7,15 +7,15 @@ from typing import Any, Self
 
 from rich.text import Text
 from textual.strip import Strip
-from textual.widgets import DataTable
 from textual.widgets.data_table import ColumnKey, RowKey
 
 from cftui.tui.shell.arranging import Arranged
 from cftui.tui.shell.columns import arranged, contains, with_note
 from cftui.tui.shell.keys import bindings
+from cftui.tui.shell.textual_private import QuickTable
 
 
-class Table(Arranged, DataTable[Text]):
+class Table(Arranged, QuickTable):
     """Textual's, moved about in with vim's keys, sorted and filtered; what is under the cursor can be copied.
 
     Rows are added as to any ``DataTable``. The table remembers them all, and shows those that the filter keeps, in the
@@ -100,10 +100,14 @@ class Table(Arranged, DataTable[Text]):
         values = None if at is None else [cells[at] for cells in rows]
         kept = [keys[row] for row in arranged(len(rows), self.arrangement, values, lambda row: _words(rows[row]))]
         current, scrolled = self.current, self.scroll_x
-        super().clear()
-        for key in kept:
-            cells, kwargs = self._all[key]
-            super().add_row(*cells, key=key, **kwargs)
+        if len(kept) == self.row_count and all(key in self.rows for key in kept):
+            # Only the order is new: the widths of the cells are known.
+            self.put_in_order(kept)
+        else:
+            super().clear()
+            for key in kept:
+                cells, kwargs = self._all[key]
+                super().add_row(*cells, key=key, **kwargs)
         self._mark_columns()
         self.move_cursor(row=kept.index(current) if current in kept else 0)
         self.scroll_to(x=scrolled, animate=False)

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import ast
+import itertools
 from pathlib import Path
 
 import pytest
 from rich.segment import Segment
+from rich.style import Style
+from rich.text import Text
 from textual.app import App
 from textual.color import Color
 from textual.command import CommandPalette
 from textual.filter import LineFilter
 from textual.screen import Screen
-from textual.widgets import Checkbox, OptionList, Static
+from textual.strip import Strip
+from textual.widgets import Checkbox, DataTable, OptionList, Static
 from textual.widgets._select import SelectOverlay
 
 import cftui.tui
 from cftui.tui.shell import textual_private as private
 
 # Textual's own, which are reached through ``self`` in a class of ours.
-INHERITED = {"_filters", "_driver", "_clipboard", "_exception", "_screen_stacks", "_keymap", "_bindings"}
+APP = ["_filters", "_driver", "_clipboard", "_exception", "_screen_stacks", "_keymap", "_bindings"]
+TABLE = ["_render_cell", "_row_locations", "_update_count"]
+INHERITED = {*APP, *TABLE}
 
 
 def private_names(source: str) -> set[str]:
@@ -156,3 +162,61 @@ async def test_a_page_key_before_a_drop_down_list_is_laid_out_does_nothing() -> 
         overlay.action_page_down()
         await pilot.press("enter", "down", "enter")
         assert app.query_one(private.SteadySelect).value == "b"
+
+
+class Cells(App[None]):
+    """A table of cells of every kind, in columns some of which are too narrow for them."""
+
+    TEXTS = (
+        Text("Star Wars (1977)"),
+        Text("12", justify="right"),
+        Text("12  ", justify="center"),
+        Text("a long number  ", justify="right", style="bold"),
+        Text("a title that is cut for sure"),
+        Text("a title that is cut for sure", overflow="ellipsis"),
+        Text.assemble(("3", "bold red"), "  of  ", ("4", "dim")),
+        Text("dim", style="dim", justify="right"),
+        Text("宇宙戦艦ヤマト新たなる旅立ち"),
+        Text(""),
+        Text("one\ntwo"),
+        Text("a\tb"),
+    )
+
+    def compose(self):
+        yield private.QuickTable(cursor_type="row", zebra_stripes=True, fixed_columns=1)
+
+    def on_mount(self) -> None:
+        table = self.query_one(private.QuickTable)
+        for width in (14, 9, 2, 1):
+            table.add_column(Text("what it is", justify="right"), width=width)
+        for at in range(len(self.TEXTS)):
+            table.add_row(*(self.TEXTS[(at + more) % len(self.TEXTS)] for more in range(4)), key=str(at))
+
+
+@pytest.mark.parametrize("padding", [0, 1])
+async def test_a_cell_of_one_line_is_drawn_as_textual_draws_it(padding: int) -> None:
+    app = Cells()
+    async with app.run_test(size=(60, 40)) as pilot:
+        table = app.query_one(private.QuickTable)
+        table.cell_padding = padding
+        await pilot.pause()
+        style = Style(color="red", bgcolor="blue")
+        for row, column, has_cursor in itertools.product(range(-1, len(app.TEXTS)), range(4), (False, True)):
+            width = table.ordered_columns[column].get_render_width(table)
+            ours = table._render_cell(row, column, style, width, has_cursor)
+            theirs = DataTable._render_cell(table, row, column, style, width, has_cursor)
+            assert [Strip(line).simplify() for line in ours] == [Strip(line).simplify() for line in theirs], (
+                row,
+                column,
+            )
+
+
+async def test_rows_are_put_in_another_order() -> None:
+    app = Cells()
+    async with app.run_test() as pilot:
+        table = app.query_one(private.QuickTable)
+        before = [str(table.get_row_at(row)[0]) for row in range(table.row_count)]
+        keys = [row.key.value or "" for row in table.ordered_rows]
+        table.put_in_order(keys[::-1])
+        await pilot.pause()
+        assert [str(table.get_row_at(row)[0]) for row in range(table.row_count)] == before[::-1]
