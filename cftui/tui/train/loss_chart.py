@@ -72,6 +72,7 @@ class LossChart(PlotextPlot):
         self.band = False
         self.everything = False
         self._drawn: tuple[int, int, int] = (0, 0, 0)
+        self._series: list[Series] = []
         self._when = 0.0
 
     def on_mount(self) -> None:
@@ -192,7 +193,10 @@ class LossChart(PlotextPlot):
         """The runs on the chart, the one that is followed first."""
         if self.history is None:
             return []
-        return [Series.of(history) for history in (self.history, *(curve.history for curve in self.comparable))]
+        before = {id(series.history): series for series in self._series if series.is_current}
+        histories = (self.history, *(curve.history for curve in self.comparable))
+        self._series = [before.get(id(history)) or Series.of(history) for history in histories]
+        return self._series
 
     def _scale(self, shown: Sequence[Series]) -> Scale:
         return y_scale(shown, everything=self.everything, band=self._banded, log=self.log_y)

@@ -1,9 +1,10 @@
-"""A run as the chart shows it: read once for a drawing, since a long run has thousands of epochs."""
+"""A run as the chart shows it: read once for all drawings, since a long run has thousands of epochs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from operator import itemgetter
 
 from cftui.engine.models.method import LOSS
@@ -23,24 +24,31 @@ class Series:
     Attributes:
         windows: the batch losses, of a run that is judged by a loss.
         scored: the epochs that have the score by which the run is judged, with it.
+        state: of the history when it was read.
     """
 
     history: History
     windows: list[WindowEvent]
     scored: list[tuple[EpochEvent, float]]
+    state: tuple[int, ...]
 
     @classmethod
     def of(cls, history: History) -> Series:
         key, is_loss = history.score.key, history.score == LOSS
         windows = [window for window in history.windows if window["loss"] is not None] if is_loss else []
         scored = [(event, score) for event in history.epochs if isinstance(score := event.get(key), float)]
-        return cls(history, windows, scored)
+        return cls(history, windows, scored, _state(history))
+
+    @property
+    def is_current(self) -> bool:
+        """Whether nothing has been added to the history since, and nothing taken out of it."""
+        return self.state == _state(self.history)
 
     @property
     def is_drawable(self) -> bool:
         return bool(self.scored or self.windows)
 
-    @property
+    @cached_property
     def best(self) -> tuple[EpochEvent, float] | None:
         """The best epoch, the first of equals; None if no epoch has a score."""
         pick = max if self.history.score.higher_is_better else min
@@ -50,12 +58,17 @@ class Series:
     def baselines(self) -> dict[str, float]:
         return {name: value for name, value in self.history.baselines.items() if name in LINES}
 
-    @property
+    @cached_property
     def settled(self) -> list[float]:
         """The training losses after the beginning of the run; all of them if there are no later ones."""
         begin = (self.history.start or {}).get("steps", 0) * SETTLED
         later = [window["loss"] for window in self.windows if window["step"] > begin]
         return later or [window["loss"] for window in self.windows]
+
+
+def _state(history: History) -> tuple[int, ...]:
+    """Numbers that change when a run goes on, or is resumed, which makes new lists of the old events."""
+    return id(history.start), id(history.windows), id(history.epochs), len(history.windows), len(history.epochs)
 
 
 def every_loss(shown: Sequence[Series]) -> Iterator[float]:
