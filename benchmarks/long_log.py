@@ -49,6 +49,17 @@ def write_log(run: RunFolder, epochs: int, batches: int) -> None:
         log.write({"event": "done", "run": run.name, "step": steps, "epochs": epochs, "valid_loss": 0.82})
 
 
+def make(home: Home, name: str, epochs: int, batches: int = 1_250, data: str = "ml-100k") -> RunFolder:
+    """Make a run that has such a log, and no model."""
+    row = recipe("model4")
+    facts = DataFacts(data, "movie", "", 100_000, (1.0, 5.0), (1.0, 2.0, 3.0, 4.0, 5.0), 80_000, 20_000)
+    config = RunConfig(name, "", row, row.options(), facts, row.fitting.revision, "cpu", {})
+    with created(home, config, {}) as run:
+        pass
+    write_log(run, epochs, batches)
+    return run
+
+
 async def show(home: Home, epochs: int) -> tuple[float, float]:
     """Return the seconds from the key that opens Train to its filled table, and those of one redraw of the chart."""
     app = CftuiApp(home)
@@ -73,12 +84,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         home = Home(Path(scratch))
-        row = recipe("model4")
-        data = DataFacts("ml-100k", "movie", "", 100_000, (1.0, 5.0), (1.0, 2.0, 3.0, 4.0, 5.0), 80_000, 20_000)
-        config = RunConfig("long", "", row, row.options(), data, row.fitting.revision, "cpu", {})
-        with created(home, config, {}) as run:
-            pass
-        write_log(run, arguments.epochs, arguments.batches)
+        run = make(home, "long", arguments.epochs, arguments.batches)
         start = time.perf_counter()
         events = read_history(run.events_file)
         read = time.perf_counter() - start

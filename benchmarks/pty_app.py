@@ -79,12 +79,17 @@ class Terminal:
                 end = last + quiet
         return ((last or before) - before) * 1000
 
+    def cpu(self) -> float:
+        """Return the seconds of the processor that the program has used."""
+        # Linux has a clock for each process, by this number; psutil counts in hundredths of a second.
+        return time.clock_gettime((~self.process.pid) << 3 | 2)
+
     def cost(self, seconds: float) -> tuple[float, float]:
         """Measure for ``seconds``. Return the share of a core used, and the bytes written per second."""
-        cpu, written, start = sum(self.process.cpu_times()[:2]), self.bytes, time.perf_counter()
+        cpu, written, start = self.cpu(), self.bytes, time.perf_counter()
         self.read(seconds)
         passed = time.perf_counter() - start
-        return (sum(self.process.cpu_times()[:2]) - cpu) / passed, (self.bytes - written) / passed
+        return (self.cpu() - cpu) / passed, (self.bytes - written) / passed
 
     def close(self) -> None:
         self.process.kill()
