@@ -46,6 +46,8 @@ GROUPS = {
     "runs": "Train: the runs",
     "queue": "Train: the queue",
     "trash": "Removed runs",
+    "sweep": "Train: several settings at once",
+    "scroll": "Panes of text",
     "table": "Tables",
     "search": "Search",
     "field": "Search: the text field",
