@@ -240,3 +240,18 @@ async def test_a_redraw_is_quick_however_long_the_run():
             chart.render()
         # About 0.03 s on an idle machine; a raw line of this many points takes a second.
         assert (time.process_time() - begun) / 5 < 0.3
+
+
+async def test_what_was_read_of_a_run_is_kept_until_it_goes_on_or_is_resumed() -> None:
+    shown = history([0.95, 0.9, 0.85])
+    async with charted(shown) as chart:
+        scale, first = chart.scale, chart._series[0]
+        chart.log_y = True
+        assert chart.scale.log
+        assert chart._series[0] is first, "a key does not read all epochs again"
+        chart.log_y = False
+        shown.epochs.append(shown.epochs[-1] | {"epoch": 3, "step": 80, "valid_loss": 0.5})
+        assert chart.scale.low < scale.low, "a new epoch is read"
+        resumed: Any = {"event": "resume", "step": 60}
+        shown.extend([resumed, shown.epochs[-1] | {"valid_loss": 0.85}])
+        assert chart.scale == scale, "as many epochs as before, and other ones"
