@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,12 +22,14 @@ import pandas as pd
 from cftui.data.ratings import ItemKey, Ratings
 from cftui.data.tables import Tables
 from cftui.errors import CftuiError
-from cftui.files import write_json
+from cftui.files import check_ordinary, write_json
 
 COLUMNS = {"user": np.int32, "item": np.int32, "rating": np.float32, "timestamp": np.int64}
 FORMAT = 1
 # Rows processed at a time.
 BLOCK = 1_000_000
+# A file is compared with its checksum when it is opened, unless that would take long.
+CHECKED_BYTES = 10_000_000
 FACTS = "dataset.json"
 # The column of a set that came with a test part.
 HELD_BACK = "held_back"
@@ -78,11 +81,12 @@ def write(folder: Path, content: Content, facts: dict[str, Any]) -> str:
         facts: at least ``name``, ``label`` and ``noun``; ``rating_range`` is derived from the ratings if missing, and
             ``counted`` says that they are counts.
     """
-    digest = hashlib.sha256()
+    digest, checksums = hashlib.sha256(), {}
     for name, kind in COLUMNS.items():
         values = np.ascontiguousarray(getattr(content, name), dtype=kind)
         np.save(folder / f"{name}.npy", values)
         digest.update(values.data)
+        checksums[f"{name}.npy"] = _checksum(values)
     if content.held_back is not None:
         np.save(folder / f"{HELD_BACK}.npy", content.held_back)
         digest.update(HELD_BACK.encode() + content.held_back.tobytes())
@@ -90,6 +94,7 @@ def write(folder: Path, content: Content, facts: dict[str, Any]) -> str:
         text = json.dumps(getattr(content, name).to_dict("list"), ensure_ascii=False)
         (folder / f"{name}.json").write_text(text, encoding="utf-8")
         digest.update(text.encode())
+        checksums[f"{name}.json"] = f"{zlib.crc32(text.encode()):08x}"
     fingerprint = digest.hexdigest()[:16]
     rating = np.asarray(content.rating, dtype=np.float32)
     derived = {
@@ -99,17 +104,26 @@ def write(folder: Path, content: Content, facts: dict[str, Any]) -> str:
         "items": len(content.items),
         "given_split": content.held_back is not None,
         "fingerprint": fingerprint,
+        "checksums": checksums,
         "format": FORMAT,
     }
     write_json(folder / FACTS, {**derived, **facts})
     return fingerprint
 
 
+def _checksum(values: np.ndarray) -> str:
+    # It is to notice an accident, at more than a gigabyte a second.
+    return f"{zlib.crc32(values.data):08x}"
+
+
 def read_facts(folder: Path, remedy: str) -> dict[str, Any]:
     """Read ``dataset.json``. Raises CftuiError, ending in ``remedy``, if it is missing, damaged or outdated."""
     path = folder / FACTS
     try:
+        check_ordinary(path)
         facts = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(facts, dict) or not isinstance(facts.get("checksums", {}), dict):
+            raise ValueError("not a JSON object, or its checksums are none")
         if facts["format"] != FORMAT:
             raise ValueError(f"format {facts['format']} instead of {FORMAT}")
         low, high = facts["rating_range"]
@@ -218,7 +232,12 @@ def _side(folder: Path, name: str, facts: dict[str, Any], remedy: str) -> pd.Dat
     path = folder / f"{name}.json"
     wanted = {"users": {"user"}, "items": {"item", "title", "year", "genres"}}[name]
     try:
-        frame = pd.DataFrame(json.loads(path.read_text(encoding="utf-8")))
+        check_ordinary(path)
+        text = path.read_bytes()
+        kept = facts.get("checksums", {}).get(path.name)
+        if kept is not None and len(text) <= CHECKED_BYTES and kept != f"{zlib.crc32(text):08x}":
+            raise ValueError("its checksum differs")
+        frame = pd.DataFrame(json.loads(text))
         if not wanted <= set(frame.columns) or len(frame) != facts[name]:
             raise ValueError(f"{len(frame)} rows instead of {facts[name]}, or columns missing")
     except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
@@ -229,6 +248,10 @@ def _side(folder: Path, name: str, facts: dict[str, Any], remedy: str) -> pd.Dat
 def _columns(folder: Path, facts: dict[str, Any], remedy: str) -> dict[str, np.ndarray]:
     """All arrays, once types, lengths and bounds are what ``dataset.json`` says."""
     columns = load_columns(folder, COLUMNS, dict.fromkeys(COLUMNS, facts["ratings"]), remedy)
+    for name, column in columns.items():
+        kept = facts.get("checksums", {}).get(f"{name}.npy")
+        if kept is not None and column.nbytes <= CHECKED_BYTES and kept != _checksum(column):
+            raise CftuiError(f"{folder / name}.npy: damaged (its checksum differs); {remedy}")
     for name in ("user", "item"):
         size = facts[f"{name}s"]
         if len(columns[name]) and not 0 <= columns[name].min() <= columns[name].max() < size:
@@ -257,6 +280,7 @@ def load_columns(
     for name, kind in kinds.items():
         path = folder / f"{name}.npy"
         try:
+            check_ordinary(path)
             # Copy on write: torch needs writable arrays, and the file must not change.
             column = np.load(path, mmap_mode="c").view(np.ndarray)
         except (OSError, EOFError, ValueError) as error:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from cftui.data.store.registry import KNOWN, Known
 from cftui.data.synth import shapes
 from cftui.errors import CftuiError, suggestion
+from cftui.files import check_ordinary
 from cftui.home import Home
 
 if TYPE_CHECKING:  # pandas takes a third of a second to import, so import it only to read
@@ -61,8 +62,10 @@ def is_imported(name: str, home: Home) -> bool:
     """Whether an imported data set of that name is on disk."""
     if is_reserved(name) or not is_plain(name):
         return False
+    path = home.data / name / "dataset.json"
     try:
-        facts = json.loads((home.data / name / "dataset.json").read_text(encoding="utf-8"))
+        check_ordinary(path)
+        facts = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return False
     return isinstance(facts, dict) and facts.get("kind") == IMPORTED
@@ -70,7 +73,7 @@ def is_imported(name: str, home: Home) -> bool:
 
 def _imported(name: str, home: Home) -> Known:
     def remedy() -> str:
-        return f"import it again: {_imported(name, home).remedy}"
+        return f"import it again: {one.remedy}"
 
     def read(folder: Path) -> Tables:
         from cftui.data.columns import read_tables
@@ -83,13 +86,14 @@ def _imported(name: str, home: Home) -> Known:
         return read_ratings(folder, item_key, remedy())
 
     facts = json.loads((home.data / name / "dataset.json").read_text(encoding="utf-8"))
-    return Known(
+    one = Known(
         name=name,
         label=str(facts.get("label", name)),
         read=read,
         read_ratings=read_ratings,
         imported=True,
     )
+    return one
 
 
 def known(name: str, home: Home | None = None) -> Known:

@@ -16,6 +16,7 @@ from cftui.engine.models.method import Method
 from cftui.engine.models.options import Options, arguments
 from cftui.engine.models.recipes import RECIPES, Recipe, all_recipes
 from cftui.errors import CftuiError
+from cftui.files import check_ordinary
 
 FORMAT = 2
 
@@ -293,6 +294,7 @@ def _reason(error: Exception) -> str:
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object. Raises CftuiError if the file is missing, truncated or something else."""
     try:
+        check_ordinary(path)
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise CftuiError(f"{path}: no such file; the run folder is incomplete") from None

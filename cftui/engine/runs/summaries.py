@@ -107,7 +107,7 @@ def summarise(run: RunFolder, history: History | None = None) -> RunSummary:
             curve=_curve(history),
             result=result(run.name, config, history, status, run.lists()),
         )
-    except (CftuiError, OSError, KeyError, TypeError) as error:
+    except (CftuiError, OSError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         return RunSummary(name=run.name, status="damaged", problem=str(error))
 
 
@@ -215,7 +215,11 @@ class RunIndex:
         history, reader = History(), EventReader(run.events_file)
         if known is not None and known.history is not None and known.reader is not None:
             history, reader = known.history, known.reader
-        history.extend(reader.poll())
+        try:
+            history.extend(reader.poll())
+        except (OSError, LookupError, TypeError, ValueError) as error:
+            # One broken run does not hide the others.
+            return _Known(stamp, RunSummary(name=run.name, status="damaged", problem=f"{run.events_file}: {error}"))
         summary = summarise(run, history)
         return _Known(stamp, summary, history, reader) if summary.status in LIVE else _Known(stamp, summary)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import zlib
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -12,15 +15,19 @@ from torch import Tensor
 from cftui.engine.models.architectures import Architecture
 from cftui.engine.runs.folder import RunFolder
 from cftui.errors import CftuiError
-from cftui.files import write_atomic
+from cftui.files import check_ordinary, write_atomic
 
 # So many snapshots of the item factors are kept, spread over the run.
 SNAPSHOTS = 64
+# In the metadata of a safetensors file: the checksum of its tensors.
+CHECKSUM = "crc32"
+# Larger files are opened without it: it would take longer than a key press may.
+CHECKED_BYTES = 50_000_000
 
 
 def save_checkpoint(run: RunFolder, state: dict[str, Tensor]) -> None:
     """Raises OSError naming the file if the disk is full; the checkpoint before is then still there."""
-    write_atomic(run.checkpoint_file, save(state))
+    write_atomic(run.checkpoint_file, _packed(state))
 
 
 def load_checkpoint(run: RunFolder) -> dict[str, Tensor] | None:
@@ -30,7 +37,7 @@ def load_checkpoint(run: RunFolder) -> dict[str, Tensor] | None:
 
 def save_weights(run: RunFolder, model: Architecture) -> None:
     tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    write_atomic(run.weights_file, save(tensors))
+    write_atomic(run.weights_file, _packed(tensors))
 
 
 def load_weights(run: RunFolder) -> dict[str, Tensor]:
@@ -60,7 +67,7 @@ def save_snapshot(run: RunFolder, epoch: int, model: Architecture) -> None:
         tensors["item_bias"] = learned.item_bias
     run.snapshots_folder.mkdir(exist_ok=True)
     halves = {name: value.detach().to("cpu", torch.float16).contiguous() for name, value in tensors.items()}
-    write_atomic(run.snapshots_folder / f"{epoch:06d}.safetensors", save(halves))
+    write_atomic(run.snapshots_folder / f"{epoch:06d}.safetensors", _packed(halves))
     kept = snapshots(run)
     if len(kept) > SNAPSHOTS:
         for path in list(kept.values())[1::2]:
@@ -86,8 +93,37 @@ def load_snapshot(run: RunFolder, epoch: int) -> dict[str, Tensor]:
     return {name: value.float() for name, value in _load(path).items()}
 
 
+def _packed(tensors: dict[str, Tensor]) -> bytes:
+    """A safetensors file whose header holds the checksum of its tensors."""
+    whole = save(tensors)
+    header, data = _parts(whole)
+    header["__metadata__"] = {CHECKSUM: _checksum(data)}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # the format aligns the tensors
+    return b"".join((len(text).to_bytes(8, "little"), text, data))
+
+
+def _parts(whole: bytes) -> tuple[dict[str, Any], memoryview]:
+    """The header and the tensors. Raises ValueError if there is no header."""
+    size = int.from_bytes(whole[:8], "little")
+    return json.loads(whole[8 : 8 + size]), memoryview(whole)[8 + size :]
+
+
+def _checksum(data: memoryview) -> str:
+    # It is to notice an accident, at more than a gigabyte a second.
+    return f"{zlib.crc32(data):08x}"
+
+
 def _load(path: Path) -> dict[str, Tensor]:
     try:
-        return load(path.read_bytes())
+        check_ordinary(path)
+        whole = path.read_bytes()
+        tensors = load(whole)
+        header, data = _parts(whole)
+        # Files of earlier versions have none.
+        kept = header.get("__metadata__", {}).get(CHECKSUM)
+        if kept is not None and len(data) <= CHECKED_BYTES and kept != _checksum(data):
+            raise ValueError("its checksum differs")
     except (SafetensorError, OSError, ValueError) as error:
         raise CftuiError(f"{path}: damaged or truncated ({error})") from None
+    return tensors

@@ -720,3 +720,30 @@ def _outcome(path: Path, home: Home, asked: Asked, row_by_row: bool) -> Any:
     )
     shutil.rmtree(home.data / "own")
     return found
+
+
+@pytest.mark.parametrize("file", ["user.npy", "item.npy", "rating.npy", "timestamp.npy", "users.json", "items.json"])
+def test_a_flipped_byte_in_an_imported_set_is_noticed(file: str, bring: Callable[..., Any], home: Home) -> None:
+    facts, _, _ = bring(PLAIN)
+    path = home.data / facts["name"] / file
+    whole = path.read_bytes()
+    for place in (len(whole) - 1, len(whole) - 3):
+        spoilt = bytearray(whole)
+        spoilt[place] ^= 1
+        path.write_bytes(spoilt)
+        with pytest.raises(CftuiError, match=f"{path.name}: .*(checksum differs|damaged).*import it again"):
+            catalog.open_ratings(facts["name"], home)
+
+
+@pytest.mark.parametrize("file", ["dataset.json", "rating.npy", "items.json"])
+@pytest.mark.parametrize("kind", ["pipe", "folder", "link to nothing"])
+def test_what_is_no_file_in_an_imported_set_is_named_at_once(
+    file: str, kind: str, bring: Callable[..., Any], home: Home
+) -> None:
+    facts, _, _ = bring(PLAIN)
+    path = home.data / facts["name"] / file
+    found = catalog.find(facts["name"], home)
+    path.unlink()
+    {"pipe": lambda: os.mkfifo(path), "folder": path.mkdir, "link to nothing": lambda: path.symlink_to("no")}[kind]()
+    with pytest.raises(CftuiError, match=path.name):
+        found.ratings()

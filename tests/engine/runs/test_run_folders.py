@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 
+from cftui.analysis.trained import TrainedModel
 from cftui.engine import training
 from cftui.engine.models.recipes import recipe
 from cftui.engine.runs import folder as runs
@@ -280,3 +281,70 @@ def test_a_run_is_not_renamed_to_a_folder_that_is_no_run(tiny_home: Home) -> Non
     (tiny_home.models / "n" / "mine.txt").write_text("mine")
     with pytest.raises(CftuiError, match="n exists already; choose another name"):
         runs.rename(tiny_home, run, "n")
+
+
+# What a run's folder holds
+
+
+@pytest.mark.parametrize("file", ["weights.safetensors", "checkpoint.safetensors", "snapshots/000001.safetensors"])
+def test_a_flipped_byte_in_tensors_is_noticed(file: str, tiny_home: Home) -> None:
+    run = fit(tiny_home, "m")
+    path, reads = (
+        run.path / file,
+        {
+            "weights": weights.load_weights,
+            "checkpoint": weights.load_checkpoint,
+            "000001": lambda run: weights.load_snapshot(run, 1),
+        },
+    )
+    read = reads[path.stem]
+    whole = path.read_bytes()
+    assert read(run)
+    for place in (0.3, 0.75, 0.999):
+        spoilt = bytearray(whole)
+        spoilt[int(len(whole) * place)] ^= 64
+        path.write_bytes(spoilt)
+        with pytest.raises(CftuiError, match=f"{path.name}: damaged or truncated"):
+            read(run)
+
+
+def test_weights_of_earlier_versions_have_no_checksum_and_open(tiny_home: Home) -> None:
+    run = fit(tiny_home, "m")
+    before = weights.load_weights(run)
+    run.weights_file.write_bytes(weights.save(before))
+    assert all(torch.equal(value, before[name]) for name, value in weights.load_weights(run).items())
+
+
+@pytest.mark.parametrize("file", ["run.json", "vocabulary.json", "weights.safetensors"])
+@pytest.mark.parametrize("kind", ["pipe", "folder", "link to nothing", "endless device"])
+def test_what_is_no_file_in_the_place_of_one_is_named_at_once(file: str, kind: str, tiny_home: Home) -> None:
+    run = fit(tiny_home, "m")
+    path = run.path / file
+    path.unlink()
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to("nowhere" if kind == "link to nothing" else "/dev/zero")
+    if (file, kind) == ("weights.safetensors", "link to nothing"):
+        # The last checkpoint has the same.
+        assert weights.load_weights(run)
+        return
+    with pytest.raises(CftuiError, match=path.name):
+        TrainedModel.load(run)
+
+
+def test_one_broken_run_does_not_hide_the_others(tiny_home: Home) -> None:
+    fit(tiny_home, "good")
+    for name, spoil in {"text": {"elapsed": "x"}, "list": {"epoch": []}, "nothing": {"step": None}}.items():
+        broken = fit(tiny_home, name)
+        lines = [json.loads(line) for line in broken.events_file.read_text().splitlines()]
+        lines[-2].update(spoil)
+        broken.events_file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    folder = fit(tiny_home, "folder")
+    folder.events_file.unlink()
+    folder.events_file.mkdir()
+    listed = {one.run.name: one.run for one in summaries.RunIndex(tiny_home).read()}
+    assert set(listed) == {"good", "text", "list", "nothing", "folder"}
+    assert listed["good"].status == "done"
