@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cftui.cli.output import narrate, print_facts, print_json, print_table
+from cftui.cli.run_lists import lists
 from cftui.cli.run_notes import note, tag
 from cftui.cli.run_trash import restore, rm, trash
 from cftui.cli.train import EventPrinter, epoch_heading, epoch_row
@@ -70,7 +71,7 @@ def _as_json(one: JudgedRun, known: Sequence[Result]) -> dict[str, Any]:
 def _as_row(one: JudgedRun) -> dict[str, Any]:
     """The columns of the app's table."""
     run, verdict = one.run, one.verdict
-    lists = run.result.lists if run.result else None
+    judged = run.result.lists if run.result else None
     return {
         "": "*" if one.best else "",
         "name": run.name,
@@ -81,7 +82,7 @@ def _as_row(one: JudgedRun) -> dict[str, Any]:
         "status": run.status,
         "epochs": run.epochs,
         "valid_loss": run.valid_loss,
-        "NDCG@10": lists.cell if lists else None if run.ndcg is None else f"{run.ndcg:.4f}",
+        "NDCG@10": judged.cell if judged else None if run.ndcg is None else f"{run.ndcg:.4f}",
         "vs best baseline": verdict.against_baseline if verdict else "",
         "curve": sparkline(run.curve),
         "seconds": run.seconds,
@@ -92,7 +93,7 @@ def _as_row(one: JudgedRun) -> dict[str, Any]:
     }
 
 
-for command in (rm, restore, trash, tag, note):
+for command in (lists, rm, restore, trash, tag, note):
     runs.add_command(command)
 
 

@@ -11,6 +11,7 @@ from cftui.analysis.evaluation.lists import Difference, bootstrap, difference
 from cftui.analysis.trained import TrainedModel
 from cftui.data.ratings import Ratings
 from cftui.engine.rankings import evaluate_rankings, predicted
+from cftui.engine.runs.config import TrainedOn
 from cftui.engine.runs.verdict import Remark, percent, points
 from cftui.errors import CftuiError
 
@@ -94,9 +95,14 @@ def compare(one: TrainedModel, other: TrainedModel, ratings: Ratings) -> Compari
 
 def check_comparable(one: TrainedModel, other: TrainedModel) -> None:
     """Raises CftuiError if the runs were not trained and validated on the same ratings; it names what differs."""
-    if differ := one.trained_on.differences(other.trained_on):
+    check_same_ratings((one.name, one.trained_on), (other.name, other.trained_on))
+
+
+def check_same_ratings(one: tuple[str, TrainedOn], other: tuple[str, TrainedOn]) -> None:
+    """``check_comparable`` for runs that are not loaded, by their names and what they were trained on."""
+    if differ := one[1].differences(other[1]):
         raise CftuiError(
-            f"not compared: {one.name} and {other.name} differ in their {' and '.join(differ)}",
+            f"not compared: {one[0]} and {other[0]} differ in their {' and '.join(differ)}",
             hint="train both on the same data set, split and seed",
         )
 

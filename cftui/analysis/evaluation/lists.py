@@ -131,18 +131,22 @@ def beyond(ratings: Ratings, split: Split, found: Evaluation, name: str) -> Beyo
     exposure = np.sort(np.bincount(shown, minlength=len(ratings.items))[known])
     n = len(exposure)
     gini = float((2 * np.arange(1, n + 1) - n - 1) @ exposure / (n * exposure.sum()))
+    return Beyond(
+        coverage=float((exposure > 0).mean()),
+        gini=gini,
+        novelty=novelty(ratings, split, shown),
+        popularity=float(counts[shown].mean()),
+        diversity=_diversity(ratings, split, lists),
+    )
+
+
+def novelty(ratings: Ratings, split: Split, items: np.ndarray) -> float:
+    """The mean self-information of recommended items ``[n]``, in bits: -log2 of the share of users who rated them."""
     people = len(np.unique(ratings.user[split.train]))
     # Somebody may have rated two ids of one title.
     pairs = np.unique(ratings.user[split.train] * len(ratings.items) + ratings.item[split.train])
     raters = np.bincount(pairs % len(ratings.items), minlength=len(ratings.items))
-    novelty = float(-np.log2(np.maximum(raters[shown], 1) / people).mean())
-    return Beyond(
-        coverage=float((exposure > 0).mean()),
-        gini=gini,
-        novelty=novelty,
-        popularity=float(counts[shown].mean()),
-        diversity=_diversity(ratings, split, lists),
-    )
+    return float(-np.log2(np.maximum(raters[items], 1) / people).mean())
 
 
 def _diversity(ratings: Ratings, split: Split, lists: np.ndarray) -> float:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from cftui.analysis.evaluation.comparing import check_same_ratings
 from cftui.analysis.trained import TrainedModel
 from cftui.data.ratings import Ratings
 from cftui.engine.list_baselines import better_popularity, liked
 from cftui.engine.models.build import architecture
-from cftui.engine.rankings import Evaluation, evaluate_rankings, popularity, predicted
-from cftui.engine.runs.folder import RunFolder, all_runs
+from cftui.engine.rankings import Evaluation, Scorer, evaluate_rankings, popularity, predicted
+from cftui.engine.runs.config import RunConfig
+from cftui.engine.runs.folder import RunFolder, all_runs, find
 from cftui.errors import CftuiError
 from cftui.home import Home
 
-# How many runs stand beside each other, popularity not counted, and how long their lists are.
+# How many runs are compared where nobody has chosen any, popularity not counted; and how long their lists are.
 RUNS, LENGTH = 3, 10
+# How many lists can be chosen, and the name of the list of the most popular items among them.
+LEAST, MOST = 2, 4
+POPULARITY = "popularity"
 # Users whose lists are compared; on a larger set a sample.
 USERS = 3000
 
@@ -69,21 +74,31 @@ class SideBySide:
         return shown
 
 
+def alike(model: TrainedModel, home: Home) -> list[tuple[RunFolder, RunConfig]]:
+    """All runs that can recommend and were trained on what this one was, the oldest first."""
+    found = []
+    for run in all_runs(home):
+        try:
+            config = run.config()
+        except (CftuiError, OSError):
+            continue  # a damaged run is not shown
+        if config.trained_on == model.trained_on and run.weights_file.exists():
+            found.append((run, config))
+    return found
+
+
 def runs_alike(model: TrainedModel, home: Home) -> list[RunFolder]:
     """The runs that were trained on what this one was, the best of each recipe, and of those the best first.
 
     Runs that predict ratings are ordered by their loss and come after those that recommend.
     """
     best: dict[str, tuple[tuple[bool, float], RunFolder]] = {}
-    for run in all_runs(home):
+    for run, config in alike(model, home):
         try:
-            config = run.config()
-            if config.trained_on != model.trained_on or not run.weights_file.exists():
-                continue
             score, rates = config.method.score, architecture(config.recipe).rates
             value = dict(run.history().ending or {}).get(score.key)
         except (CftuiError, OSError):
-            continue  # a damaged run is not shown
+            continue
         if isinstance(value, float) and run.name != model.name:
             key = rates, -value if score.higher_is_better else value
             if config.recipe.name not in best or key < best[config.recipe.name][0]:
@@ -91,17 +106,48 @@ def runs_alike(model: TrainedModel, home: Home) -> list[RunFolder]:
     return [run for _, run in sorted(best.values(), key=lambda one: one[0])]
 
 
-def side_by_side(model: TrainedModel, ratings: Ratings, home: Home, k: int = LENGTH) -> SideBySide:
-    """Put this run's lists beside those of the best other runs on the same ratings, and beside popularity's.
+def check_choice(model: TrainedModel, home: Home, names: Sequence[str]) -> None:
+    """Check that the lists of these runs can be shown side by side; ``popularity`` may be one of them.
 
     Raises:
-        CftuiError: the split holds nothing relevant back to judge lists by.
+        CftuiError: they are too few or too many, or one was not trained on the same ratings as ``model``.
     """
-    models = [model, *(TrainedModel.load(run) for run in runs_alike(model, home)[: RUNS - 1])]
+    if not LEAST <= len(set(names)) <= MOST:
+        how_many = f"{len(set(names))} {'list' if len(set(names)) == 1 else 'lists'}"
+        raise CftuiError(f"{how_many} chosen", hint=f"choose {LEAST} to {MOST}, {POPULARITY} may be one of them")
+    for name in names:
+        if name != POPULARITY:
+            run = find(home, name)
+            check_same_ratings((model.name, model.trained_on), (run.name, run.config().trained_on))
+
+
+def side_by_side(
+    model: TrainedModel, ratings: Ratings, home: Home, k: int = LENGTH, names: Sequence[str] = ()
+) -> SideBySide:
+    """Put the lists of several runs on the same ratings side by side.
+
+    Args:
+        names: of the runs, in the order of their lists; ``popularity`` is that of the most popular items. Empty: this
+            run, the best other runs, and popularity.
+
+    Raises:
+        CftuiError: the split holds nothing relevant back to judge lists by, or as in ``check_choice``.
+    """
+    if names:
+        check_choice(model, home, names)
+    else:
+        names = [model.name, *(run.name for run in runs_alike(model, home)[: RUNS - 1]), POPULARITY]
     parts = model.split(ratings)
-    scorers = {one.name: predicted(one.module) for one in models}
-    scorers |= {"popularity": popularity(ratings, parts), "liked": liked(ratings, parts)}
-    found = better_popularity(evaluate_rankings(ratings, parts, scorers, k=k, sample=USERS))
+    scorers: dict[str, Scorer] = {}
+    for name in names:
+        if name == POPULARITY:
+            scorers |= {POPULARITY: popularity(ratings, parts), "liked": liked(ratings, parts)}
+        else:
+            one = model if name == model.name else TrainedModel.load(find(home, name))
+            scorers[name] = predicted(one.module)
+    found = evaluate_rankings(ratings, parts, scorers, k=k, sample=USERS)
+    if POPULARITY in scorers:
+        found = better_popularity(found)
     if not found.users:
         raise CftuiError(f"no lists to compare: split {parts.name} holds back nothing that is relevant")
     ndcg = {name: one.ndcg for name, one in found.rankings.items()}

@@ -7,6 +7,7 @@ weights.safetensors     the trained model, written when training ends or is stop
 checkpoint.safetensors  what training resumes from, written after every epoch
 snapshots/              the item factors after each epoch, for looking back
 lists.json              how its lists of ten compare with popularity's, once that has been judged
+point.json              how accurate and how novel its lists are beside the baselines', once that has been judged
 heartbeat               touched about once a second by the trainer
 train.log               what a detached trainer printed
 notes.json              what a person wrote about the run (see ``notes``)
@@ -88,6 +89,10 @@ class RunFolder:
         return self.path / "lists.json"
 
     @property
+    def point_file(self) -> Path:
+        return self.path / "point.json"
+
+    @property
     def heartbeat_file(self) -> Path:
         return self.path / "heartbeat"
 
@@ -130,9 +135,11 @@ class RunFolder:
 
     def lists(self) -> Lists | None:
         """How its lists were judged; None if that has not happened since it was last trained."""
-        if _modified(self.lists_file) < _modified(self.events_file):
-            return None
-        return Lists.read(self.lists_file)
+        return Lists.read(self.lists_file) if self.is_kept(self.lists_file) else None
+
+    def is_kept(self, path: Path) -> bool:
+        """Whether a file that describes the trained run was written since it was last trained."""
+        return path.exists() and _modified(path) >= _modified(self.events_file)
 
     def beat(self) -> None:
         """Show life. A full disk does not keep a trainer from working."""

@@ -71,3 +71,32 @@ def test_the_lists_judged_leave_out_only_what_trained(tiny_runs, tiny: Ratings) 
     assert lists is not None
     shown = [place.code for place in lists["ease.run"] if place.code not in set(who.items.tolist())]
     assert shown == ranking.recommend(model, who, 19)["code"].tolist()
+
+
+def test_the_runs_can_be_chosen_and_popularity_is_one_of_them(tiny_runs, tiny: Ratings) -> None:
+    home, runs = tiny_runs
+    model = TrainedModel.load(runs["ease"])
+    found = side_by_side(model, tiny, home, names=["bayes.run", "popularity"])
+    assert found.names == ["bayes.run", "popularity"]
+    assert side_by_side(model, tiny, home, names=["ials.run", "ease.run"]).names == ["ials.run", "ease.run"]
+    by_itself = side_by_side(model, tiny, home)
+    assert found.ndcg["popularity"] == by_itself.ndcg["popularity"]
+    four = ["ease.run", "popularity", "bayes.run", "ials.run"]
+    lists = side_by_side(model, tiny, home, names=four).lists(int(by_itself.users[0]))
+    assert lists is not None
+    assert [*lists] == four
+
+
+def test_what_cannot_be_compared_is_refused_in_one_line(tiny_runs, tiny: Ratings) -> None:
+    home, runs = tiny_runs
+    model = TrainedModel.load(runs["ease"])
+    for names in (["ease.run"], ["ease.run", "ease.run"]):
+        with pytest.raises(CftuiError, match=r"^1 list chosen; choose 2 to 4, popularity may be one of them$"):
+            side_by_side(model, tiny, home, names=names)
+    with pytest.raises(CftuiError, match="5 lists chosen"):
+        side_by_side(model, tiny, home, names=["ease.run", "popularity", "bayes.run", "ials.run", "model4.run"])
+    other = replace(model, name="other", options=replace(model.options, seed=8))
+    with pytest.raises(CftuiError, match=r"not compared: other and ials.run differ in their seed"):
+        side_by_side(other, tiny, home, names=["ials.run", "popularity"])
+    with pytest.raises(CftuiError, match=r"no run 'gone'"):
+        side_by_side(model, tiny, home, names=["gone", "popularity"])
