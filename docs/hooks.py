@@ -66,6 +66,7 @@ GROUPS = {
     "confirm": "Questions",
     "profile": "Profile of a user",
     "lists": "Comparison of lists",
+    "run_choice": "Choice of the runs to compare",
     "help": "Help",
     "room": "Every screen",
     "arrange": "Sorting and filtering of lists and tables",

@@ -43,7 +43,9 @@ from cftui.tui.main import CftuiApp
 from cftui.tui.map.point_map import PointMap
 from cftui.tui.map.robust import RobustScreen
 from cftui.tui.search.anatomy import AnatomyScreen
+from cftui.tui.search.lists import ListsScreen
 from cftui.tui.search.me import MeScreen
+from cftui.tui.search.run_choice import RunChoice
 from cftui.tui.search.users import ProfileScreen, UserPicker
 from cftui.tui.shell.biases import BiasScreen
 from cftui.tui.shell.help import HelpScreen
@@ -52,6 +54,7 @@ from cftui.tui.shell.prompt import Confirm, Prompt
 from cftui.tui.shell.run_switcher import RunSwitcher
 from cftui.tui.shell.titles import TitlePicker
 from cftui.tui.train.comparison import Comparison
+from cftui.tui.train.run_scatter import RunScatter
 from cftui.tui.train.run_table import RunTable
 from cftui.tui.train.trash import Trash
 
@@ -330,7 +333,23 @@ STOPS = (
         ],
         ["escape", "escape"],
     ),
+    Stop(
+        "run-scatter",
+        "2",
+        [(["A"], lambda app: isinstance(app.screen, RunScatter) and "enter: show" in page(app))],
+        ["escape"],
+    ),
     Stop("search", "3", [((), lambda app: rows(app, "#found"))]),
+    Stop("lists", "3", [(["c"], lambda app: isinstance(app.screen, ListsScreen) and "hit" in page(app))], ["escape"]),
+    Stop(
+        "run-choice",
+        "3",
+        [
+            (["c"], lambda app: isinstance(app.screen, ListsScreen) and "hit" in page(app)),
+            (["r"], lambda app: isinstance(app.screen, RunChoice) and rows(app, "#run-choice-list")),
+        ],
+        ["escape", "escape"],
+    ),
     Stop("why", "3", [(["w"], lambda app: rows(app, "#why"))]),
     dialog("user-picker", "3", "u", UserPicker),
     dialog("profile", "3", "p", ProfileScreen),

@@ -23,7 +23,7 @@ from cftui.tui.shell.rows import person_line
 from cftui.tui.shell.top import TopLine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import pandas as pd
 
@@ -39,15 +39,17 @@ class ListsScreen(ClosesOnce, Screen[int | None]):
     BINDINGS = bindings("lists")
     ABOUT = (
         "What the user rated highest, and beside it what each run would recommend. A check marks what the user liked "
-        "among the ratings that were held back; a number says which place the item has in the first list."
+        "among the ratings that were held back; a number says which place the item has in the first list. r chooses "
+        "the runs; where there is no room for all lists, tab goes to those beyond the edge."
     )
     CSS_PATH = "lists.tcss"
     # In eighty columns there is room for two runs and popularity.
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
 
-    def __init__(self, opened: OpenModel, user: str) -> None:
+    def __init__(self, opened: OpenModel, user: str, runs: Sequence[str] = ()) -> None:
+        """Args: runs: whose lists are compared; empty: this run, the best others on its ratings, and popularity."""
         super().__init__()
-        self._opened, self._user = opened, user
+        self._opened, self._user, self._runs = opened, user, tuple(runs)
         self._all: SideBySide | None = None
         self._shown: dict[str, list[int]] = {}
         self._at = -1
@@ -74,7 +76,7 @@ class ListsScreen(ClosesOnce, Screen[int | None]):
 
         app = session_of(self)
         try:
-            found = side_by_side(self._opened.model, self._opened.ratings, self._opened.home)
+            found = side_by_side(self._opened.model, self._opened.ratings, self._opened.home, names=self._runs)
         except CftuiError as error:
             app.from_worker(self._cannot, error)
             return
@@ -88,7 +90,8 @@ class ListsScreen(ClosesOnce, Screen[int | None]):
         for at in range(COLUMNS):
             pane = self.query_one(f"#list-{at}")
             pane.set_class(at >= len(found.names), "absent")
-            pane.set_class(COLUMNS - 1 > at > 1 and len(found.names) == COLUMNS, "third")
+            # What was chosen is shown, though it be narrow; of the others the weakest run gives way.
+            pane.set_class(COLUMNS - 1 > at > 1 and len(found.names) == COLUMNS and not self._runs, "third")
         self._show_lists()
 
     # What is shown
@@ -153,6 +156,19 @@ class ListsScreen(ClosesOnce, Screen[int | None]):
                 self._show_user(name)
 
         self.app.push_screen(UserPicker(self._opened, self._user), use)
+
+    def action_runs(self) -> None:
+        """Choose whose lists stand side by side."""
+        from cftui.tui.search.run_choice import RunChoice
+
+        def use(names: tuple[str, ...] | None) -> None:
+            if names is not None:
+                self._runs = names
+                self.query_one("#list-0").border_subtitle = "comparing ..."
+                self._compare()
+
+        now = self._all.names if self._all is not None else self._runs
+        self.app.push_screen(RunChoice(self._opened, now), use)
 
     def _show_user(self, name: str) -> None:
         self._user = name

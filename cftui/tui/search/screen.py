@@ -21,6 +21,8 @@ from cftui.tui.shell.row_list import RowList
 from cftui.tui.shell.rows import found_row
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
     from cftui.analysis.pair import Both
@@ -283,6 +285,9 @@ class SearchScreen(ModelRoom):
 
     def action_lists(self) -> None:
         """What other runs would recommend to this user, beside this one's list."""
+        self.show_lists(())
+
+    def show_lists(self, runs: Sequence[str]) -> None:
         from cftui.tui.search.lists import ListsScreen
 
         opened = self.cftui.chosen
@@ -291,7 +296,7 @@ class SearchScreen(ModelRoom):
         if not self._who.trained:
             self.notify("a saved profile has no ratings held back to judge lists by; u chooses a user")
             return
-        self.app.push_screen(ListsScreen(opened, str(self._who.raw)), self.while_open(self._show))
+        self.app.push_screen(ListsScreen(opened, str(self._who.raw), runs), self.while_open(self._show))
 
     def action_better(self) -> None:
         """Train a recipe that recommends, on the same ratings as the run on show: then both work together."""

@@ -108,6 +108,7 @@ ACTIONS: dict[str, tuple[Key, ...]] = {
         Key("resume", "r", "resume", "Resume a stopped run, or go on for more epochs", "Resume"),
         Key("overlay", "o", "overlay", "Draw another run in the chart", "Overlay"),
         Key("worth", "w", "evaluate", "What the run is worth: errors, lists, for whom"),
+        Key("scatter", "A", "scatter", "All runs as points: accuracy against novelty of their lists"),
         Key("keep_best", "b", "keep_best", "Train the run again and keep its best epoch"),
         Key("results", "v", "results", "Results on the validation ratings", "Results"),
         Key("lr_finder", "f", "find_lr", "Learning-rate finder", "LR finder"),
@@ -126,6 +127,7 @@ ACTIONS: dict[str, tuple[Key, ...]] = {
     "runs": (
         Key("overlay", "space", "overlay", "Select, and draw in the chart", "Overlay"),
         Key("compare", "c", "compare", "Compare with the run in the chart", "Compare"),
+        Key("lists", "L", "lists", "Compare the lists of the selected runs and the model in use, for a user"),
         Key("delete", "d,delete", "delete", "Move to the trash", "Remove"),
         Key("undo", "U", "undo", "Bring back what was removed last"),
         Key("trash", "T", "trash", "Removed runs"),
@@ -286,6 +288,7 @@ ACTIONS: dict[str, tuple[Key, ...]] = {
         Key("next", "n", "next(1)", "Next user whose lists differ much", "Next user"),
         Key("previous", "N", "next(-1)", "Previous user whose lists differ much", "Previous"),
         Key("user", "u", "user", "Compare for another user", "User"),
+        Key("runs", "r", "runs", "Choose the runs whose lists are compared", "Runs"),
         Key("leave", "escape,q", "dismiss", "Back to the search", "Back"),
     ),
     "scroll": (
@@ -295,6 +298,10 @@ ACTIONS: dict[str, tuple[Key, ...]] = {
         Key("last", "G", "scroll_end", "Last line"),
         Key("page_up", "ctrl+u", "page_up", "Page up"),
         Key("page_down", "ctrl+d", "page_down", "Page down"),
+    ),
+    "run_choice": (
+        Key("choose", "space", "choose", "Choose the run, or leave it out", "Choose"),
+        Key("cancel", "escape,q", "dismiss(None)", "Cancel"),
     ),
     "help": (Key("close", "escape,question_mark,q,enter", "dismiss", "Close"),),
 }

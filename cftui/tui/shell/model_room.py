@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from rich.text import Text
@@ -74,6 +74,9 @@ class ModelRoom(Room):
     def show_user(self) -> None:
         """Put the keys where they are of use when another screen asked for a user alone."""
 
+    def show_lists(self, runs: Sequence[str]) -> None:
+        """Compare the lists of these runs."""
+
     @property
     def place(self) -> Place:
         opened, item = self.cftui.chosen, self.item
@@ -91,6 +94,9 @@ class ModelRoom(Room):
         if opened is None or wanted is None or wanted.mode != self.ROOM or not self.can_show:
             return
         self.cftui.wanted = None
+        if wanted.runs:
+            self.show_lists(wanted.runs)
+            return
         if wanted.item is None:
             self.show_user()
             return

@@ -60,7 +60,8 @@ class Canvas:
         plt.xlim(0, self.columns - 1)
         plt.ylim(0, self.rows - 1)
         plt.yticks([self.row(value) for value, _ in ticks], [label for _, label in ticks])
-        room = self.columns // (len(f"{x[1]:,.0f}") + GAP)
+        decimals = 0 if whole else len(".00")
+        room = self.columns // (len(f"{x[1]:,.0f}") + decimals + GAP)
         found = round_ticks(*x, max(room, 2), whole=whole)
         x_ticks = [(self.column(value), label) for value, label in found if value >= 0]
         if unit:
@@ -141,6 +142,15 @@ class Canvas:
                 break
         self._plt.text(text, start, row, color=colour, background=self._ground, alignment="left")
         self._take(((column, row) for column in range(start, start + len(text))), MARK)
+
+    def name(self, text: str, x: float, y: float, colour: RGB) -> None:
+        """The name of a point beside its mark, unless it would hide something or does not fit."""
+        column, row = self.column(x), self.row(y)
+        for start in (column + 2, column - 1 - len(text)):
+            if start >= 0 and start + len(text) <= self.columns and self._hidden(row, start, len(text)) < MARK:
+                self._plt.text(text, start, row, color=colour, background=self._ground, alignment="left")
+                self._take(((at, row) for at in range(start - 1, start + len(text) + 1)), MARK)
+                return
 
     def _hidden(self, row: int, start: int, length: int) -> int:
         return sum(self._weights.get((column, row), 0) for column in range(start, start + length))

@@ -42,6 +42,13 @@ class RunTable(RowList):
     class Compare(_OfRun):
         """Somebody wants to know how it differs from the one on show."""
 
+    class Lists(Message):
+        """Somebody wants to see the lists of these runs side by side."""
+
+        def __init__(self, names: Sequence[str]) -> None:
+            super().__init__()
+            self.names = names
+
     class Overlay(_OfRun):
         """Somebody selected it, or took it out of the selection."""
 
@@ -145,6 +152,10 @@ class RunTable(RowList):
     def action_compare(self) -> None:
         if self.current:
             self.post_message(self.Compare(self.current))
+
+    def action_lists(self) -> None:
+        if names := self.selected:
+            self.post_message(self.Lists(names))
 
     def action_filter(self) -> None:
         """Those of the open data set, then of this recipe, then all."""

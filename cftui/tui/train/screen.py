@@ -236,6 +236,25 @@ class TrainScreen(Room):
             return
         self.app.push_screen(Comparison(shown.run, other, rows))
 
+    @on(RunTable.Lists)
+    async def _compare_lists(self, event: RunTable.Lists) -> None:
+        """The lists of the model in use and of the selected runs, in Search; with popularity's if there is room."""
+        from cftui.analysis.evaluation.side_by_side import MOST, POPULARITY, check_choice
+
+        opened = self.cftui.chosen
+        if opened is None:
+            self.notify("no run to compare yet; t trains one")
+            return
+        names = list(dict.fromkeys([opened.name, *event.names]))
+        if len(names) < MOST:
+            names.append(POPULARITY)
+        try:
+            check_choice(opened.model, opened.home, names)
+        except CftuiError as error:
+            self.cftui.complain(error)
+            return
+        await self.cftui.visit(Place("search", runs=tuple(names)))
+
     def action_overlay(self) -> None:
         """Draw the run under the cursor into the chart, or take it out again. Its colour and mark stay its own."""
         if (name := self.query_one(RunTable).current) is None:
@@ -294,6 +313,19 @@ class TrainScreen(Room):
             self.notify("no run to evaluate yet; t trains one")
             return
         self.app.push_screen(EvaluationScreen(self.cftui.chosen))
+
+    def action_scatter(self) -> None:
+        """Every run on the ratings of the model in use, by accuracy and novelty."""
+        from cftui.tui.train.run_scatter import RunScatter
+
+        def go(name: str | None) -> None:
+            if name is not None:
+                self.cftui.follow(name)
+
+        if self.cftui.chosen is None:
+            self.notify("no run to judge yet; t trains one")
+            return
+        self.app.push_screen(RunScatter(self.cftui.chosen), go)
 
     # The chart's keys
 
