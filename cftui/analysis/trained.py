@@ -131,7 +131,7 @@ class TrainedModel:
         return cls(
             name=run.name,
             run=run,
-            valid_loss=last["valid_loss"] if last else None,
+            valid_loss=last.get("valid_loss") if last else None,
             ndcg=last.get("ndcg") if last else None,
             counted=data.counted,
             device=config.device,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -224,9 +225,11 @@ class EventReader:
         """The complete events since the last call; none if the log is not there (yet)."""
         try:
             with self.path.open("rb") as file:
+                if file.seek(0, os.SEEK_END) < self._offset:
+                    self._offset = 0  # it was cut, and is written anew
                 file.seek(self._offset)
                 block = file.read()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError):
             return []
         complete = block[: block.rfind(b"\n") + 1]
         self._offset += len(complete)
@@ -236,9 +239,35 @@ class EventReader:
                 event = json.loads(line)
             except ValueError:
                 continue  # a line torn by a kill and ended by the next writer
-            if isinstance(event, dict) and "event" in event:
+            if isinstance(event, dict) and _is_event(event):
                 events.append(cast(Event, event))
         return events
+
+
+# The numbers without which an event of a kind says nothing.
+_NEEDED = {
+    "resume": ("step",),
+    "window": ("step", "elapsed"),
+    "trial": ("step", "elapsed"),
+    "epoch": ("epoch", "step", "elapsed"),
+}
+_FIGURES = (
+    *("loss", "mean", "min", "max", "lr", "train_loss", "valid_loss", "rmse", "mae", "ndcg", "seconds"),
+    *("ratings_per_second", "noise", "coverage", "draws", "l2", "left_out"),
+    *("steps", "epochs", "steps_per_epoch", "batch_size", "kept_epoch"),
+)
+_TEXTS = ("score", "unit", "recipe", "run", "host", "device", "reason")
+
+
+def _is_event(event: dict[str, Any]) -> bool:
+    """Whether a line of the log is an event that can be read: somebody may have edited the file."""
+    kind = event.get("event")
+    return (
+        isinstance(kind, str)
+        and all(isinstance(event.get(name), int | float) for name in _NEEDED.get(kind, ()))
+        and all(isinstance(event[name], int | float | None) for name in _FIGURES if name in event)
+        and all(isinstance(event[name], str | None) for name in _TEXTS if name in event)
+    )
 
 
 @dataclass

@@ -43,8 +43,11 @@ from cftui.home import Home
 
 # A trainer shows life once a second, but one step or validation pass may take long.
 SILENCE_SECONDS = 60.0
+# Whoever asks whether a run is locked holds the lock for a moment: a trainer waits that out.
+LOCK_SECONDS = 0.2
 LIVE = ("running", "stalled")
 LATEST = "latest"
+CUT = "its log has no beginning: it was cut or is damaged"
 # How much of a dead trainer's log is worth reading.
 LOG_BYTES = 4_000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
@@ -120,9 +123,12 @@ class RunFolder:
         history = history or self.history()
         if history.ending:
             return str(history.ending["event"])
-        if history.start is None:
-            return "dead"
         silent = self.seconds_silent()
+        if history.start is None:
+            # The beginning of the log may have been cut beneath a trainer that lives.
+            if not self.is_locked():
+                return "dead"
+            return "running" if silent < SILENCE_SECONDS else "stalled"
         if history.start.get("host") != platform.node():
             return "running" if silent < SILENCE_SECONDS else "dead"
         if not is_alive(history.start):
@@ -168,10 +174,11 @@ class RunFolder:
         except FileNotFoundError:
             raise gone from None
         try:
-            try:
-                locks.lock(descriptor)
-            except BlockingIOError:
-                raise CftuiError(f"run {self.name} is being trained already by another process") from None
+            end = time.monotonic() + LOCK_SECONDS
+            while not _locks(descriptor):
+                if time.monotonic() > end:
+                    raise CftuiError(f"run {self.name} is being trained already by another process")
+                time.sleep(LOCK_SECONDS / 10)
             if not locks.is_at(descriptor, path):
                 raise gone
             yield
@@ -183,6 +190,14 @@ class RunFolder:
         with suppress(CftuiError, OSError), self.lock():
             if not self.config_file.exists():
                 shutil.rmtree(self.path, ignore_errors=True)
+
+    def is_locked(self) -> bool:
+        """Whether a process trains the run, whatever its log says."""
+        try:
+            with (self.path / "lock").open("rb") as file:
+                return not _locks(file.fileno())
+        except OSError:
+            return False
 
     def log_tail(self, lines: int = 5) -> list[str]:
         """Return the last lines of narration, and the error if there is one, that a detached trainer printed."""
@@ -220,10 +235,20 @@ class RunFolder:
         if errors:
             return errors[-1]
         if history.start is None:
-            return "it never began"
+            return CUT if self.events_file.exists() else "it never began"
         step = max((event["step"] for event in (*history.windows[-1:], *history.epochs[-1:])), default=0)
-        seen = datetime.datetime.fromtimestamp(time.time() - self.seconds_silent()).strftime("%Y-%m-%d %H:%M:%S")
-        return f"process {history.start.get('pid')} is gone, last seen {seen} after batch {step:,}"
+        life = max(_modified(self.heartbeat_file), _modified(self.events_file))
+        seen = f", last seen {datetime.datetime.fromtimestamp(life):%Y-%m-%d %H:%M:%S}" if life else ""
+        return f"process {history.start.get('pid')} is gone{seen} after batch {step:,}"
+
+
+def _locks(descriptor: int) -> bool:
+    """Lock a file until it is closed. False if another process holds it."""
+    try:
+        locks.lock(descriptor)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _size_and_time(path: Path) -> tuple[int, int]:
@@ -255,7 +280,7 @@ def is_alive(start: Process) -> bool:
         process = psutil.Process(int(start["pid"]))
         same = abs(process.create_time() - float(start["process_started"])) < 2
         return same and process.status() != psutil.STATUS_ZOMBIE
-    except (psutil.Error, KeyError, ValueError):
+    except (psutil.Error, KeyError, ValueError, TypeError, OverflowError):
         return False
 
 
@@ -388,8 +413,11 @@ def request_stop(run: RunFolder) -> None:
     """
     history = run.history()
     status = run.status(history)
-    if status not in LIVE or history.start is None:
+    if status not in LIVE:
         raise CftuiError(f"run {run.name} is not being trained (status: {status})")
+    if history.start is None:
+        hint = f"see which process holds it: fuser {run.path / 'lock'}"
+        raise CftuiError(f"run {run.name} is being trained, but {CUT}", hint=hint)
     if history.start.get("host") != platform.node():
         raise CftuiError(f"run {run.name} is trained on {history.start.get('host')}; stop it there")
     os.kill(int(history.start["pid"]), signal.SIGTERM)

@@ -44,14 +44,15 @@ def load_weights(run: RunFolder) -> dict[str, Tensor]:
     """The trained weights, or the last checkpoint's where training did not end.
 
     Raises:
-        CftuiError: neither is there, or the file is damaged.
+        CftuiError: neither is there, the file is damaged, or the weights hold NaN or infinity.
     """
     if run.weights_file.exists():
-        return _load(run.weights_file)
+        return _finite(run.weights_file, _load(run.weights_file))
     state = load_checkpoint(run)
     if state is None:
         raise CftuiError(f"{run.weights_file}: no such file; the run has no trained weights (status: {run.status()})")
-    return {name.removeprefix("model."): t for name, t in state.items() if name.startswith("model.")}
+    weights = {name.removeprefix("model."): t for name, t in state.items() if name.startswith("model.")}
+    return _finite(run.checkpoint_file, weights)
 
 
 def save_snapshot(run: RunFolder, epoch: int, model: Architecture) -> None:
@@ -85,12 +86,21 @@ def load_snapshot(run: RunFolder, epoch: int) -> dict[str, Tensor]:
     """float32 ``item_factors [items, k]`` and, where the recipe has it, ``item_bias [items]``, as after ``epoch``.
 
     Raises:
-        CftuiError: that epoch was not kept, or its file is damaged.
+        CftuiError: that epoch was not kept, or its file is damaged or holds NaN or infinity.
     """
     path = snapshots(run).get(epoch)
     if path is None:
         raise CftuiError(f"{run.name}: no snapshot of epoch {epoch}; kept are {', '.join(map(str, snapshots(run)))}")
-    return {name: value.float() for name, value in _load(path).items()}
+    return _finite(path, {name: value.float() for name, value in _load(path).items()})
+
+
+def _finite(path: Path, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return ``weights``; no analysis has an answer for those that are not numbers. Raises CftuiError."""
+    for name, value in weights.items():
+        # A sum is NaN or infinite if a term is, and needs no memory; one that only overflows is looked at in full.
+        if value.is_floating_point() and not value.sum().isfinite() and not value.isfinite().all():
+            raise CftuiError(f"{name} holds NaN or infinity", where=path, hint="train it again, with a lower lr")
+    return weights
 
 
 def _packed(tensors: dict[str, Tensor]) -> bytes:

@@ -101,3 +101,39 @@ def test_a_resume_forgets_what_happened_in_vain() -> None:
 def test_a_history_of_nothing_has_no_best_and_no_progress(log: Path) -> None:
     history = read_history(log)
     assert (history.best, history.last, history.ending, history.progress, history.elapsed) == (None, None, None, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "null",
+        "7",
+        "[]",
+        '{"event": []}',
+        '{"event": "epoch"}',
+        '{"event": "epoch", "epoch": "one", "step": 1, "elapsed": 1}',
+        '{"event": "window", "step": null, "elapsed": 1}',
+        '{"event": "epoch", "epoch": 1, "step": 1, "elapsed": 1, "valid_loss": "low"}',
+        '{"event": "start", "steps": "many"}',
+        '{"event": "resume"}',
+    ],
+)
+def test_a_line_that_is_no_event_is_left_out(log: Path, line: str) -> None:
+    log.write_text(json.dumps(window(1)) + f"\n{line}\n" + json.dumps(epoch(1, 2, 1.0)) + "\n")
+    history = read_history(log)
+    assert [one["step"] for one in history.windows] == [1]
+    assert [one["step"] for one in history.epochs] == [2]
+    assert history.start is None
+
+
+def test_a_log_that_was_cut_and_written_anew_is_read_from_its_beginning(log: Path) -> None:
+    reader = EventReader(log)
+    log.write_text("".join(json.dumps(window(step)) + "\n" for step in range(5)))
+    assert len(reader.poll()) == 5
+    log.write_text(json.dumps(window(9)) + "\n")
+    assert reader.poll() == [window(9)]
+
+
+def test_a_log_that_is_no_file_holds_no_event(log: Path) -> None:
+    log.mkdir()
+    assert EventReader(log).poll() == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import threading
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from cftui.analysis.trained import TrainedModel
 from cftui.engine import training
@@ -152,6 +154,44 @@ def test_a_diverged_run_fails_and_says_why(tiny_home: Home) -> None:
     run = runs.find(tiny_home, "wild")
     assert run.status() == "failed"
     assert "lower --lr" in run.history().ending["reason"]
+
+
+def test_a_log_that_was_cut_beneath_a_living_trainer_does_not_make_it_dead(tiny_home: Home) -> None:
+    run = fit(tiny_home, "cut")
+    os.truncate(run.events_file, 0)
+    assert run.status() == "dead"
+    assert run.obituary(run.history()) == "its log has no beginning: it was cut or is damaged"
+    with run.lock():
+        run.beat()
+        assert run.status() == "running"
+        assert summaries.summarise(run).problem == ""
+        with pytest.raises(CftuiError, match="is being trained, but its log has no beginning"):
+            runs.request_stop(run)
+        with pytest.raises(CftuiError, match="is being trained; stop it first"):
+            trash.remove(run)
+    assert run.status() == "dead"
+
+
+def test_nothing_was_last_seen_in_1970(tiny_home: Home) -> None:
+    run = fit(tiny_home, "lost")
+    rewind(run, lambda event: event["event"] == "start")
+    history = run.history()
+    run.events_file.unlink()
+    run.heartbeat_file.unlink(missing_ok=True)
+    said = run.obituary(history)
+    assert said.startswith("process ")
+    assert "seen" not in said
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_weights_that_are_not_numbers_are_refused_by_name(tiny_home: Home, value: float) -> None:
+    run = fit(tiny_home, "wild")
+    tensors = load_file(run.weights_file)
+    name = min(tensors)
+    tensors[name].view(-1)[0] = value
+    save_file(tensors, run.weights_file)
+    with pytest.raises(CftuiError, match=f"{name} holds NaN or infinity"):
+        weights.load_weights(run)
 
 
 def test_status_tells_running_from_dead(tiny_home: Home) -> None:
