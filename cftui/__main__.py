@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from typing import TYPE_CHECKING
 
-from cftui.home import Home
+if TYPE_CHECKING:
+    from cftui.home import Home
 
 
 def open_app(home: Home, ascii_only: bool = False) -> int:
-    """Run the app and return its exit status.
+    """Run the app in a child process and return its exit status.
 
     Raises:
         CftuiError: stdin or stdout is not a terminal.
@@ -20,9 +23,15 @@ def open_app(home: Home, ascii_only: bool = False) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         hint = "without one, use a verb, such as cftui tour (cftui --help lists all)"
         raise CftuiError("the app needs a terminal", hint=hint)
-    from cftui.tui.main import run
+    from cftui.tui.terminal.lifeline import Lifeline
+    from cftui.tui.terminal.parent import run_below
 
-    return run(home, ascii_only=ascii_only)
+    def start(lifeline: Lifeline) -> int:
+        from cftui.tui.main import run
+
+        return run(home, ascii_only=ascii_only, lifeline=lifeline)
+
+    return run_below(start)
 
 
 def main() -> None:
@@ -36,8 +45,16 @@ def main() -> None:
     try:
         from cftui.cli.main import main as cli_main
     except (ImportError, KeyboardInterrupt) as error:
+        _ignore_interrupts()
         sys.exit(_cannot_start(error))
-    sys.exit(cli_main(open_app))
+    status = cli_main(open_app)
+    _ignore_interrupts()
+    sys.exit(status)
+
+
+def _ignore_interrupts() -> None:
+    """What is left to do is to end: a second Ctrl+C would interrupt that with a traceback."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _cannot_start(error: BaseException) -> int:

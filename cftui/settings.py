@@ -162,6 +162,8 @@ class State:
         used: what each data set was last used with, by its name.
         queue: the trainings that have not begun, each as the name of its run and the words of its verb.
         form: what the form of the Train screen showed, by the names of its fields.
+        broken: the screen on which the app ended with an internal error; "" if it ended well.
+        left_out: the runs that were on show at such an end; they are not opened unless somebody asks for them.
     """
 
     theme: str = ""
@@ -170,6 +172,8 @@ class State:
     used: dict[str, Use] = field(default_factory=dict)
     queue: list[list[str]] = field(default_factory=list)
     form: dict[str, str] = field(default_factory=dict)
+    broken: str = ""
+    left_out: list[str] = field(default_factory=list)
 
     @classmethod
     def parse(cls, entries: dict[str, Any]) -> State:
@@ -178,14 +182,15 @@ class State:
         used = entries.get("used")
         if not isinstance(used, dict):  # before each data set had its own
             used = {texts["data"]: texts} if "data" in texts else {}
-        queue, form = entries.get("queue"), entries.get("form")
+        queue, form, left_out = (entries.get(name) for name in ("queue", "form", "left_out"))
         return cls(
-            **{name: texts[name] for name in ("theme", "data", "screen") if name in texts},
+            **{name: texts[name] for name in ("theme", "data", "screen", "broken") if name in texts},
             used={
                 name: use for name, value in used.items() if isinstance(value, dict) and (use := _use(value)) != Use()
             },
             queue=[words for words in queue if _are_words(words)] if isinstance(queue, list) else [],
             form={name: text for name, text in form.items() if isinstance(text, str)} if isinstance(form, dict) else {},
+            left_out=[name for name in left_out if isinstance(name, str)] if isinstance(left_out, list) else [],
         )
 
 

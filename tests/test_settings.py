@@ -126,6 +126,8 @@ WHOLE = State(
     screen="map",
     used={"ml-100k": Use("model4-a", "me", "model5-b"), "beers": Use(user="7")},
     queue=[["model4-c", "train", "model4", "--data", "beers"]],
+    broken="map",
+    left_out=["model4-a"],
 )
 
 

@@ -6,13 +6,11 @@ Nothing heavy is imported here: the first paint comes before pandas and torch, w
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
 import sys
 import traceback
 from collections.abc import Iterable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 from textual.app import SystemCommand
@@ -25,6 +23,7 @@ from cftui.errors import CftuiError, suggestion
 from cftui.home import Home
 from cftui.settings import Config
 from cftui.text import shorten
+from cftui.tui.session import children
 from cftui.tui.session.app import SessionApp
 from cftui.tui.session.run_keeper import DEFAULT_DATA
 from cftui.tui.shell import textual_private as private
@@ -39,6 +38,8 @@ from cftui.tui.shell.notices import Notice
 from cftui.tui.shell.passthrough import osc9
 from cftui.tui.shell.prompt import Confirm
 from cftui.tui.shell.themes import DEFAULT, THEMES
+from cftui.tui.terminal.lifeline import Lifeline
+from cftui.tui.terminal.watch import Watch
 
 if TYPE_CHECKING:
     from cftui.tui.session.following import Followed
@@ -59,6 +60,9 @@ class AppShell(SessionApp):
     CSS_PATH = "app.tcss"
     ENABLE_COMMAND_PALETTE = True
     BINDINGS = bindings("app")
+    # Shared with the parent process; None without a terminal.
+    lifeline: Lifeline | None = None
+    _watch: Watch | None = None
 
     def __init__(self, home: Home, config: Config | None = None, *, remember: bool = False) -> None:
         super().__init__(home, config, remember=remember)
@@ -89,27 +93,45 @@ class AppShell(SessionApp):
 
     def on_load(self) -> None:
         """Before the terminal is touched."""
-        self._restore_terminal_on_signals()
+        if self.lifeline is not None:
+            self._watch_terminal(self.lifeline)
 
     async def on_mount(self) -> None:
         # Textual forgets to draw when fg brings it back.
         self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
-        data = self._last.data or self.config.data or DEFAULT_DATA
+        # The Dataset screen shows nothing else: what broke it is not opened.
+        first = next(iter(self.MODES))
+        last = "" if self._last.broken == first else self._last.data
+        data = last or self.config.data or DEFAULT_DATA
         # Before it is known whether there is such a data set, nobody is told that there is none.
         self.opening = data
-        await self.switch_mode(self._last.screen if self._last.screen in self.MODES else next(iter(self.MODES)))
+        await self.switch_mode(self.begins_on if self.begins_on in self.MODES else next(iter(self.MODES)))
         self.set_interval(POLL_SECONDS, self.poll)
         self.call_after_refresh(self.open_data, data)
         if self._warning:
             self.notify(self._warning, severity="warning", timeout=20)
 
-    def _restore_terminal_on_signals(self) -> None:
-        """Told to go, or left by the terminal: end in order, so that the terminal is as it was found."""
+    def _watch_terminal(self, lifeline: Lifeline) -> None:
+        """Whoever is told to go, or left by the terminal, ends with the state saved, however busy the event loop is."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            # Not everywhere, and only in the main thread.
-            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-                loop.add_signal_handler(number, partial(self.exit, return_code=128 + number))
+
+        def leave(status: int) -> None:
+            loop.call_soon_threadsafe(partial(self.exit, return_code=status))
+
+        def keep() -> None:
+            children.interrupt_all()
+            self.keep_state()
+
+        lifeline.take()
+        self._watch = Watch(leave, keep, lifeline, sys.stdin.fileno())
+        self._watch.start()
+
+    async def run_async(self, **options: Any) -> None:
+        """When this has returned, the terminal is as it was; a thread that still computes does not keep the process."""
+        await super().run_async(**options)
+        if self.lifeline is not None and self._watch is not None:
+            self.lifeline.give_back()
+            self._watch.end(self.return_code or 0)
 
     # Talking to the user
 
@@ -127,6 +149,7 @@ class AppShell(SessionApp):
     def _fatal_error(self) -> None:
         """In the place of Textual's traceback, which fills the screen and shows what is in every variable."""
         self.bell()
+        self.broke()
         path = settings.log(traceback.format_exc())
         error = sys.exc_info()[1]
         said = f"cftui: internal error: {type(error).__name__}: {error}; details in {path}"

@@ -15,6 +15,7 @@ from cftui.settings import Config
 from cftui.tui.app import AppShell
 from cftui.tui.shell.keys import ids, is_key
 from cftui.tui.shell.screens import SCREENS
+from cftui.tui.terminal.lifeline import Lifeline
 
 
 def _open(factory: str) -> Screen:
@@ -31,8 +32,11 @@ class CftuiApp(AppShell):
     }
 
 
-def run(home: Home, *, ascii_only: bool = False) -> int:
+def run(home: Home, *, ascii_only: bool = False, lifeline: Lifeline | None = None) -> int:
     """Open the app; return its exit status.
+
+    Args:
+        lifeline: shared with the parent process, which restores the terminal.
 
     Raises:
         CftuiError: The configuration file is wrong.
@@ -41,5 +45,6 @@ def run(home: Home, *, ascii_only: bool = False) -> int:
     if ascii_only:
         config = replace(config, ascii=True)
     app = CftuiApp(home, config, remember=True)
+    app.lifeline = lifeline
     app.run()
     return app.return_code or 0

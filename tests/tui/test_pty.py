@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from cftui.home import Home
@@ -105,11 +106,22 @@ class Terminal:
                     self._read(0.01)
         return self.status is not None
 
-    def close(self) -> None:
-        if self.status is None:
-            os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
+    def hang_up(self) -> None:
+        """Close the terminal, as a window is closed or a line is lost."""
         os.close(self._fd)
+        self._fd = -1
+
+    def close(self) -> None:
+        """End whatever is left."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for child in psutil.Process(self.pid).children(recursive=True):
+                child.kill()
+        if self.status is None:
+            with contextlib.suppress(ProcessLookupError, ChildProcessError):
+                os.kill(self.pid, signal.SIGKILL)
+                os.waitpid(self.pid, 0)
+        if self._fd >= 0:
+            os.close(self._fd)
 
 
 @pytest.fixture

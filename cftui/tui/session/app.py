@@ -55,6 +55,7 @@ class SessionApp(RunKeeper):
     opening: reactive[str] = reactive("")
     wanted: reactive[Place | None] = reactive(None)
     run_rows: reactive[Sequence[JudgedRun]] = reactive(())
+    _opening_run = ""
 
     def __init__(self, home: Home, config: Config | None = None, *, remember: bool = False) -> None:
         """Args: remember: begin where the app was left, and keep where it is left."""
@@ -70,6 +71,13 @@ class SessionApp(RunKeeper):
             self.set_reactive(SessionApp.user, use.user)
         self.set_reactive(RunKeeper.queue, tuple(Queued(name, tuple(words)) for name, *words in self._last.queue))
         self._looked = not self.queue
+        # A defect that what is remembered brings out must not come back at every start.
+        self._left_out = set(self._last.left_out)
+        self._broken = ""
+        if self._last.broken:
+            said = f"the {self._last.broken.title()} screen ended cftui with an internal error"
+            runs = f"; not opened again: {', '.join(sorted(self._left_out))}" if self._left_out else ""
+            self._warning = self._warning or f"{said}{runs}; details in {settings.log_file()}"
         self._index: RunIndex | None = None
         self._index_lock = threading.Lock()
         self._reading = self._read_again = False
@@ -80,12 +88,12 @@ class SessionApp(RunKeeper):
         return self.config.recipe or DEFAULT_RECIPE
 
     def on_unmount(self) -> None:
-        self._keep_state()
+        self.keep_state()
 
     def watch_queue(self, before: tuple[Queued, ...], now: tuple[Queued, ...]) -> None:
         """What is queued survives whatever ends the app."""
         if before != now:
-            self._keep_state()
+            self.keep_state()
 
     def watch_chosen(self) -> None:
         self._note_use()
@@ -100,7 +108,8 @@ class SessionApp(RunKeeper):
             before = self._used.get(data, Use())
             self._used[data] = Use(self.chosen.name, self.user, newest or before.newest)
 
-    def _keep_state(self) -> None:
+    def keep_state(self) -> None:
+        """Write down where the app is left. Any thread may do so, with the event loop running or not."""
         if self._remember:
             state = State(
                 theme=self.theme,
@@ -109,8 +118,21 @@ class SessionApp(RunKeeper):
                 used=self._used,
                 queue=[[one.name, *one.words] for one in self.queue],
                 form=self.form,
+                broken=self._broken,
+                left_out=sorted(self._left_out),
             )
             settings.write_state(self.home, state)
+
+    def broke(self) -> None:
+        """The app ends with an internal error: what is on show now is left out at the next start."""
+        self._broken = self.current_mode
+        shown = (one.name for one in (self.chosen, self.followed) if one is not None)
+        self._left_out.update(filter(None, (*shown, self._opening_run)))
+
+    @property
+    def begins_on(self) -> str:
+        """The screen to begin on; "" for the first one."""
+        return "" if self._last.broken else self._last.screen
 
     def complain(self, error: Exception) -> None:
         """An error the user can act on, as a notice."""
@@ -211,6 +233,7 @@ class SessionApp(RunKeeper):
 
         use = self._used.get(data or self._last.data, Use())
         runs = [run for run in reversed(all_runs(self.home)) if not data or _ran_on(run, data)]
+        runs = [run for run in runs if run.name not in self._left_out]
         newest = runs[0].name if runs else ""
         if newest == use.newest:
             runs.sort(key=lambda run: run.name != use.run)
@@ -218,7 +241,7 @@ class SessionApp(RunKeeper):
         self.from_worker(self._open_again, data, newest, to_open)
         # This reads every log, so it comes last.
         rows = self._read_index()
-        live = next((one.run.name for one in rows if one.run.status in LIVE), "")
+        live = next((one.run.name for one in rows if one.run.status in LIVE and one.run.name not in self._left_out), "")
         if name := live or (runs[0].name if runs else ""):
             self.from_worker(self._follow_again, data, RunFolder(self.home.models / name))
         self.from_worker(self._set, run_rows=rows, _looked=True)
@@ -242,6 +265,8 @@ class SessionApp(RunKeeper):
 
     @work(thread=True, exclusive=True, group="model")
     def open_model(self, name: str) -> None:
+        self._opening_run = name
+        self._left_out.discard(name)
         self.from_worker(self._set, activity=f"opening {name}")
         try:
             from cftui.analysis.trained import TrainedModel
@@ -263,6 +288,8 @@ class SessionApp(RunKeeper):
             self.from_worker(self.complain, error)
             self.from_worker(self._set, activity="")
             return
+        finally:
+            self._opening_run = ""
         self.from_worker(self._choose, opened, data)
 
     def _choose(self, opened: OpenModel, data: OpenData | None = None) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 from cftui.engine.runs.folder import RunFolder
 from cftui.errors import CftuiError
 from cftui.home import Home
+from cftui.tui.session import children
 
 # How long a child that was interrupted may take to end before it is terminated.
 GRACE_SECONDS = 3.0
@@ -70,6 +71,7 @@ class Job:
         self._process = child = await asyncio.create_subprocess_exec(
             *self._words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
+        children.add(child.pid)
         if self.stopped:
             self.stop()
         assert child.stdout is not None
@@ -80,6 +82,8 @@ class Job:
         except asyncio.CancelledError:
             self.stop()
             raise
+        finally:
+            children.discard(child.pid)
         if status:
             raise self._error or CftuiError(f"cftui {self._words[3]} ended with status {status} and said nothing")
         return json.loads(answer)

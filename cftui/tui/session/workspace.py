@@ -139,8 +139,12 @@ class OpenModel:
         if self.model.run is None or not self.model.has_factors:
             return []
         kept = list(snapshots(self.model.run))
-        if kept and np.allclose(self.model.at_epoch(kept[-1]).item_factors, self.model.item_factors, atol=1e-3):
-            kept.pop()
+        try:
+            if kept and np.allclose(self.model.at_epoch(kept[-1]).item_factors, self.model.item_factors, atol=1e-3):
+                kept.pop()
+        except CftuiError:
+            # It is said when somebody goes there: without the past, too, the model can be looked at.
+            return kept
         return kept
 
     def at(self, epoch: int | None) -> TrainedModel:

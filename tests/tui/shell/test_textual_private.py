@@ -48,7 +48,7 @@ def test_no_other_file_uses_a_private_name_of_textual() -> None:
     for path in folder.rglob("*.py"):
         if path.name != "textual_private.py":
             found |= private_names(path.read_text())
-    assert found == {"super()._handle_exception"}
+    assert found - {"os._exit"} == {"super()._handle_exception"}
 
 
 class Shout(LineFilter):
