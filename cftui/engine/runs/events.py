@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Literal, NotRequired, TypedDict, cast
 
 from cftui.engine.models.method import LOSS, NDCG, Criterion
+from cftui.files import check_ordinary
 
 
 class Process(TypedDict, total=False):
@@ -222,14 +223,15 @@ class EventReader:
         self._offset = 0
 
     def poll(self) -> list[Event]:
-        """The complete events since the last call; none if the log is not there (yet)."""
+        """The complete events since the last call; none if the log is not there (yet), or cannot be read just now."""
         try:
+            check_ordinary(self.path)
             with self.path.open("rb") as file:
                 if file.seek(0, os.SEEK_END) < self._offset:
                     self._offset = 0  # it was cut, and is written anew
                 file.seek(self._offset)
                 block = file.read()
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError):
+        except OSError:  # also of a network disk, which may be back at the next call
             return []
         complete = block[: block.rfind(b"\n") + 1]
         self._offset += len(complete)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -136,4 +137,16 @@ def test_a_log_that_was_cut_and_written_anew_is_read_from_its_beginning(log: Pat
 
 def test_a_log_that_is_no_file_holds_no_event(log: Path) -> None:
     log.mkdir()
+    assert EventReader(log).poll() == []
+
+
+@pytest.mark.parametrize("kind", ["fifo", "folder", "link"])
+def test_what_is_no_log_holds_no_events_and_keeps_nobody_waiting(kind: str, tmp_path: Path) -> None:
+    log = tmp_path / "events.jsonl"
+    if kind == "fifo":
+        os.mkfifo(log)
+    elif kind == "folder":
+        log.mkdir()
+    else:
+        log.symlink_to(tmp_path / "gone")
     assert EventReader(log).poll() == []
