@@ -127,8 +127,8 @@ class Data:
     def __repr__(self) -> str:
         low, high = self.rating_scale
         return (
-            f"<Data {self.name}: {len(self):,} ratings from {low:g} to {high:g}, "
-            f"{len(self._ratings.users) - 1:,} users, {len(self._ratings.items) - 1:,} {self.noun}s>"
+            f"<Data {self.name}: {plural(len(self), 'rating')} from {low:g} to {high:g}, "
+            f"{plural(len(self._ratings.users) - 1, 'user')}, {len(self._ratings.items) - 1:,} {self.noun}s>"
         )
 
 
@@ -334,7 +334,7 @@ class NewUser:
         return _with_items(self._model, table)[["item", "title", "rating"]]
 
     def __repr__(self) -> str:
-        return f"<NewUser {self.name}: {len(self._person.items)} ratings>"
+        return f"<NewUser {self.name}: {plural(len(self._person.items), 'rating')}>"
 
 
 @dataclass(frozen=True)

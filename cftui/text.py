@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 # Terminals obey these instead of showing them, or begin a new line at them.
@@ -91,6 +91,31 @@ def plural(n: int, noun: str, nouns: str = "") -> str:
         nouns: the plural, if it is not the noun with an s.
     """
     return f"{n:,} {noun if n == 1 else nouns or f'{noun}s'}"
+
+
+def parts_in_words(sizes: Mapping[str, Any]) -> str:
+    """``trains on 80,000 ratings of 943 users, validates on 20,000 of 459``; empty for a run of an older version."""
+    if not {"train", "valid", "train_users", "valid_users"} <= sizes.keys():
+        return ""
+    trains = f"trains on {plural(sizes['train'], 'rating')} of {plural(sizes['train_users'], 'user')}"
+    return f"{trains}, validates on {sizes['valid']:,} of {sizes['valid_users']:,}" if sizes["valid"] else trains
+
+
+def spec(values: Iterable[float], digits: int, sign: str = "") -> str:
+    """The format of the figures of one column: ``.4f``, or ``.3e`` where that would show zeros alone, or run on."""
+    largest = max((abs(value) for value in values if value and math.isfinite(value)), default=1.0)
+    fits = 10.0**-digits <= largest < 10.0 ** (10 - digits)
+    return f"{sign}.{digits}f" if fits else f"{sign}.{max(digits - 1, 2)}e"
+
+
+def number(value: float, digits: int, sign: str = "") -> str:
+    """One figure with this many decimals, or with as many significant digits where these would not show it."""
+    return format(value, spec([value], digits, sign))
+
+
+def share(of_one: float) -> str:
+    """The share of the variance that a component holds: ``12.3%``, or ``empty``."""
+    return f"{of_one:.1%}" if of_one else "empty"
 
 
 def figure(value: float) -> str:

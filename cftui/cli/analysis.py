@@ -10,6 +10,7 @@ import click
 from cftui.cli.output import narrate, print_facts, print_json, print_table, records
 from cftui.cli.reading import CSV, EPOCH, RUN, filter_options, load, only, show, write_csv
 from cftui.cli.verb import Finite, Session, Verb, pass_session, rows_option, run_option
+from cftui.text import number, spec
 
 
 @click.command(cls=Verb)
@@ -146,8 +147,8 @@ def about(session: Session, title: str, run_name: str) -> None:
     if session.json:
         print_json({**model.facts(), **facts, "histogram": records(item.histogram)})
         return
-    bias = "" if item.bias is None else f"{item.bias:+.3f}, no. {item.rank:,} of {len(model.items) - 1:,}"
-    shown = {**facts, "year": item.year or "", "mean": f"{item.mean:.2f}"}
+    bias = "" if item.bias is None else f"{number(item.bias, 3, '+')}, no. {item.rank:,} of {len(model.items) - 1:,}"
+    shown = {**facts, "year": item.year or "", "mean": format(item.mean, spec(model.rating_range, 2))}
     if model.counted:
         shown["users"], shown["times each"] = shown.pop("ratings"), shown.pop("mean")
     shown |= {"genres": " ".join(item.genres), "tags": ", ".join(item.tags)}

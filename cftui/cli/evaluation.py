@@ -18,6 +18,7 @@ from cftui.cli.verb import Session, Verb, pass_session
 from cftui.engine.interrupts import stop_requests
 from cftui.engine.models.recipes import RECIPES, recipe
 from cftui.errors import CftuiError
+from cftui.text import plural
 
 if TYPE_CHECKING:
     from cftui.analysis.evaluation.calibration import Calibration
@@ -267,7 +268,7 @@ def _evaluate_run(
         print_rankings(by_length[k], k)
         print()
     _print_lists(found, ratings, split)
-    print(f"{found.users:,} users; {found.protocol}")
+    print(f"{plural(found.users, 'user')}; {found.protocol}")
     versus = lists.difference(found, "model", "popularity")
     if versus.is_chance or versus.of.mean < 0:
         print(f"\n{versus.in_words('this run', 'popularity')}")

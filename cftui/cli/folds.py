@@ -12,6 +12,7 @@ from cftui.cli.verb import Session
 from cftui.engine.interrupts import StopRequested
 from cftui.engine.models.options import Options
 from cftui.engine.models.recipes import Recipe
+from cftui.text import number
 
 if TYPE_CHECKING:
     from cftui.data.splits import Split
@@ -166,8 +167,8 @@ def _row(name: str, ratings: str, *scores: float | str) -> str:
 def _in_words(mean: dict[str, float], sd: dict[str, float]) -> str:
     if mean["mse"] != mean["mse"]:
         return ""
-    spread = f" (sd {sd['mse']:.4f})" if sd["mse"] == sd["mse"] else ""
-    return f": mean MSE {mean['mse']:.4f}{spread}, RMSE {mean['rmse']:.4f}, MAE {mean['mae']:.4f}"
+    spread = f" (sd {number(sd['mse'], 4)})" if sd["mse"] == sd["mse"] else ""
+    return f": mean MSE {number(mean['mse'], 4)}{spread}, RMSE {number(mean['rmse'], 4)}, MAE {number(mean['mae'], 4)}"
 
 
 # The headings of the metrics, short enough for all of them to fit into eighty columns.

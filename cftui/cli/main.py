@@ -9,7 +9,7 @@ from importlib import import_module
 
 import click
 
-from cftui.cli.output import INTERRUPTED_STATUS, USAGE_STATUS, print_error
+from cftui.cli.output import INTERRUPTED_STATUS, USAGE_STATUS, make_streams_lenient, print_error
 from cftui.cli.verb import Session, Verbs, home_option
 from cftui.errors import CftuiError
 from cftui.home import Home
@@ -85,6 +85,7 @@ def main(open_app: OpenApp, arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     # Read from the words: an error may come before click has parsed the option.
     as_json = "--json" in words
+    make_streams_lenient()
     try:
         cli = build(open_app)
         # click's own main() would turn a closed pipe into exit status 1.

@@ -12,6 +12,7 @@ from cftui.cli.output import narrate, print_json
 from cftui.cli.reading import CSV, EPOCH, RUN, SPREADSHEET, check_csv, filter_options, load, only, show, write_csv
 from cftui.cli.verb import Finite, Session, Verb, pass_session, rows_option
 from cftui.errors import CftuiError, suggestion
+from cftui.text import share
 
 if TYPE_CHECKING:
     from cftui.analysis.maps.mapping import ItemMap
@@ -141,7 +142,11 @@ def pca(
     facts["axes"] = list(whole.axes)
     facts["variance"] = None if whole.variance is None else [round(float(v), 6) for v in whole.variance]
     if not session.json:
-        shares = ["", ""] if whole.variance is None else [f" {v:.1%} of the variance" for v in whole.variance]
+        shares = (
+            ["", ""]
+            if whole.variance is None
+            else [f" {share(v)}{' of the variance' if v else ''}" for v in whole.variance]
+        )
         narrate(", ".join(f"{axis}{share}" for axis, share in zip(whole.axes, shares, strict=True)))
     corners = corners.assign(trust=[_trust(shown, code) for code in corners["code"]])
     columns = ["3", "2", "0", "1", "trust", "ratings", "title", "code"]
@@ -187,7 +192,7 @@ def _draw(model: TrainedModel, shown: ItemMap, labelled: list[int], path: Path, 
 
     group, legend = maps.groups(model, shown.table, colour)
     row_of = {int(code): row for row, code in enumerate(shown.table["code"])}
-    shares = ["", ""] if shown.variance is None else [f" ({share:.1%})" for share in shown.variance]
+    shares = ["", ""] if shown.variance is None else [f" ({share(held)})" for held in shown.variance]
     draw_map(
         path,
         shown.xy,

@@ -13,14 +13,17 @@ With ``--json``, every line on stderr is one JSON object, so that a program that
 
 from __future__ import annotations
 
+import codecs
 import contextlib
+import io
 import json
 import math
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
-from cftui.text import for_terminal, is_invisible, one_line, printable
+from cftui.text import for_terminal, is_invisible, one_line, printable, spec
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +49,13 @@ def _wants_json() -> bool:
 
     context = click.get_current_context(silent=True)
     return context is not None and bool(getattr(context.obj, "json", False))
+
+
+def make_streams_lenient() -> None:
+    """Let stdout and stderr replace what their encoding lacks, as ``\\u5343``, where it would end the verb."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def print_error(
@@ -109,7 +119,9 @@ def print_json(value: Any) -> None:
 
 
 def _dump(value: Any) -> str:
-    text = json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
+    # On a stream that is not UTF-8, what it cannot encode would be replaced by what is no JSON.
+    unicode = all(codecs.lookup(one.encoding or "utf-8").name == "utf-8" for one in (sys.stdout, sys.stderr) if one)
+    text = json.dumps(_plain(value), ensure_ascii=not unicode, allow_nan=False)
     # Written as an escape, a character that a terminal would obey is exact and does nothing.
     return text if text.isprintable() else "".join(json.dumps(c)[1:-1] if is_invisible(c) else c for c in text)
 
@@ -129,6 +141,8 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+# A format with a fixed number of decimals, which no magnitude fits.
+_FIXED = re.compile(r"(\+?)\.(\d)f")
 Formats = Mapping[str, str | Callable[[Any], str]]
 
 
@@ -139,29 +153,31 @@ def print_table(rows: Sequence[Mapping[str, Any]], formats: Formats | None = Non
         rows: the rows by column name; all have the same columns.
         formats: format specs by column name, such as ``{"rating": ".2f"}``, or functions that format.
     """
-    from tabulate import tabulate
-
     if not rows:
         return
-    formats = formats or {}
-
-    def cell(name: str, value: Any) -> str:
-        if value is None or (isinstance(value, float) and math.isnan(value)):
-            return ""
-        spec = formats.get(name, str)
-        return printable(spec(value) if callable(spec) else format(value, spec))
-
     names = list(rows[0])
-    text = [any(isinstance(row[name], str) for row in rows) for name in names]
-    print(
-        tabulate(
-            [[cell(name, row[name]) for name in names] for row in rows],
-            headers=[printable(name) for name in names],
-            tablefmt="plain",
-            disable_numparse=True,
-            colalign=["left" if is_text else "right" for is_text in text],
-        )
-    )
+    columns = [_column(name, [row[name] for row in rows], (formats or {}).get(name, str)) for name in names]
+    for line in zip(*columns, strict=True):
+        print("  ".join(line).rstrip())
+
+
+def _column(name: str, values: Sequence[Any], form: str | Callable[[Any], str]) -> list[str]:
+    """The heading and the cells of a column, as wide as the widest in cells of the terminal."""
+    from rich.cells import cell_len
+
+    missing = [value is None or (isinstance(value, float) and math.isnan(value)) for value in values]
+    if isinstance(form, str) and (fixed := _FIXED.fullmatch(form)):
+        known = [float(value) for value, gone in zip(values, missing, strict=True) if not gone]
+        form = spec(known, int(fixed[2]), fixed[1])
+    cells = [
+        "" if gone else printable(form(value) if callable(form) else format(value, form)).strip()
+        for value, gone in zip(values, missing, strict=True)
+    ]
+    # The least width is two more than the heading, so that neighbouring headings do not run together.
+    width = max(cell_len(name) + 2, *map(cell_len, cells))
+    left = any(isinstance(value, str) for value in values)
+    pads = [(text, " " * (width - cell_len(text))) for text in (printable(name), *cells)]
+    return [text + pad if left else pad + text for text, pad in pads]
 
 
 def print_facts(facts: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ import click
 from cftui.cli.output import narrate, print_facts, print_json, print_table, records
 from cftui.cli.reading import CSV, USER, filter_options, load, load_for, only, show, write_csv
 from cftui.cli.verb import Session, Verb, pass_session, rows_option, run_option
-from cftui.text import plural, printable
+from cftui.text import number, plural, printable, spec
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,18 +74,19 @@ def predict(session: Session, title: str, user: str, run_name: str, why: bool, r
     item = model.item_code(title)
     predicted, given = float(model.rate(who.row, np.array([item]))[0]), who.rating(item)
     answer = {"user": who.raw, "title": model.titles[item], "predicted": predicted, "rating": given}
-    sure = ""
+    # By the scale: near the 0 of a scale up to 5, more digits say nothing.
+    form, sure = spec(model.rating_range, 2), ""
     if has_intervals(model):
         interval = intervals(model, who.row, np.array([item]))
         low, high, sd = float(interval.low[0]), float(interval.high[0]), float(interval.sd[0])
         answer |= {"sd": sd, "low": low, "high": high, "uncertainty": float(interval.uncertainty[0])}
-        sure = f", sd {sd:.2f}; nine of ten such ratings lie between {low:.2f} and {high:.2f}"
+        sure = f", sd {sd:{form}}; nine of ten such ratings lie between {low:{form}} and {high:{form}}"
     parts = _Why.of(model, ratings, who, item) if why else None
     if session.json:
         print_json({**model.facts(), **answer, **(parts.as_json() if parts else {})})
         return
     gave = f" (and gave {given:g})" if given is not None else ""
-    print(printable(f"user {who.name} would give {model.titles[item]} {predicted:.2f}{sure}{gave}"))
+    print(printable(f"user {who.name} would give {model.titles[item]} {predicted:{form}}{sure}{gave}"))
     if parts is not None:
         _print_why(model, parts, rows)
 
@@ -137,8 +138,9 @@ def _print_why(model: TrainedModel, why: _Why, rows: int) -> None:
         for row in table:
             row.pop("raw")
     print_table(table, {"raw": "+.4f", part: "+.4f"})
-    steps = "" if explanation.raw is None else f"sum {explanation.raw:+.4f}, then {explanation.link}: "
-    print(f"\n{steps}{explanation.prediction:.4f}  (completeness error {explanation.error:+.1e})")
+    steps = "" if explanation.raw is None else f"sum {number(explanation.raw, 4, '+')}, then {explanation.link}: "
+    predicted = format(explanation.prediction, spec(model.rating_range, 4))
+    print(f"\n{steps}{predicted}  (completeness error {explanation.error:+.1e})")
     if len(pulls):
         print("\nthe ratings that change the prediction most (leave-one-out on the folded-in user)\n")
         show(Session(), model, pulls[["pull", "rating", "title", "code"]], {"pull": "+.3f", "rating": "g"})
@@ -325,7 +327,7 @@ def _print_person(session: Session, model: TrainedModel, who: Person, rows: int,
             }
         )
         return
-    print_facts({"user": who.name, **facts, "ratings": len(who.items), "mean": "" if mean is None else f"{mean:.2f}"})
+    print_facts({"user": who.name, **facts, "ratings": len(who.items), "mean": "" if mean is None else number(mean, 2)})
     print()
     print_table(records(taste), {"mean": ".2f", "beside": "+.2f"})
     print()

@@ -13,6 +13,7 @@ from cftui.cli.verb import Session
 from cftui.engine.interrupts import StopRequested
 from cftui.engine.models.options import Options
 from cftui.engine.models.recipes import Recipe
+from cftui.text import plural
 
 NAMES = {**HEADINGS, "map_r": "MAP (by r)"}
 
@@ -67,4 +68,4 @@ def evaluate_protocol(
         for scorer, row in rows.items()
     ]
     print_table(table, dict.fromkeys((NAMES.get(metric, metric) for metric in how.metrics), ".4f"))
-    print(f"\n{facts['users']:,} users; {facts['relevant']}" + (f"; see {how.source}" if how.source else ""))
+    print(f"\n{plural(facts['users'], 'user')}; {facts['relevant']}" + (f"; see {how.source}" if how.source else ""))

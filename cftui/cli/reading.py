@@ -68,7 +68,10 @@ def load(session: Session, run_name: str, epoch: int | None = None) -> TrainedMo
     from cftui.analysis.trained import TrainedModel
     from cftui.engine.runs.folder import find
 
-    model = TrainedModel.load(find(session.home, run_name))
+    run = find(session.home, run_name)
+    model = TrainedModel.load(run)
+    if words := run.failed_in_words():
+        narrate(words)
     return model if epoch is None else model.at_epoch(epoch)
 
 

@@ -14,6 +14,7 @@ from cftui.cli.verdicts import narrate_verdict
 from cftui.engine.interrupts import stop_requests
 from cftui.engine.models.recipes import recipe
 from cftui.errors import CftuiError
+from cftui.text import number
 
 
 @click.command(cls=Verb)
@@ -79,7 +80,7 @@ def sweep(
             if session.json:
                 print_json({"event": "trial", "run": trial.run, "setting": trial.setting, "inner_loss": trial.loss})
             else:
-                shown = "diverged" if trial.loss is None else f"{trial.loss:.6f}"
+                shown = "diverged" if trial.loss is None else number(trial.loss, 6)
                 print(f"{trial.run}  {sweeps.as_words(trial.setting):<{width}}  {shown}", flush=True)
         winner = sweeps.best(trials, chosen.fitting.score)
         if winner is None:
@@ -99,5 +100,5 @@ def sweep(
         outcome = {"run": run.name, "of": winner.run, "setting": winner.setting, "inner_loss": winner.loss}
         print_json({"event": "best", **outcome, score.key: loss})
     elif loss is not None:
-        print(f"{run.name}  {sweeps.as_words(winner.setting):<{width}}  {loss:.6f} on the validation ratings")
+        print(f"{run.name}  {sweeps.as_words(winner.setting):<{width}}  {number(loss, 6)} on the validation ratings")
         narrate_verdict(session.home, run.name)

@@ -19,7 +19,7 @@ from cftui.engine.models.recipes import RECIPES, Recipe, all_recipes, recipe
 from cftui.engine.runs import folder
 from cftui.engine.runs.events import EpochEvent, Event
 from cftui.errors import CftuiError
-from cftui.text import plural
+from cftui.text import number, parts_in_words, plural
 
 SPLIT_HELP = (
     "random, u1..u5 (official), time, given (the test part of an imported set), none (train on every rating), or such "
@@ -228,6 +228,8 @@ class EventPrinter:
                 f"run {event['run']}: {event['epochs']} {unit}{'' if event['epochs'] == 1 else 's'} of "
                 f"{batches}{event['batch_size']:,}{'' if batches else ' ratings'} on {event['device']}"
             )
+            if words := parts_in_words(event):
+                narrate(words)
             if event["event"] == "resume":
                 # A count: the last epoch that is done has the number before it, in this table as everywhere.
                 done = f"{event['step']:,} of {event['steps']:,} {'batches' if batches else f'{unit}s'}"
@@ -249,7 +251,8 @@ class EventPrinter:
             which = f"; weights of epoch {kept}" if kept is not None and kept != event["epochs"] - 1 else ""
             narrate(f"run {event['run']} {event['event']}{early} after {event['seconds']:.1f} s of fitting{which}")
         elif event["event"] == "baselines":
-            figures = ", ".join(f"{LINES[name]} {value:.4f}" for name, value in event.items() if name in LINES)
+            found: dict[str, Any] = {LINES[name]: value for name, value in event.items() if name in LINES}
+            figures = ", ".join(f"{name} {number(value, 4)}" for name, value in found.items())
             narrate(f"baselines on this split ({'NDCG@10' if 'popularity' in event else 'MSE'}): {figures}")
 
 
@@ -264,14 +267,16 @@ def epoch_row(event: EpochEvent) -> str:
     """Return a row of the chapter's epoch table with the RMSE added; with NDCG, if the model predicts no ratings."""
 
     def cell(value: float | None) -> str:
-        return f"{'-':>12}" if value is None else f"{value:>12.6f}"
+        return f"{'-':>12}" if value is None else f"{number(value, 6):>12}"
 
     minutes, seconds = divmod(event["seconds"], 60)
     time = f"{int(minutes):02d}:{seconds:04.1f}"
     if "ndcg" in event:
         return f"{event['epoch']:>5}{cell(event['train_loss'])}{cell(event['ndcg'])}  {time}"
-    rmse = f"{event['rmse']:.3f}" if event["rmse"] is not None else "-"
-    return f"{event['epoch']:>5}{cell(event['train_loss'])}{cell(event['valid_loss'])}  {rmse:>6}  {time}"
+    rmse = number(event["rmse"], 3) if event["rmse"] is not None else "-"
+    if len(rmse) > 7:
+        rmse = f"{event['rmse']:.1e}"
+    return f"{event['epoch']:>5}{cell(event['train_loss'])}{cell(event['valid_loss'])}{rmse:>8}  {time}"
 
 
 # The names of the baselines.

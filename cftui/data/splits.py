@@ -10,6 +10,7 @@ import numpy as np
 
 from cftui.data.ratings import Ratings
 from cftui.errors import CftuiError
+from cftui.text import plural
 
 VALID_SHARE = 0.2
 GIVEN = "given"
@@ -48,7 +49,7 @@ def split(ratings: Ratings, name: str = "random", seed: int = 0) -> Split:
     parts = _divide(ratings, name, seed)
     if not len(parts.valid) and name != "none":
         by_time = name.removesuffix(INNER) == "time"
-        why = "no user has five ratings" if by_time else f"there are only {len(ratings):,} ratings"
+        why = "no user has five ratings" if by_time else f"it has only {plural(len(ratings), 'rating')}"
         raise CftuiError(
             f"{ratings.name}: split {name} leaves no rating to validate on, because {why}",
             hint=f"use {'--split random' if by_time else 'more ratings'}, or --split none to train on all of them",

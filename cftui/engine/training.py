@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, cast
 
+import numpy as np
 import torch
 
 from cftui.data.ratings import Ratings
@@ -34,6 +35,7 @@ from cftui.engine.runs.events import (
     EventWriter,
     Facts,
     ResumeEvent,
+    Sizes,
     StartEvent,
     UsageEvent,
 )
@@ -85,7 +87,7 @@ def train(
     config = run_config(name or runs.new_name(recipe.name, home), recipe, options, ratings, parts, device)
     with runs.created(home, config, vocabulary(ratings)) as run, EventWriter(run.events_file) as log:
         session = _Session(run, fitter, log, emit, stop_requested)
-        session.record(StartEvent(event="start", **session.facts()))
+        session.record(StartEvent(event="start", **session.facts(), **sizes(ratings, parts)))
         session.fit(lambda: known_baselines(home, ratings, parts, options, recipe.fitting.score))
     return run
 
@@ -133,7 +135,7 @@ def resume(
             session = _Session(run, fitter, log, emit, stop_requested)
             # Before the event: killed in between, the run is still done and can be extended again.
             session.checkpoint()
-            session.record(ResumeEvent(event="resume", step=fitter.step, **session.facts()))
+            session.record(ResumeEvent(event="resume", step=fitter.step, **session.facts(), **sizes(ratings, parts)))
             # They are older than the checkpoints to come and must not pass for the outcome after a kill.
             run.weights_file.unlink(missing_ok=True)
             session.fit(lambda: known_baselines(home, ratings, parts, config.options, config.method.score))
@@ -329,6 +331,22 @@ class _Session:
         if scores and "ndcg" in scores:
             ending["ndcg"] = scores["ndcg"]
         return ending
+
+
+def sizes(ratings: Ratings, parts: Split) -> Sizes:
+    """How many ratings train and validate, and how many users gave them."""
+
+    def users(rows: np.ndarray) -> int:
+        marks = np.zeros(len(ratings.users), bool)
+        marks[ratings.user[rows]] = True
+        return int(marks.sum())
+
+    return Sizes(
+        train=len(parts.train),
+        valid=len(parts.valid),
+        train_users=users(parts.train),
+        valid_users=users(parts.valid),
+    )
 
 
 def known_baselines(

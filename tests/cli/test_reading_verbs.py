@@ -29,6 +29,7 @@ from cftui.data.ratings import Ratings
 from cftui.engine.models.recipes import RECIPES
 from cftui.engine.runs.folder import find
 from cftui.home import Home
+from cftui.text import spec
 from tests.settings import RATING
 
 FARGO, LAMBS = "Fargo (1996)", "Silence of the Lambs, The (1991)"
@@ -220,8 +221,9 @@ def test_predict_explains_in_terms_that_sum_to_it(name: str, home: Home, tiny_ru
     for term in shown:
         assert any(line.startswith(term.name) and line.endswith(f"{term.stars:+.4f}") for line in lines)
     assert any(f"{wanted.prediction:.4f}" in line and f"{wanted.error:+.1e}" in line for line in lines)
+    form = spec([row["pull"] for row in found["pulls"]], 3, "+")
     for row in found["pulls"][:5]:
-        assert any(row["title"] in line and f"{row['pull']:+.3f}" in line for line in lines)
+        assert any(row["title"] in line and format(row["pull"], form) in line for line in lines)
     heads = next(line for line in text.splitlines() if line.startswith("term"))
     assert ("raw" in heads) == (name != "cross-entropy")
     # Before all that, why in words.

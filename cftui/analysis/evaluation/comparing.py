@@ -14,6 +14,7 @@ from cftui.engine.rankings import evaluate_rankings, predicted
 from cftui.engine.runs.config import TrainedOn
 from cftui.engine.runs.verdict import Remark, percent, points
 from cftui.errors import CftuiError
+from cftui.text import number
 
 # Users whose lists are judged; on a larger set a sample.
 USERS = 5000
@@ -38,7 +39,7 @@ class Comparison:
         """Who predicts better, and who recommends better."""
         found = []
         if self.loss is not None:
-            figures = f"{self.loss.first:.4f}", f"{self.loss.second:.4f}"
+            figures = number(self.loss.first, 4), number(self.loss.second, 4)
             found.append(_remark(self, self.loss, "predict", "validation loss", figures, lower_wins=True))
         if self.lists is not None:
             figures = points(self.lists.first), points(self.lists.second)

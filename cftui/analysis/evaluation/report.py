@@ -11,6 +11,7 @@ from cftui.analysis.trained import TrainedModel
 from cftui.data.ratings import Ratings
 from cftui.engine.list_baselines import beside_baselines
 from cftui.engine.rankings import predicted
+from cftui.text import number
 
 # Users whose lists are judged, the length of a list, and how many of the worst errors are shown.
 USERS, LENGTH, WORST = 3000, 10, 8
@@ -45,8 +46,8 @@ def evaluation(model: TrainedModel, ratings: Ratings) -> list[Section]:
         rows = [
             {
                 "predicted sd": f"fifth {at}",
-                "sd": f"{part.sd:.3f}",
-                "rmse": f"{part.rmse:.3f}",
+                "sd": number(part.sd, 3),
+                "rmse": number(part.rmse, 3),
                 "in 90 %": f"{part.coverage:.1%}",
             }
             for at, part in enumerate(sure.fifths, 1)
@@ -63,7 +64,7 @@ def _errors(model: TrainedModel, ratings: Ratings) -> Section:
         {
             "part": part,
             "ratings": f"{one.n:,}",
-            "MSE": f"{one.mse:.4f}",
+            "MSE": number(one.mse, 4),
             "RMSE": f"{one.rmse:.4f}",
             "MAE": f"{one.mae:.4f}",
         }

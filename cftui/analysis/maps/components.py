@@ -10,6 +10,8 @@ import pandas as pd
 QUADRANTS = ("First", "Second", "Third", "Fourth", "Center")
 # The distance from an axis that the chapter calls close.
 NEAR = 0.0002
+# A component with less than this share of the variance has none.
+EMPTY = 1e-12
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class Components:
         u: left singular vectors ``[n, 2]``, the coordinates the chapter plots.
         s: singular values ``[2]``.
         va: right singular vectors ``[2, k]``.
-        variance: share of the total variance that each component holds ``[2]``.
+        variance: share of the total variance that each component holds ``[2]``; where it is 0, so is ``u``.
         centre: mean of the rows ``[k]``, subtracted beforehand.
     """
 
@@ -52,7 +54,10 @@ def principal(matrix: np.ndarray, k: int = 2) -> Components:
     signs = np.where(u[largest, np.arange(k)] < 0, -1.0, 1.0)
     centre = data.mean(axis=0)
     total = np.square(data - centre).sum()
-    return Components(u * signs, s, va * signs[:, None], np.square(s) / total if total else np.zeros(k), centre)
+    variance = np.square(s) / total if total else np.zeros(k)
+    # What rounding leaves of a component that holds no variance points nowhere.
+    holds = variance > EMPTY
+    return Components(u * signs * holds, s * holds, va * signs[:, None], variance * holds, centre)
 
 
 def quadrant_index(x: np.ndarray, y: np.ndarray) -> np.ndarray:

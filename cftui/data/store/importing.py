@@ -491,7 +491,7 @@ def _encode(read: Read, rating: np.ndarray, described: Described | None, say: Sa
 def imported_in_words(facts: dict[str, Any]) -> str:
     """What was imported, for the line after it: ``1,200 ratings, 1 to 5, by 40 users of 90 beers``."""
     low, high = facts["rating_range"]
-    by = f"{facts['users']:,} users of {facts['items']:,} {facts['noun']}s"
+    by = f"{plural(facts['users'], 'user')} of {plural(facts['items'], facts['noun'])}"
     if facts.get("counted"):
         return f"{facts['ratings']:,} pairs, counted {low:g} to {high:g} times, by {by}{parts.in_words(facts)}"
     return f"{plural(facts['ratings'], 'rating')}, {low:g} to {high:g}, by {by}{parts.in_words(facts)}"

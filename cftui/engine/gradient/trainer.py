@@ -33,6 +33,8 @@ from cftui.engine.models.recipes import Recipe
 from cftui.engine.runs.events import EpochEvent, Memory, WindowEvent
 from cftui.errors import CftuiError
 
+# The batch of the chapter; a set with fewer training ratings than this is one batch.
+FIRST_BATCH = 64
 # Ratings shuffled into an epoch's order at a time.
 BLOCK = 1_000_000
 # Above this many ratings, shuffle the first epoch on a background thread during set-up: it takes most of a second.
@@ -67,7 +69,9 @@ class Trainer(Fitter):
                 hint="leave these options out, or choose another split",
                 option="patience" if options.patience else "keep-best",
             )
-        self.steps_per_epoch = len(split.train) // options.bs
+        # A set with fewer ratings than a batch of the chapter has is one batch.
+        self._batch = min(options.bs, len(split.train)) if len(split.train) < FIRST_BATCH else options.bs
+        self.steps_per_epoch = len(split.train) // self._batch
         if not self.steps_per_epoch:
             raise CftuiError(
                 f"batch size {options.bs}: more than the {len(split.train):,} training ratings",
@@ -99,7 +103,7 @@ class Trainer(Fitter):
 
     @property
     def batch_size(self) -> int:
-        return self.options.bs
+        return self._batch
 
     @property
     def train_size(self) -> int:
@@ -130,7 +134,7 @@ class Trainer(Fitter):
         Raises:
             Diverged: a batch's loss exploded or was not a number; the model is back at its last good weights.
         """
-        touched = sum(p.numel() for p in self.model.parameters()) + self.options.bs * self.options.factors
+        touched = sum(p.numel() for p in self.model.parameters()) + self.batch_size * self.options.factors
         with threads_for(touched), reproducible(self.device):
             try:
                 outcome = self._fit(hooks or Hooks())
@@ -169,7 +173,7 @@ class Trainer(Fitter):
                     hooks.heartbeat()
             self.elapsed = clock.elapsed()
             self._settle()
-            trained, seconds_training = (self.step - first) * self.options.bs, clock.epoch()
+            trained, seconds_training = (self.step - first) * self.batch_size, clock.epoch()
             score = self.validate()
             self.elapsed = clock.elapsed()
             self._note_best(score.mse)
@@ -248,7 +252,7 @@ class Trainer(Fitter):
 
     def _batches(self, epoch: int, skip: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """The batches of one epoch in its order, without the last partial one and the first ``skip``."""
-        size = self.options.bs
+        size = self.batch_size
         ahead, self._ahead = self._ahead, None
         order = ahead.result() if ahead and epoch == 0 else self._order(epoch, self.train_size)
         # Gather several batches at a time: quick for small ones, and never a second copy of a large data set.

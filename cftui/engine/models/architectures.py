@@ -100,12 +100,14 @@ class Architecture(nn.Module):
     Attributes:
         rates: whether it predicts ratings. If not, it only scores what a user will choose next: it has ``score_rows``
             instead of ``rate``, and a score is never shown as a rating.
+        most_levels: the most distinct ratings that it can tell apart; None if it does not tell them apart.
         uses_features: whether it is built with the side features of users and items.
         folds_in: whether a new user's row can be fitted to ratings; False where a row is just the user's identity.
         tables_are: what its ``tables`` are, in a word.
     """
 
     rates: ClassVar[bool] = True
+    most_levels: ClassVar[int | None] = None
     uses_features: ClassVar[bool] = False
     folds_in: ClassVar[bool] = True
     tables_are: ClassVar[str] = "solved"
@@ -157,13 +159,15 @@ class Architecture(nn.Module):
         return bool(self.dot_parameters())
 
     def scores(self, users: Tensor) -> Tensor:
-        """Scores of all items for users ``[b]``, ``[b, items]``: the order is that of the predictions."""
+        """Scores of all items for users ``[b]``, ``[b, items]``: the predictions."""
         learned = self.learned()
         if self.is_dot and learned.user_factors is not None and learned.item_factors is not None:
-            # What goes into the sigmoid range, which keeps the order: one matrix product for all users.
+            # One matrix product for all users.
             scored = learned.user_factors[users] @ learned.item_factors.T
-            # A user's own bias moves all items alike.
-            return scored if learned.item_bias is None else scored + learned.item_bias
+            if learned.item_bias is not None and learned.user_bias is not None:
+                scored = scored + learned.user_bias[users].unsqueeze(1) + learned.item_bias
+            # The sigmoid is flat at its ends, where items that differ before it are shown, and ranked, alike.
+            return sigmoid_range(scored, self.y_range)
         return self.score_rows(self.user_rows(users))
 
     def score_rows(self, rows: Tensor) -> Tensor:
@@ -572,6 +576,8 @@ class SoftmaxDot(Architecture):
     item's own logits are added; the prediction is the expectation.
     """
 
+    # Each rating costs a logit for every user and item, and is told only by its own ratings.
+    most_levels = 200
     levels: Tensor  # the rating values, ascending
 
     def __init__(self, shape: Shape) -> None:

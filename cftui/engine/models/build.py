@@ -49,6 +49,13 @@ def build(recipe: Recipe, shape: Shape, seed: int = 0) -> Architecture:
 
 def shape_of(recipe: Recipe, ratings: Ratings, factors: int) -> Shape:
     """The shape of a recipe's model for these ratings, with their features where the architecture uses them."""
+    most = architecture(recipe).most_levels
+    if most is not None and len(ratings.levels) > most:
+        raise CftuiError(
+            f"{recipe.name} learns each rating of a scale by itself, at most {most}, and {ratings.name} has "
+            f"{len(ratings.levels):,} different ones",
+            hint="train model4 or bayes",
+        )
     shape = Shape(
         users=len(ratings.users),
         items=len(ratings.items),

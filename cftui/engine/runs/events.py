@@ -28,7 +28,16 @@ class Process(TypedDict, total=False):
     host: str
 
 
-class Facts(Process, total=False):
+class Sizes(TypedDict, total=False):
+    """How many ratings train and validate, and how many users gave them."""
+
+    train: int
+    valid: int
+    train_users: int
+    valid_users: int
+
+
+class Facts(Process, Sizes, total=False):
     """What a trainer says of its work when it begins, or goes on.
 
     ``unit`` names what an epoch is called; ``score`` and ``higher_is_better`` say by which figure epochs are compared.

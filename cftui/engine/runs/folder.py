@@ -135,6 +135,13 @@ class RunFolder:
             return "dead"
         return "running" if silent < SILENCE_SECONDS else "stalled"
 
+    def failed_in_words(self) -> str:
+        """What to say before an answer of a run that failed; empty if it did not."""
+        history = self.history()
+        if self.status(history) != "failed":
+            return ""
+        return f"run {self.name} failed ({self.obituary(history)}): its answers are of its last sound weights"
+
     def stamp(self) -> tuple[tuple[int, int], ...]:
         """Changes whenever the log, the description, the judged lists or the notes of the run do."""
         return tuple(map(_size_and_time, (self.events_file, self.config_file, self.lists_file, self.notes_file)))

@@ -13,7 +13,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from cftui.text import printable
+from cftui.text import plural, printable, share
 from cftui.tui.map import words
 from cftui.tui.map.point_map import PointMap
 from cftui.tui.map.room import MapRoom
@@ -193,7 +193,7 @@ class MapScreen(MapRoom):
         opened, shown, only = self.cftui.chosen, self._shown, self._only
         assert opened is not None
         assert shown is not None
-        shares = ["", ""] if shown.variance is None else [f" {share:.1%}" for share in shown.variance]
+        shares = ["", ""] if shown.variance is None else [f" {share(held)}" for held in shown.variance]
         axes = "   ".join(f"{axis}{share}" for axis, share in zip(shown.axes, shares, strict=True))
         points = self.query_one(PointMap)
         when = "" if self.cftui.epoch is None else f"   after {opened.unit} {self.cftui.epoch}"
@@ -269,7 +269,7 @@ class MapScreen(MapRoom):
             "place": f"({row['0']:.3f}, {row['1']:.3f})",
             "distance": f"dist {row['2']:.3f}",
             "quadrant": f"{words.QUADRANTS[quadrant]} ({quadrant})",
-            "ratings": f"{row['ratings']:,} ratings",
+            "ratings": plural(row["ratings"], "rating"),
             "colour": "" if self.colouring == "quadrant" else self._legend[int(self._group[index])],
             "trust": trust,
         }
@@ -487,7 +487,7 @@ class MapScreen(MapRoom):
         cursor = self.query_one(PointMap).cursor
         if cursor is not None:
             labels = {cursor: str(shown.table["title"].iloc[cursor]), **labels}
-        shares = ["", ""] if shown.variance is None else [f" ({share:.1%})" for share in shown.variance]
+        shares = ["", ""] if shown.variance is None else [f" ({share(held)})" for held in shown.variance]
         draw_map(
             path,
             shown.xy,

@@ -96,7 +96,7 @@ class Prediction(Static):
             first,
             Text(printable(about.title), style="bold"),
             *([genres, tags] if tags and roomy else [Text.assemble(genres, "  ", tags)]),
-            Text(f"{about.ratings:,} ratings, mean {about.mean:.2f}"),
+            Text(f"{plural(about.ratings, 'rating')}, mean {about.mean:.2f}"),
             Text("no bias" if about.bias is None else f"bias {about.bias:+.2f}, {rank}"),
             histogram(about, width),
         ]

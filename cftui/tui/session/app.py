@@ -273,7 +273,8 @@ class SessionApp(RunKeeper):
             from cftui.data.store import catalog
             from cftui.engine.runs.folder import find
 
-            model = TrainedModel.load(find(self.home, name))
+            run = find(self.home, name)
+            model = TrainedModel.load(run)
             data = self.opened
             if data is None or data.source is None or data.name != model.data_name:
                 source = catalog.find(model.data_name, self.home)
@@ -291,6 +292,8 @@ class SessionApp(RunKeeper):
         finally:
             self._opening_run = ""
         self.from_worker(self._choose, opened, data)
+        if words := run.failed_in_words():
+            self.from_worker(self.notify, words, severity="warning", markup=False)
 
     def _choose(self, opened: OpenModel, data: OpenData | None = None) -> None:
         """Show a model, with its own data set, and the user last used with that one."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from cftui.text import printable
+from cftui.text import plural, printable
 
 if TYPE_CHECKING:
     from cftui.analysis.ranking import About
@@ -79,4 +79,4 @@ def person_line(who: Person) -> str:
     """``39 ratings, mean 3.62``."""
     if not len(who.items):
         return "no ratings"
-    return f"{len(who.items):,} ratings, mean {float(who.given.mean()):.2f}"
+    return f"{plural(len(who.items), 'rating')}, mean {float(who.given.mean()):.2f}"

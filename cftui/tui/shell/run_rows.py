@@ -13,7 +13,7 @@ from cftui.engine.models.method import LOSS
 from cftui.engine.runs.folder import LIVE
 from cftui.engine.runs.summaries import JudgedRun, RunSummary
 from cftui.engine.runs.verdict import Kind, kind_of, points
-from cftui.text import printable, sparkline
+from cftui.text import figure, number, printable, sparkline
 from cftui.tui.shell.columns import GAP, Column, line
 
 IN_USE, BEST, LIVE_MARK, DEAD_MARK = "▸", "*", "●", "✗"
@@ -164,7 +164,7 @@ def _split(row: RunRow) -> str:
 
 def _loss(row: RunRow) -> str:
     loss = row.run.valid_loss
-    return "-" if loss is None else f"{loss:.4f}" if loss < 100 else f"{loss:,.1f}"
+    return "-" if loss is None else number(loss, 4) if loss < 100 else figure(loss)
 
 
 def _versus(row: RunRow, styles: Mapping[Kind, str]) -> Text:
@@ -221,5 +221,5 @@ def settings_line(row: RunRow) -> str:
     """A run in words, for a list without columns: what it trains, and its figure."""
     run, verdict = row.run, row.judged.verdict
     score = run.result.score if run.result else LOSS
-    figure = "-" if run.figure is None else points(run.figure) if score.higher_is_better else f"{run.figure:.4f}"
+    figure = "-" if run.figure is None else points(run.figure) if score.higher_is_better else number(run.figure, 4)
     return f"{run.what}  {figure}  {verdict.against_baseline if verdict else ''}"

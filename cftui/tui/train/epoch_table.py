@@ -8,6 +8,7 @@ from rich.text import Text
 
 from cftui.engine.models.method import LOSS, NDCG
 from cftui.engine.runs.events import EpochEvent, History
+from cftui.text import number
 from cftui.tui.shell.table import Table
 
 # Table measures every cell: of a long run the last epochs are shown.
@@ -82,22 +83,24 @@ class EpochTable(Table):
             self.border_title = f"sweeps  {draws:,} draws kept" if draws else "sweeps  burning in"
         score = history.score.key
         label = "" if score == LOSS.key else f"{history.score.label} "
-        self.border_subtitle = f"best: {one} {best['epoch']}, {label}{cast(Any, best)[score]:.6f}" if best else ""
+        self.border_subtitle = (
+            f"best: {one} {best['epoch']}, {label}{number(cast(Any, best)[score], 6)}" if best else ""
+        )
 
 
 def _cells(epoch: EpochEvent, columns: dict[str, int]) -> list[Text]:
-    def number(name: str, digits: int) -> str:
+    def cell(name: str, digits: int) -> str:
         value = epoch.get(name)
-        return f"{value:.{digits}f}" if isinstance(value, float) else "-"
+        return number(value, digits) if isinstance(value, float) else "-"
 
     minutes, seconds = divmod(epoch["seconds"], 60)
     coverage = epoch.get("coverage")
     cells = {
-        "train_loss": number("train_loss", 6),
-        "valid_loss": number("valid_loss", 6),
-        "rmse": number("rmse", 3),
-        "NDCG@10": number("ndcg", 4),
-        "noise": number("noise", 3),
+        "train_loss": cell("train_loss", 6),
+        "valid_loss": cell("valid_loss", 6),
+        "rmse": cell("rmse", 3),
+        "NDCG@10": cell("ndcg", 4),
+        "noise": cell("noise", 3),
         "coverage": "-" if coverage is None else f"{coverage:.1%}".replace("%", " %"),
         "time": f"{int(minutes):02d}:{seconds:04.1f}",
     }

@@ -13,7 +13,7 @@ from textual_plotext import PlotextPlot
 
 from cftui.engine.models.method import LOSS, NDCG
 from cftui.engine.runs.events import EpochEvent, History, WindowEvent
-from cftui.text import shorten
+from cftui.text import number, shorten
 from cftui.tui.shell.colours import RGB, Colours, colours
 from cftui.tui.train.canvas import ABOVE, BELOW, Canvas
 from cftui.tui.train.scale import Scale
@@ -146,7 +146,9 @@ class LossChart(PlotextPlot):
             return []
         scale = self._scale(shown)
         off = {name: value for name, value in shown[0].baselines.items() if not scale.holds(value)}
-        said = [f"{LINES[name]} {value:.3f} {ABOVE if value > scale.high else BELOW}" for name, value in off.items()]
+        said = [
+            f"{LINES[name]} {number(value, 3)} {ABOVE if value > scale.high else BELOW}" for name, value in off.items()
+        ]
         if self.everything or not all(map(scale.holds, every_loss(shown))):
             said.append("z: what matters" if self.everything else "cut: z shows all")
         while said and len("  ".join(said)) > max(self.size.width - 6, 10):
@@ -237,12 +239,12 @@ class LossChart(PlotextPlot):
         for name, value in sorted(shown[0].baselines.items(), key=itemgetter(1)):
             if canvas.scale.holds(value):
                 name = LINES[name]
-                canvas.label([f" {name} {value:.3f} ", f"{name} {value:.3f}", name], value, known.lines)
+                canvas.label([f" {name} {number(value, 3)} ", f"{name} {number(value, 3)}", name], value, known.lines)
         for curve, series in zip(self.comparable, shown[1:], strict=True):
             last = series.scored[-1][1]
             if canvas.scale.holds(last):
                 named = f"{curve.mark} {shorten(curve.name, max(canvas.columns // 2 - 8, 8))}"
-                canvas.label([f"{named} {last:.3f}", named], last, curve.colour(known), slack=2)
+                canvas.label([f"{named} {number(last, 3)}", named], last, curve.colour(known), slack=2)
 
     def _draw_curves(self, canvas: Canvas, shown: Sequence[Series], known: Colours) -> None:
         """Band, baselines, training, the other runs, and last, over all of them, the validation of this run."""

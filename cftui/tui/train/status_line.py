@@ -8,6 +8,7 @@ from rich.text import Text
 
 from cftui.engine.runs.events import History, Memory
 from cftui.engine.runs.usage_text import in_words, megabytes
+from cftui.text import parts_in_words
 from cftui.tui.session.following import Followed
 
 BAR = 5
@@ -25,6 +26,8 @@ def status_line(followed: Followed, width: int) -> Text:
         facts = [(9, followed.problem)]
     elif followed.live:
         facts = [*_progress(history), (6, _speed(history)), (2, str(history.start["device"])), *_use(history)]
+        if not history.epochs:
+            facts.append((7, parts_in_words(history.start)))
     else:
         state = history.ending["event"] if history.ending else "dead"
         facts = [(9, f"{state} after {history.elapsed:.1f} s"), (6, _speed(history))]
