@@ -50,6 +50,7 @@ GROUPS = {
     "scroll": "Panes of text",
     "table": "Tables",
     "search": "Search",
+    "items": "Search: the lists of items",
     "field": "Search: the text field",
     "list_field": "Lists below a text field",
     "list": "Lists",

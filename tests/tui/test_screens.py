@@ -54,7 +54,7 @@ async def test_search_shows_what_is_read_from_disk(app, until, trained):
         await until(pilot, lambda: rows(app, "#found") and LAMBS in visible(app, "#found")[0])
         item = model.item_code(LAMBS)
         nearest = ranking.similar(model, item, 1, shrink=ranking.SHRINK).iloc[0]
-        first = visible(app, "#neighbours")[0].strip()
+        first = visible(app, "#neighbours")[1].strip()
         assert first.startswith(f"{nearest['cosine']:.2f}"[1:])
         assert nearest["title"][:15] in first
         predicted = model.rate(model.user_rows[model.user_code(196)])[item]

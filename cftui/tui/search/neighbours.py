@@ -9,8 +9,9 @@ from textual.content import Content
 
 from cftui.errors import CftuiError
 from cftui.text import printable
+from cftui.tui.search.pane_table import PaneTable
 from cftui.tui.session.workspace import OpenModel
-from cftui.tui.shell.row_list import RowList
+from cftui.tui.shell.columns import Column
 from cftui.tui.shell.rows import cosine, scored_row
 
 if TYPE_CHECKING:
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
     from cftui.analysis.trained import TrainedModel
 
 NEIGHBOURS = 100
+# What a column of scores is called.
+HEADS = {"cosine": "cos", "euclidean": "dist", "weight": "wt"}
 
 
-class Neighbours(RowList):
+class Neighbours(PaneTable):
     """The most similar items, by the chosen metric.
 
     Attributes:
@@ -65,8 +68,14 @@ class Neighbours(RowList):
             value = f"{score[index]:.2f}" if measure == "euclidean" else cosine(score[index], digits)
             return scored_row(f"{value:>4}", titles[index], counts[index], width)
 
-        self.show(len(near), render)
-        said = [f"{measure}, shrunk" if self.shrink else f"plain {measure}", str(only)]
+        columns = (
+            Column(HEADS[measure], 4, right=True, values=score),
+            Column(model.noun, values=titles),
+            Column("rated", 5, right=True, values=counts),
+        )
+        self.show(len(near), render, columns=columns)
+        measured = f"{measure} (s)" if model.has_factors else measure
+        said = [f"{measured}, {'shrunk' if self.shrink else 'plain'} (z)", str(only)]
         if model.epoch is not None:
             said.append(f"after {opened.unit} {model.epoch}")
         self.border_subtitle = Content("  ".join(filter(None, said)))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 from textual.content import Content
 
 from cftui.text import printable
+from cftui.tui.search.pane_table import PaneTable
 from cftui.tui.session.workspace import OpenModel
+from cftui.tui.shell.columns import Column
 from cftui.tui.shell.interval_bar import interval_bar
 from cftui.tui.shell.remarks import remark
-from cftui.tui.shell.row_list import RowList
 from cftui.tui.shell.rows import called, scored_row
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from cftui.analysis.pair import Both, Order
     from cftui.analysis.ranking import Filter
     from cftui.analysis.users.people import Person
+    from cftui.tui.shell.row_list import RenderRow
 
 RECOMMENDED = 100
 # Cells of an interval's track in a list that is as wide as this.
@@ -32,7 +35,7 @@ ORDERS: dict[By, str] = {"mean": "", "lower": ": less ±", "upper": ": plus ±"}
 OF_TWO: dict[Order, str] = {"choice": "would choose", "both": "would choose and like", "rating": "would rate highest"}
 
 
-class Recommended(RowList):
+class Recommended(PaneTable):
     """The best by one run, or by two together.
 
     Attributes:
@@ -69,19 +72,25 @@ class Recommended(RowList):
             found, scale = intervals(opened.model, who.row, best["code"].to_numpy(copy=True)), opened.model.rating_range
             title = f"{RANKINGS[by]} for {called(who)}{ORDERS[by]}"
 
-        def render(i: int, width: int) -> Text:
-            bar, said = None, f"{score[i]:.2f}"
-            if opened.sure:
-                # The prediction's column, since rows are sorted by it.
-                mean, half = float(found.centre[i]), NINETY * float(found.uncertainty[i])
-                said += f"±{half:.2f}"
-                if width >= LIST_WITH_BARS:
-                    bar = interval_bar(mean, mean - half, mean + half, scale, TRACK_IN_LIST, framed=False)
-            return scored_row(said, titles[i], counts[i], width, bar=bar)
+        texts = [f"{value:.2f}" for value in score]
+        if opened.sure:
+            # The prediction's column, since rows are sorted by it.
+            means, halves = found.centre.tolist(), (NINETY * found.uncertainty).tolist()
+            texts = [f"{text}±{half:.2f}" for text, half in zip(texts, halves, strict=True)]
+        head = ("pred ±" if opened.sure else "pred") if rates else "score"
+        wide = max([len(head), *map(len, texts)])
 
-        self.show(len(best), render)
+        def render(i: int, width: int) -> Text:
+            bar = None
+            if opened.sure and width >= LIST_WITH_BARS:
+                low, high = means[i] - halves[i], means[i] + halves[i]
+                bar = interval_bar(means[i], low, high, scale, TRACK_IN_LIST, framed=False)
+            return scored_row(f"{texts[i]:>{wide}}", titles[i], counts[i], width, bar=bar)
+
+        before = (Column(head, wide, right=True, values=score),)
+        self._fill(opened, best, render, before, bars=opened.sure)
         self.border_title = Content(title)
-        said = Content("unseen  ±: how sure" if opened.sure else "unseen")
+        said = Content("unseen  ±: how sure (o)" if opened.sure else "unseen")
         # Where no other run chooses better, it is said what this list is worth.
         if opened.pair is None and opened.lists is not None and opened.lists.kind != "good":
             said = remark(opened.lists.kind, f"{opened.lists.brief} (e)")
@@ -102,13 +111,39 @@ class Recommended(RowList):
             bar = None
             if low is not None and high is not None and width >= LIST_WITH_BARS:
                 bar = interval_bar(predicted[i], low[i], high[i], scale, TRACK_IN_LIST, framed=False)
-            return scored_row(f"{place[i]:>{digits}} {predicted[i]:.1f}", titles[i], counts[i], width, bar=bar)
+            return scored_row(f"{place[i]:>{digits}} {predicted[i]:>4.1f}", titles[i], counts[i], width, bar=bar)
 
-        self.show(len(best), render)
+        before = (Column("no.", digits, right=True, values=place), Column("pred", 4, right=True, values=predicted))
+        self._fill(opened, best, render, before, bars=low is not None)
         self.border_title = Content(f"{called(who.chooser)} {OF_TWO[order]}")
         other = opened.pair.chooser if opened.model is opened.pair.rater else opened.pair.rater
-        said = ("choice, rating", f"with {other.name}", str(only))
+        said = ("choice, rating (o)", f"with {other.name}", str(only))
         self._said = Content("  ".join(filter(None, said)))
+
+    def _fill(
+        self, opened: OpenModel, best: pd.DataFrame, render: RenderRow, before: tuple[Column, ...], *, bars: bool
+    ) -> None:
+        """Show the rows, with heads that leave room for the intervals where those are drawn."""
+        titles, counts = best["title"].to_numpy(), best["ratings"].to_numpy()
+
+        def show(keep: bool) -> None:
+            drawn = bars and self.scrollable_content_region.width >= LIST_WITH_BARS
+            columns = (
+                *before,
+                *((Column("", TRACK_IN_LIST),) if drawn else ()),
+                Column(opened.model.noun, values=titles),
+                Column("rated", 5, right=True, values=counts),
+            )
+            self.show(len(best), render, columns=columns, keep=keep)
+
+        self._show_again = show
+        show(keep=False)
+
+    _show_again: Callable[[bool], None] | None = None
+
+    def on_resize(self) -> None:
+        if self._show_again is not None:
+            self._show_again(True)
 
     def say_epoch(self, epoch: int | None) -> None:
         """Say below the list that it stays as trained while other panes show an earlier epoch."""

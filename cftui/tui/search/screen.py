@@ -60,13 +60,17 @@ class SearchScreen(ModelRoom):
             field = SearchField(placeholder="type a title", compact=True, id="query")
             field.cursor_blink = False
             yield field
-            yield RowList(id="found", placeholder="no match; try fewer letters")
+            yield RowList(id="found", enter="Neighbours", placeholder="no match; try fewer letters")
         with Horizontal(id="answer"):
-            yield Neighbours(id="neighbours", classes="pane", placeholder="none; f changes the filter")
+            yield Neighbours(
+                id="neighbours", enter="Go there", classes="pane", placeholder="none; f changes the filter"
+            )
             with Vertical(id="person"):
                 yield Prediction(id="prediction", classes="pane")
-                yield Recommended(id="recommended", classes="pane", placeholder="none; f changes the filter")
-            yield Why(id="why", classes="pane")
+                yield Recommended(
+                    id="recommended", enter="Go there", classes="pane", placeholder="none; f changes the filter"
+                )
+            yield Why(id="why", enter="All terms", classes="pane")
 
     def on_mount(self) -> None:
         super().on_mount()

@@ -15,6 +15,7 @@ from cftui.analysis.users import people, profiles
 from cftui.analysis.users.people import Person
 from cftui.text import printable
 from cftui.tui.session.workspace import OpenModel
+from cftui.tui.shell.columns import Column, line
 from cftui.tui.shell.dialog import Dialog
 from cftui.tui.shell.dialog_list import ListField
 from cftui.tui.shell.keys import bindings
@@ -23,6 +24,12 @@ from cftui.tui.shell.rows import person_line
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+# Cells for a user's id, at the least.
+NAME = 12
+# Width and alignment of the columns of a taste: genre, ratings, mean, and beside the user's mean.
+SIZES = ((0, False), (7, True), (4, True), (6, True))
 
 
 class UserPicker(Dialog[str | None]):
@@ -38,7 +45,7 @@ class UserPicker(Dialog[str | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="users"):
-            yield ListField("users-list", placeholder="id, age (25 or 20-29), gender, occupation, or a profile")
+            yield ListField("users-list", placeholder="id, age (20-29), gender, occupation, profile")
             yield RowList(id="users-list", placeholder="no match")
 
     def on_mount(self) -> None:
@@ -58,16 +65,23 @@ class UserPicker(Dialog[str | None]):
         codes = people.search_users(ratings, query)
         count = ratings.user_table["ratings"].to_numpy()
 
-        def render(index: int, _: int) -> Text:
+        columns = (
+            Column("user", max([NAME, *map(len, saved)])),
+            Column("ratings", 7, right=True),
+            Column("what is known of them"),
+        )
+
+        def render(index: int, width: int) -> Text:
             if index < len(saved):
-                return Text.assemble((f"{saved[index]:<12}", "bold"), " a saved profile")
+                return line(columns, (Text(saved[index], style="bold"), "", "a saved profile"), width)
             code = int(codes[index - len(saved)])
             known = "  ".join(people.facts(ratings, code).values())
-            raw = f"{ratings.users.classes[code]:<12}"
-            return Text.assemble((raw, "bold"), f"{count[code]:>6,} ratings  {printable(known)}")
+            return line(
+                columns, (Text(str(ratings.users.classes[code]), style="bold"), f"{count[code]:,}", known), width
+            )
 
         self._names = [*saved, *(str(ratings.users.classes[code]) for code in codes)]
-        self.query_one(RowList).show(len(self._names), render)
+        self.query_one(RowList).show(len(self._names), render, columns=columns if self._names else ())
 
     @on(Input.Submitted)
     @on(RowList.Selected)
@@ -82,6 +96,7 @@ class ProfileScreen(Dialog[None]):
 
     BINDINGS = bindings("profile")
     CSS_PATH = "users.tcss"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (80, "-normal")]
 
     def __init__(self, opened: OpenModel, who: Person) -> None:
         super().__init__()
@@ -90,7 +105,7 @@ class ProfileScreen(Dialog[None]):
     def compose(self) -> ComposeResult:
         with Vertical(id="profile"):
             yield Static(id="profile-facts")
-            with Horizontal():
+            with Horizontal(id="profile-lists"):
                 yield RowList(id="rated", classes="pane", placeholder="nothing rated")
                 yield RowList(id="taste", classes="pane", placeholder="no genres")
 
@@ -98,28 +113,42 @@ class ProfileScreen(Dialog[None]):
         opened, who = self._opened, self._who
         code = opened.model.users.code(who.name) if who.trained else 0
         known = people.facts(opened.ratings, code or 0)
-        line = "  ".join(filter(None, (person_line(who), *known.values(), "" if who.trained else "folded in")))
-        self.query_one("#profile-facts", Static).update(Text(printable(line)))
+        facts = "  ".join(filter(None, (person_line(who), *known.values(), "" if who.trained else "folded in")))
+        self.query_one("#profile-facts", Static).update(Text(printable(facts)))
         box = self.query_one("#profile")
         box.border_title, box.border_subtitle = Content(f"user {who.name}"), "tab: other list   escape closes"
         rated, taste = people.rated(opened.model, who), people.taste(opened.model, who)
         self._show_rated(rated["title"].to_list(), rated["rating"].to_list(), rated.get("predicted"))
-        spans = taste[["genre", "ratings", "mean", "beside"]].values.tolist()
+        names = ("genre", "ratings", "mean", "beside")
+        columns = [
+            Column(name[:7], *size, values=taste[name].tolist()) for name, size in zip(names, SIZES, strict=True)
+        ]
+        spans = taste[[*names]].values.tolist()
         pane = self.query_one("#taste", RowList)
-        pane.show(
-            len(spans),
-            lambda i, _: Text.assemble(
-                f"{spans[i][0]:<12.12}{spans[i][1]:>4} {spans[i][2]:.2f} ", (f"{spans[i][3]:+.2f}", "bold")
-            ),
-        )
+
+        def render(i: int, width: int) -> Text:
+            genre, ratings, mean, beside = spans[i]
+            return line(columns, (genre, f"{ratings:,}", f"{mean:.2f}", Text(f"{beside:+.2f}", style="bold")), width)
+
+        pane.show(len(spans), render, columns=columns)
         pane.border_title, pane.border_subtitle = "taste by genre", "mean, beside the user's"
         self.query_one("#rated").focus()
 
     def _show_rated(self, titles: list[str], given: list[float], predicted: pd.Series | None) -> None:
-        def render(i: int, _: int) -> Text:
-            said = "" if predicted is None else f"{predicted[i]:.2f} "
-            return Text.assemble((f"{given[i]:g} ", "bold"), f"{said}{printable(titles[i])}")
+        guesses = None if predicted is None else predicted.tolist()
+        columns = [Column("gave", 4, right=True, values=given)]
+        if guesses is not None:
+            columns.append(Column("pred", 4, right=True, values=guesses))
+        columns.append(Column(self._opened.model.noun, values=titles))
+
+        def render(i: int, width: int) -> Text:
+            cells: list[str | Text] = [
+                Text(f"{given[i]:g}", style="bold"),
+                *([] if guesses is None else [f"{guesses[i]:.2f}"]),
+                titles[i],
+            ]
+            return line(columns, cells, width)
 
         pane = self.query_one("#rated", RowList)
-        pane.show(len(titles), render)
+        pane.show(len(titles), render, columns=columns)
         pane.border_title, pane.border_subtitle = "rated", "rating" if predicted is None else "rating, prediction"

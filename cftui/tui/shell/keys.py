@@ -183,6 +183,7 @@ ACTIONS: dict[str, tuple[Key, ...]] = {
         Key("on_map", "l", "on_map", "Locate it on the map"),
         *_MODEL_ROOM,
     ),
+    "items": (Key("sort", "S", "sort_both_ways", "Sort the list by the next column, from either end", "Sort"),),
     "field": (
         *_moves("screen.move_found", 5),
         Key("pick", "enter", "submit", "To the neighbours", "Neighbours"),

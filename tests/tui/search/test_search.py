@@ -157,26 +157,48 @@ async def test_neighbours_equal_those_of_the_analysis_by_every_metric(quick, ope
         item = await to(pilot, FARGO)
         shrunk = near(model, item)
         assert scored(quick, "#neighbours") == as_shown(shrunk, "cosine", score)
-        assert subtitle(quick, "#neighbours") == "cosine, shrunk"
-        first = visible(quick, "#neighbours")[0].split()
+        assert subtitle(quick, "#neighbours") == "cosine (s), shrunk (z)"
+        first = visible(quick, "#neighbours")[1].split()
         assert first[0] == score(shrunk["cosine"].iloc[0])
         assert first[-1] == str(shrunk["ratings"].iloc[0])
         await pilot.press("z")
         plain = ranking.similar(model, item, 100)
         assert scored(quick, "#neighbours") == as_shown(plain, "cosine", score)
-        assert subtitle(quick, "#neighbours") == "plain cosine"
+        assert subtitle(quick, "#neighbours") == "cosine (s), plain (z)"
         assert shrunk["ratings"].head(20).min() > plain["ratings"].head(20).min()
         await pilot.press("s")
         distances = ranking.similar(model, item, 100, metric="euclidean")
         assert scored(quick, "#neighbours") == as_shown(distances, "euclidean")
         assert list(distances["title"]) != list(plain["title"])
-        assert subtitle(quick, "#neighbours") == "plain euclidean"
+        assert subtitle(quick, "#neighbours") == "euclidean (s), plain (z)"
         await pilot.press("z")
         shrunk_distances = near(model, item, metric="euclidean")
         assert scored(quick, "#neighbours") == as_shown(shrunk_distances, "euclidean")
         assert list(shrunk_distances["title"]) != list(distances["title"])
         await pilot.press("s")
         assert scored(quick, "#neighbours") == as_shown(shrunk, "cosine", score)
+
+
+async def test_heads_name_the_columns_and_the_lists_are_sorted_from_either_end(quick, opened):
+    async with searching(quick) as pilot:
+        item = await to(pilot, FARGO)
+        await pilot.press("enter")
+        assert visible(quick, "#neighbours")[0].split() == ["cos", "movie", "rated"]
+        assert visible(quick, "#recommended")[0].split() == ["pred", "movie", "rated"]
+        await pilot.press("tab", "shift+tab")
+        await wait(pilot, lambda: quick.focused.id == "neighbours")
+        table = near(opened.model, item)
+        for column in ("cosine", "title", "ratings"):
+            for best in (min, max):
+                await pilot.press("S", "g")
+                first = quick.screen.query_one("#neighbours", RowList).cursor
+                values = table[column].str.casefold() if column == "title" else table[column]
+                assert values.iloc[first] == best(values)
+        # These letters stay the screen's.
+        await pilot.press("s")
+        assert visible(quick, "#neighbours")[0].split() == ["dist", "movie", "rated"]
+        await pilot.press("slash")
+        assert quick.focused is quick.screen.query_one("#query")
 
 
 async def test_the_filter_keeps_a_genre_and_a_least_number_of_ratings(quick, opened):
@@ -191,7 +213,7 @@ async def test_the_filter_keeps_a_genre_and_a_least_number_of_ratings(quick, ope
         assert scored(quick, "#recommended") == as_shown(best, "predicted")
         assert all("Comedy" in model.item_table["genres"].iloc[code] for code in best["code"])
         assert best["ratings"].min() >= 100
-        assert subtitle(quick, "#neighbours") == "cosine, shrunk  Comedy 100+ ratings"
+        assert subtitle(quick, "#neighbours") == "cosine (s), shrunk (z)  Comedy 100+ ratings"
         worth = f"▼ {opened.lists.brief} (e)"
         assert " below popularity (" in worth
         assert subtitle(quick, "#recommended") == f"{worth}  Comedy 100+ ratings"
@@ -351,7 +373,7 @@ async def test_why_takes_the_right_column_and_gives_it_back(quick, opened):
         assert "would give" not in text
         assert "would like" not in text
         assert "like Fargo (1996)" in text
-        assert text.rstrip().splitlines()[-1].lstrip().startswith("/ Search")
+        assert text.rstrip().splitlines()[-1].lstrip().startswith("⏎ All terms  / Search")
         await pilot.press("w")
         assert "user 196 would give" in page(quick)
         assert "why" not in page(quick).replace("w Why", "")
@@ -536,7 +558,7 @@ async def test_users_are_searched_by_age_gender_and_occupation(quick, opened):
             ids = [str(opened.ratings.users.classes[code]) for code in codes]
             assert [row.split()[0] for row in rows(quick, "#users-list")] == ids
             facts = people.facts(opened.ratings, int(codes[0]))
-            first = visible(quick, "#users-list")[0]
+            first = visible(quick, "#users-list")[1]
             assert all(fact in first for fact in facts.values())
             await pilot.press("down", "enter")
             assert isinstance(quick.screen, SearchScreen)
@@ -566,13 +588,13 @@ async def test_the_profile_of_the_user_shows_his_ratings_and_his_taste(quick, op
         assert f"{len(who.items)} ratings, mean {who.given.mean():.2f}  49  M  writer" in text
         rated, taste = people.rated(model, who), people.taste(model, who)
         assert rows(quick, "#rated") == [
-            f"{row.rating:g} {row.predicted:.2f} {row.title}" for row in rated.itertuples(index=False)
+            f"{row.rating:>4g} {row.predicted:>4.2f} {row.title}" for row in rated.itertuples(index=False)
         ]
         assert [row.split() for row in rows(quick, "#taste")] == [
             [row.genre, str(row.ratings), f"{row.mean:.2f}", f"{row.beside:+.2f}"]
             for row in taste.itertuples(index=False)
         ]
-        assert taste["genre"].iloc[0] in visible(quick, "#taste")[0]
+        assert taste["genre"].iloc[0] in visible(quick, "#taste")[1]
         await pilot.press("tab")
         assert quick.focused is quick.screen.query_one("#taste")
         await pilot.press("p")
@@ -774,7 +796,7 @@ async def test_the_scrub_shows_the_neighbours_as_they_were_and_comes_back(quick,
             await pilot.press("left_square_bracket")
             earlier = near(model.at_epoch(epoch), item)
             assert scored(quick, "#neighbours") == as_shown(earlier, "cosine", score)
-            assert subtitle(quick, "#neighbours") == f"cosine, shrunk  after epoch {epoch}"
+            assert subtitle(quick, "#neighbours") == f"cosine (s), shrunk (z)  after epoch {epoch}"
         assert scored(quick, "#neighbours") != trained
         # What does not move says so: of an epoch only the items were kept.
         assert said(quick, "#prediction") == prediction
@@ -787,12 +809,12 @@ async def test_the_scrub_shows_the_neighbours_as_they_were_and_comes_back(quick,
         assert quick.epoch == opened.epochs[0] == 0
         for _ in range(last):
             await pilot.press("right_square_bracket")
-        assert subtitle(quick, "#neighbours") == f"cosine, shrunk  after epoch {last}"
+        assert subtitle(quick, "#neighbours") == f"cosine (s), shrunk (z)  after epoch {last}"
         await pilot.press("right_square_bracket", "right_square_bracket")
         assert quick.epoch is None
         assert "as trained" not in page(quick)
         assert scored(quick, "#neighbours") == trained
-        assert subtitle(quick, "#neighbours") == "cosine, shrunk"
+        assert subtitle(quick, "#neighbours") == "cosine (s), shrunk (z)"
         assert said(quick, "#prediction") == prediction
 
 
