@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 UP, DOWN = "▲", "▼"
 GAP = 1
+# Cells that a column without a width has at the least.
+LEAST = 8
 
 
 class Column(NamedTuple):
@@ -61,16 +63,28 @@ class Column(NamedTuple):
 
 
 def widths(columns: Sequence[Column], width: int) -> list[int]:
-    """The cells of each column in a row of ``width`` cells; those without a width share what is left."""
-    free = sum(not column.width for column in columns)
+    """The cells of each column in a row of ``width`` cells; those without a width share what is left.
+
+    Where that would be too little for them, the columns at the right end give way as a whole: they get no cells.
+    """
+    kept = list(columns)
+    while (share := _share(kept, width)) < LEAST and kept[-1].width and not all(column.width for column in kept):
+        kept.pop()
+    return [column.width or max(share, 1) for column in kept] + [0] * (len(columns) - len(kept))
+
+
+def _share(columns: Sequence[Column], width: int) -> int:
+    """The cells of each column without a width."""
     left = width - sum(column.width for column in columns) - GAP * (len(columns) - 1)
-    return [column.width or max(left // free, 1) for column in columns]
+    return left // max(sum(not column.width for column in columns), 1)
 
 
 def line(columns: Sequence[Column], cells: Sequence[str | Text], width: int) -> Text:
     """A row: each cell cut or padded to its column."""
     text = Text(no_wrap=True)
     for at, (column, cell, cells_wide) in enumerate(zip(columns, cells, widths(columns, width), strict=True)):
+        if not cells_wide:
+            break
         one = cell.copy() if isinstance(cell, Text) else Text(printable(cell))
         one.truncate(cells_wide, overflow="ellipsis")
         one.align("right" if column.right else "left", cells_wide)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from cftui.text import plural, printable
+from cftui.tui.shell.columns import LEAST
 
 if TYPE_CHECKING:
     from cftui.analysis.ranking import About
@@ -24,11 +25,16 @@ def found_row(model: TrainedModel, code: int) -> Text:
 
 
 def scored_row(score: str, title: str, count: int | None, width: int, extra: str = "", bar: Text | None = None) -> Text:
-    """``.71 Fargo (1996)    508``: the count to the right edge, the title cut to fit, a bar before it."""
+    """``.71 Fargo (1996)    508``: the count to the right edge, the title cut to fit, a bar before it.
+
+    Without room for a title and the count, the count is left out.
+    """
     tail = "" if count is None else f" {extra}{count:>5,}"
     before = Text.assemble((f"{score} ", "bold"), *((bar, " ") if bar else ()))
+    if width - before.cell_len - len(tail) < LEAST:
+        tail = ""
     name = Text(printable(title))
-    name.truncate(max(width - before.cell_len - len(tail), 8), overflow="ellipsis", pad=True)
+    name.truncate(max(width - before.cell_len - len(tail), LEAST), overflow="ellipsis", pad=True)
     return Text.assemble(before, name, (tail, "dim"))
 
 

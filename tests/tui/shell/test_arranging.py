@@ -15,6 +15,7 @@ from cftui.text import ranks
 from cftui.tui.shell.columns import Column, Order, arranged, heads, line, measure
 from cftui.tui.shell.key_bar import KeyBar
 from cftui.tui.shell.row_list import RowList
+from cftui.tui.shell.rows import scored_row
 from cftui.tui.shell.table import Table
 
 TITLES = ["Silent River (1930)", "Golden River (1937)", "[REC] (2007)", "Chasing Amy (1997)"]
@@ -191,3 +192,15 @@ def test_ranks_sort_as_the_texts_do() -> None:
     for descending in (False, True):
         order = Order("title", descending)
         assert arranged(10, order, np.array(ranks(texts)), str) == arranged(10, order, texts, str)
+
+
+def test_where_there_is_no_room_a_column_at_the_right_is_left_out_as_a_whole():
+    columns = (Column("cos", 4, right=True), Column("movie"), Column("rated", 5, right=True))
+    cells = (".71", "Silent River (1930)", "1,035")
+    for width in range(14, 40):
+        shown = line(columns, cells, width).plain
+        assert len(shown) <= width
+        assert shown.endswith("1,035") == (width >= 4 + 1 + 8 + 1 + 5)
+        assert heads(columns, Order(), width).plain.endswith("rated") == shown.endswith("1,035")
+        row = scored_row(" .71", "Silent River (1930)", 1035, width).plain
+        assert row.rstrip() == shown.rstrip()
