@@ -25,8 +25,8 @@ Vector = tuple[float, ...]
 # For the softmax, quantities per rating value are vectors; for all other models they are single numbers.
 Value = float | Vector
 
-# Columns of a formula before its result.
-FORMULA = 34
+# Columns of a formula before its result, and of a result: where there is no room for both, the formula is cut.
+FORMULA, RESULT = 34, 9
 
 
 @dataclass(frozen=True)
@@ -280,7 +280,9 @@ def _line(step: _Step, label: int, width: int, factors: int) -> str:
     start = f"  {_label(step):<{label}}"
     if isinstance(step.result, tuple):
         return start + _shortened(step.result, width - len(start), factors)
-    return f"{start}{step.formula:<{FORMULA}}{step.result}".rstrip()
+    room = max(min(FORMULA, width - len(start) - RESULT), RESULT)
+    formula = _fit(step.formula, room - 1) if step.result else step.formula
+    return f"{start}{formula:<{room}}{step.result}".rstrip()
 
 
 def _shortened(vector: Sequence[float], width: int, factors: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import itertools
 import json
 import math
 from typing import Any
@@ -198,8 +199,12 @@ def test_the_description_fits_and_shows_every_step(case) -> None:
     text = describe(found, 80, 3)
     for part in found.ratings:
         assert f"user {part.user}, {part.title}: x = [{part.user_code}, {part.item_code}], y = {part.rating:g}" in text
-    for name, wanted in (("prediction ", "prediction"), ("squared error ", "squared_error")):
-        shown = [float(line.split()[-1]) for line in text.splitlines() if line.startswith(f"  {name}")]
+    # Where there is no room for a formula and its result, the number is not what is cut.
+    for narrower, (name, wanted) in itertools.product(
+        (54, 80), (("prediction ", "prediction"), ("squared error ", "squared_error"))
+    ):
+        lines = describe(found, narrower, 3).splitlines()
+        shown = [float(line.split()[-1]) for line in lines if line.startswith(f"  {name}")]
         assert shown == pytest.approx([getattr(part, wanted) for part in found.ratings], rel=5e-3, abs=5e-5)
     length = len(found.ratings[0].user_vector)
     assert f"user vector u [{length}]" in text
