@@ -70,7 +70,7 @@ async def test_the_map_shows_what_is_read_from_disk(app, until, trained):
         await pilot.press("right")
         assert "trust" in text_of(app, "#where")
         best = ranking.biases(model).iloc[-1]
-        assert visible(app, "#highest")[0].startswith(f"{best['bias']:+.2f} {best['title'][:10]}")
+        assert visible(app, "#highest")[1].startswith(f"{best['bias']:+.2f} {best['title'][:10]}")
 
 
 @pytest.mark.slow
@@ -90,8 +90,10 @@ async def test_help_names_every_key_once(quick, until, keys):
     async with mapping(quick) as pilot:
         await pilot.press(*keys)
         await pilot.pause()
-        not_offered = {"Get data", "Train", "Order of the best: choice, both, rating, safe, adventurous"}
-        described = {binding.tooltip for binding in type(quick.screen).BINDINGS} - not_offered
+        screen = quick.screen
+        offered = [one for one in type(screen).BINDINGS if screen.check_action(one.action.split("(")[0], ())]
+        described = {binding.tooltip for binding in offered}
+        assert len(described) > 8
         await pilot.press("question_mark")
         await until(pilot, lambda: isinstance(quick.screen, HelpScreen))
         table = quick.screen.query(Static).last().visual._renderable

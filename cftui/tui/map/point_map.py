@@ -218,7 +218,9 @@ class PointMap(Widget, can_focus=True):
         base = self.rich_style
         if self._xy is None or width < 4 or height < 2:
             said = [
-                line.center(width) for part in self._instead.split("\n") for line in textwrap.wrap(part, width) or [""]
+                line.center(width)
+                for part in self._instead.split("\n")
+                for line in textwrap.wrap(part, max(width, 1)) or [""]
             ]
             above = max((height - len(said)) // 2, 0)
             lines = [*[""] * above, *said, *[""] * height][:height]
