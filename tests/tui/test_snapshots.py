@@ -1,4 +1,4 @@
-"""Every screen as text at three sizes, compared to the letter with the files in ``snapshots/``; and its colours.
+"""Every screen as text at four sizes, compared to the letter with the files in ``snapshots/``; and its colours.
 
 ``CFTUI_UPDATE_SNAPSHOTS=1 pytest tests/tui/test_snapshots.py`` writes the files anew; read the difference before it is
 committed. ``walking.py`` makes what is on the screens the same on every machine. Two numbers are masked: ``MASKS`` says
@@ -35,7 +35,7 @@ from .walking import furnished as furnished
 
 SNAPSHOTS = Path(__file__).with_name("snapshots")
 UPDATE = os.environ.get("CFTUI_UPDATE_SNAPSHOTS") == "1"
-SIZES = (SIZE, (120, 40), (200, 60))
+SIZES = (SIZE, (60, 20), (120, 40), (200, 60))
 SCREENS = tuple(stop.name for stop in STOPS)
 THEMES = (DARK, LIGHT, "ansi-light")
 # What depends on the machine: the error of a sum of floats, and the residuals of a solver close to its end.
