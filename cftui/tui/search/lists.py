@@ -44,7 +44,7 @@ class ListsScreen(ClosesOnce, Screen[int | None]):
     )
     CSS_PATH = "lists.tcss"
     # In eighty columns there is room for two runs and popularity.
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-slim"), (80, "-narrow"), (110, "-wide")]
 
     def __init__(self, opened: OpenModel, user: str, runs: Sequence[str] = ()) -> None:
         """Args: runs: whose lists are compared; empty: this run, the best others on its ratings, and popularity."""
