@@ -239,6 +239,7 @@ async def test_a_saved_profile_is_a_csv_and_becomes_the_user(quick, opened):
         pulls = people.pulls(model, who, item)
         assert len(pulls) == 3
         assert [row.split(maxsplit=1)[0] for row in rows(quick, "#why")[-3:]] == [f"{r:g}" for r in pulls["rating"]]
+        quick.clear_notifications()
         await pilot.press("p")
         assert "3 ratings" in page(quick)
         assert "folded in" in page(quick)
