@@ -76,7 +76,7 @@ def draw_terms(module: Draws, question: Question) -> Terms:
     if module.user_prior.side.shape[1]:
         rows.append(("what is known of the user", "side", worth(user.side, half[1])))
         rows.append((f"what is known of the {noun}", "side", worth(thing.side, half[0])))
-    gain = unit * float((user_row[:, k + 1] * thing_row[:, k + 1]).mean())
+    gain = unit * float((user_row[:, k + 1].double() * thing_row[:, k + 1].double()).mean())
     rows.append((f"how well the user's {noun}s suit them", "implicit", gain))
     start = rows[0][2]
     score = start + math.fsum(part for _, _, part in rows[1:]) + math.fsum(factors.tolist())
