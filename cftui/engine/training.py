@@ -180,7 +180,9 @@ def train_or_resume(
 
 
 def _check_resumable(run: RunFolder, more_epochs: int) -> None:
-    status = run.status()
+    history = run.history()
+    # Without a beginning of its log, a run passes for living while it is locked; it is this process that has locked it.
+    status = run.status(history) if history.start is not None or history.ending else "dead"
     if status in runs.LIVE:
         raise CftuiError(f"run {run.name} is being trained already (status: {status})")
     if status == "done" and not more_epochs:

@@ -382,6 +382,11 @@ def test_a_damaged_set_is_not_opened(
 def test_codes_outside_the_tables_are_noticed(bring: Callable[..., Any], home: Home) -> None:
     bring(PLAIN)
     np.save(home.data / "own" / "item.npy", np.array([0, 1, 2], dtype=np.int32))
+    with pytest.raises(CftuiError, match="its checksum differs"):
+        catalog.open_ratings("own", home)
+    facts = json.loads((home.data / "own" / "dataset.json").read_text())
+    del facts["checksums"]  # as in sets imported by older versions
+    (home.data / "own" / "dataset.json").write_text(json.dumps(facts))
     with pytest.raises(CftuiError, match="row numbers outside the 2 items"):
         catalog.open_ratings("own", home)
 
