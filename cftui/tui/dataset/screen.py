@@ -53,15 +53,21 @@ MARGIN, SHORTEST, LONGEST = 4, 6, 60
 
 
 class Picture(Static):
-    """Drawn anew in whatever room it gets."""
+    """Drawn anew in whatever room it gets.
+
+    Attributes:
+        resized: called when it has got another size.
+    """
 
     draw: Callable[[int, int], Text] = staticmethod(lambda width, lines: Text())
+    resized: Callable[[], None] = staticmethod(lambda: None)
 
     def show(self, draw: Callable[[int, int], Text]) -> None:
         self.draw = draw
         self.on_resize()
 
     def on_resize(self) -> None:
+        self.resized()
         if self.content_size.area:
             self.update(self.draw(self.content_size.width, self.content_size.height), layout=False)
 
@@ -177,7 +183,7 @@ class DatasetScreen(Room):
         # Where everything was chosen once, that is no picture.
         self.query_one("#histogram").display = len(found.histogram) > 1
         over = found.over_time
-        self._name_tail()
+        self.query_one("#tail", Picture).resized = self._name_tail
         when, kinds = self.query_one("#when"), self.query_one("#kinds")
         when.display, kinds.display = len(over) > 1, len(found.genres) > 0
         when.border_title = f"{'choices' if counted else 'ratings'} each {over.attrs.get('unit', '')}"
@@ -219,11 +225,7 @@ class DatasetScreen(Room):
             tabs.get_tab(name).label = Content.assemble((keys[name], "bold"), f" {names[length]}")
 
     def on_resize(self) -> None:
-        self.call_after_refresh(self._fit)
-
-    def _fit(self) -> None:
-        self._label_tabs()
-        self._name_tail()
+        self.call_after_refresh(self._label_tabs)
 
     # Keys
 
