@@ -64,8 +64,8 @@ class Canvas:
         room = self.columns // (len(f"{x[1]:,.0f}") + decimals + GAP)
         found = round_ticks(*x, max(room, 2), whole=whole)
         x_ticks = [(self.column(value), label) for value, label in found if value >= 0]
-        if unit:
-            x_ticks.append((0, unit))  # the last one gives way where labels would touch
+        if unit and all(column > len(unit) for column, _ in x_ticks):
+            x_ticks.append((0, unit))
         plt.xticks([column for column, _ in x_ticks], [label for _, label in x_ticks])
 
     def column(self, x: float) -> int:
