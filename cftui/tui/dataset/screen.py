@@ -233,7 +233,7 @@ class DatasetScreen(Room):
         """What needs data is offered where there are some, fetching where there is nothing yet."""
         if action == "get":
             return self.cftui.opened is None and not self.cftui.opening
-        if action == "tab":
+        if action == "tab" and parameters:
             return self._contents is not None and bool(len(self._contents.listings[str(parameters[0])]))
         if parameters == ("train",):
             return self.cftui.opened is not None
