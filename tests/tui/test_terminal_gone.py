@@ -215,7 +215,7 @@ class Tmux:
         self("send-keys", *keys)
 
     def shows(self, text: str) -> None:
-        until(lambda: text in self("capture-pane", "-p"), f"{text!r} never came")
+        until(lambda: text in self("capture-pane", "-p"), repr(text), timeout=120)
 
 
 @pytest.mark.slow
