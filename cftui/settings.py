@@ -104,7 +104,7 @@ class Config:
             raise CftuiError(f"not a TOML file: {error}", where=path) from None
 
         def wrong(name: str, what: str, hint: str = "") -> CftuiError:
-            return CftuiError(what, where=f"{path}, line {_line(text, name)}", hint=hint)
+            return CftuiError(what, where=f"{path}, line {line_of(text, name)}", hint=hint)
 
         types = {"theme": str, "ascii": bool, "data": str, "recipe": str, "bell": bool, "keys": dict}
         for name, value in values.items():
@@ -130,7 +130,7 @@ class Config:
         return cls(**values)
 
 
-def _line(text: str, name: str) -> int:
+def line_of(text: str, name: str) -> int:
     """Return the number of the line that sets ``name`` or opens the table of that name."""
     pattern = re.compile(rf"""^\s*\[?\s*["']?{re.escape(name)}["']?\s*[=\].]""")
     return next((number for number, line in enumerate(text.splitlines(), 1) if pattern.match(line)), 1)

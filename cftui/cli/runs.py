@@ -17,9 +17,10 @@ from cftui.cli.verdicts import narrate_offers
 from cftui.engine.gradient.method import GradientOptions
 from cftui.engine.interrupts import stop_requests
 from cftui.errors import CftuiError
-from cftui.text import sparkline
+from cftui.text import plural, sparkline
 
 if TYPE_CHECKING:
+    from cftui.engine.runs.folder import RunFolder
     from cftui.engine.runs.summaries import JudgedRun
     from cftui.engine.runs.verdict import Result
 
@@ -99,8 +100,9 @@ for command in (lists, rm, restore, trash, tag, note):
 
 @runs.command()
 @RUN
+@click.option("--toml", "as_file", is_flag=True, help="Print the file with which train --config repeats the run.")
 @pass_session
-def show(session: Session, run_name: str) -> None:
+def show(session: Session, run_name: str, as_file: bool) -> None:
     """Show the settings and the epoch table of a run."""
     from cftui.engine.runs.folder import LIVE, find
     from cftui.engine.runs.notes import read_notes
@@ -108,6 +110,9 @@ def show(session: Session, run_name: str) -> None:
     from cftui.engine.runs.usage_text import in_words
 
     run = find(session.home, run_name)
+    if as_file:
+        _print_run_file(session, run)
+        return
     config, history, notes = run.config(), run.history(), read_notes(run)
     status = run.status(history)
     judged = verdict_on(session.home, run)
@@ -147,6 +152,19 @@ def show(session: Session, run_name: str) -> None:
             print(epoch_row(event))
     if judged is not None:
         narrate_offers(judged, config)
+
+
+def _print_run_file(session: Session, run: RunFolder) -> None:
+    from cftui.engine.runs.run_file import as_toml
+
+    config, history = run.config(), run.history()
+    text = as_toml(config)
+    print_json({"run": run.name, "toml": text}) if session.json else print(text, end="")
+    length = config.options.length
+    if (history.start or {}).get("epochs", length) > length:
+        narrate(
+            f"{run.name} was continued after its end; the file repeats the first {plural(length, config.method.unit)}"
+        )
 
 
 @runs.command()

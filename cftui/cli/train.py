@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
 
+from cftui.cli import train_again
 from cftui.cli.output import narrate, print_json, print_table
 from cftui.cli.verb import Decorated, HyperParameter, Session, Verb, pass_session
 from cftui.cli.verdicts import narrate_verdict
@@ -16,7 +18,6 @@ from cftui.engine.models.method import LOSS, NDCG
 from cftui.engine.models.methods import all_methods
 from cftui.engine.models.options import Option, Options
 from cftui.engine.models.recipes import RECIPES, Recipe, all_recipes, recipe
-from cftui.engine.runs import folder
 from cftui.engine.runs.events import EpochEvent, Event
 from cftui.errors import CftuiError
 from cftui.text import number, parts_in_words, plural
@@ -119,8 +120,8 @@ def training_options(function: Decorated) -> Decorated:
 
 def options_of(chosen: Recipe, fast: bool, values: dict[str, Any]) -> Options:
     """The options that ``training_options`` passed on. Raises UsageError for ``--fast`` beside ``--bs``."""
-    if fast and values["bs"] is not None:
-        raise click.UsageError(f"--fast means --bs {FAST_BATCH}; give one of them")
+    if fast:
+        train_again.check_fast(values)
     return chosen.options(**{**values, "bs": FAST_BATCH} if fast else values)
 
 
@@ -129,6 +130,14 @@ def options_of(chosen: Recipe, fast: bool, values: dict[str, Any]) -> Options:
 @click.option("--split", default="random", show_default=True, help=SPLIT_HELP)
 @training_options
 @click.option("--like", metavar="RUN", help="Instead of RECIPE: the recipe, data set and settings of this run.")
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Recipe, data set and settings from a TOML file, as cftui runs show RUN --toml prints it; what is given "
+    "beside it comes first.",
+)
 @click.option("--name", metavar="RUN", help="Name of the run [default: the recipe and four hex digits].")
 @click.option("--summary", is_flag=True, help="Print the layers and parameters instead of training.")
 @pass_session
@@ -138,6 +147,7 @@ def train(
     data_name: str,
     device: str,
     like: str | None,
+    config_file: Path | None,
     name: str | None,
     fast: bool,
     summary: bool,
@@ -148,53 +158,38 @@ def train(
     The output is the epoch table or, with --json, the events of the run as one object a line. Ctrl+C or SIGTERM stops
     the run after its current batch and keeps what it has learned. The run continues if its terminal is closed.
     """
-    if (recipe_name is None) == (like is None):
-        raise click.UsageError("give a RECIPE, or --like RUN for the settings of a run")
+    if like is not None and (recipe_name is not None or config_file is not None):
+        raise click.UsageError("give a RECIPE, or --like RUN, or --config FILE: --like takes everything from a run")
     if like is not None:
-        chosen, options, data_name = _as_before(session, like, fast, values, data_name)
+        found = train_again.of_run(session, like, fast, values, data_name)
+    elif config_file is not None:
+        found = train_again.of_file(config_file, recipe_name, fast, values, data_name)
+    elif recipe_name is not None:
+        chosen = recipe(recipe_name)
+        found = train_again.Settings(chosen, options_of(chosen, fast, values), data_name)
     else:
-        chosen = recipe(str(recipe_name))
-        options = options_of(chosen, fast, values)
+        raise click.UsageError("give a RECIPE, or --like RUN for the settings of a run, or --config FILE")
     if summary:
-        _summary(session, chosen, options, data_name)
+        _summary(session, found.recipe, found.options, found.data)
         return
     # Installed before PyTorch is imported, so that a terminal lost in the first seconds does not matter either.
     with stop_requests() as stop_requested:
         from cftui.engine import device as devices
         from cftui.engine.training import train as run_training
 
+        where = devices.choose(device if train_again.is_given("device") or not found.device else found.device)
+        train_again.check_fingerprint(session, found)
         run = run_training(
             session.home,
-            chosen,
-            options,
-            data=data_name,
-            device=devices.choose(device),
-            name=name,
+            found.recipe,
+            found.options,
+            data=found.data,
+            device=where,
+            name=name or found.name or None,
             emit=EventPrinter(session.json),
             stop_requested=stop_requested,
         )
     narrate_verdict(session.home, run.name)
-
-
-def _as_before(
-    session: Session, like: str, fast: bool, values: dict[str, Any], data_name: str
-) -> tuple[Recipe, Options, str]:
-    """The recipe, options and data set of a run, with what was given in their place."""
-    config = folder.find(session.home, like).config()
-    context = click.get_current_context()
-    given = {name for name in (*values, "data_name") if _only_given_name(context, name)}
-    changed = {name: value for name, value in values.items() if name in given and value is not None}
-    if fast:
-        changed["bs"] = FAST_BATCH
-    chosen: Recipe = config.recipe
-    known = {chosen.known(name): value for name, value in changed.items()}
-    options = chosen.fitting.options(**{**config.settings(), **known})
-    return chosen, options, data_name if "data_name" in given else config.data.name
-
-
-def _only_given_name(context: click.Context, name: str) -> bool:
-    source = context.get_parameter_source(name)
-    return source not in (None, click.core.ParameterSource.DEFAULT)
 
 
 class EventPrinter:
