@@ -59,7 +59,7 @@ def test_a_wide_scale_is_a_scale(values: list[float]) -> None:
 
 def test_a_split_that_leaves_nothing_to_validate_is_refused() -> None:
     few = ratings_of([3.0, 4.0, 1.0])
-    with pytest.raises(CftuiError, match=r"^stars: split random leaves no rating .* there are only 3 ratings"):
+    with pytest.raises(CftuiError, match=r"^stars: split random leaves no rating .* it has only 3 ratings"):
         split(few)
     assert len(split(few, "none").train) == 3
     four_each = ratings_of([1.0, 2.0, 3.0, 4.0] * 10)
