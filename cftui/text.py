@@ -68,7 +68,12 @@ def valued(title: str, value: float | None, counted: bool = False) -> str:
     """A title with its rating, ``Fargo (1996) 5``, or with how often it was chosen, ``song 33 x3``."""
     if value is None or (counted and value == 1):
         return title
-    return f"{title} {'x' if counted else ''}{value:g}"
+    return f"{title} {'x' if counted else ''}{level(value)}"
+
+
+def level(value: float) -> str:
+    """A rating or a count as it is written: ``3.5``, ``16,777,216``, ``1e-07``."""
+    return f"{value:,.0f}" if 1e6 <= abs(value) < 1e15 and float(value).is_integer() else f"{value:g}"
 
 
 SPARKS = "▁▂▃▄▅▆▇█"

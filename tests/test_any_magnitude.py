@@ -47,6 +47,12 @@ def test_the_epoch_table_is_aligned(scale: float) -> None:
     assert [row[at] != " " for at in (16, 28, 36, 39)] == [True] * 4
 
 
+@pytest.mark.parametrize(("rmse", "text"), [(31_415.9, "31,416"), (2.5e6, "2.5e+06"), (0.00012, "0.00012")])
+def test_the_rmse_has_as_many_digits_as_its_column_holds(rmse: float, text: str) -> None:
+    event = {"epoch": 0, "train_loss": rmse**2, "valid_loss": rmse**2, "rmse": rmse, "seconds": 1.0}
+    assert epoch_row(event).split()[3] == text  # type: ignore[arg-type]
+
+
 def test_columns_are_aligned_by_the_cells_of_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     titles = ["千と千尋の神隠し", "Fargo", "Amélie 🎬"]
     print_table([{"film": title, "rating": 3} for title in titles])

@@ -231,7 +231,8 @@ def stats(session: Session, name: str, duplicates: bool) -> None:
     """Show the size, rating scale, density and dates of a data set.
 
     Then, as far as the data set knows: ratings by genre, by age, gender and occupation of the users, over time, and how
-    many users and items have how many ratings. A scale of more than 50 values is shown in bins.
+    many users and items have how many ratings. More than 50 values, or more than 20 that are no
+    even scale, are shown in bins.
     """
     from cftui.data import statistics, summaries
 

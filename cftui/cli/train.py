@@ -20,7 +20,7 @@ from cftui.engine.models.options import Option, Options
 from cftui.engine.models.recipes import RECIPES, Recipe, all_recipes, recipe
 from cftui.engine.runs.events import EpochEvent, Event
 from cftui.errors import CftuiError
-from cftui.text import number, parts_in_words, plural
+from cftui.text import figure, number, parts_in_words, plural
 
 SPLIT_HELP = (
     "random, u1..u5 (official), time, given (the test part of an imported set), none (train on every rating), or such "
@@ -268,10 +268,13 @@ def epoch_row(event: EpochEvent) -> str:
     time = f"{int(minutes):02d}:{seconds:04.1f}"
     if "ndcg" in event:
         return f"{event['epoch']:>5}{cell(event['train_loss'])}{cell(event['ndcg'])}  {time}"
-    rmse = number(event["rmse"], 3) if event["rmse"] is not None else "-"
-    if len(rmse) > 7:
-        rmse = f"{event['rmse']:.1e}"
+    rmse = "-" if event["rmse"] is None else _short(event["rmse"])
     return f"{event['epoch']:>5}{cell(event['train_loss'])}{cell(event['valid_loss'])}{rmse:>8}  {time}"
+
+
+def _short(rmse: float) -> str:
+    """As many digits as seven characters hold."""
+    return next((text for text in (number(rmse, 3), figure(rmse)) if len(text) <= 7), f"{rmse:.1e}")
 
 
 # The names of the baselines.

@@ -12,6 +12,8 @@ from cftui.data.tables import Tables, Totals
 
 # A rating that should be at the end of a bin may be off by the last bit of a float.
 SLACK = 1e-9
+# So many distinct ratings are shown one by one, whatever lies between them.
+FEW = 20
 
 
 def describe(tables: Tables) -> dict[str, Any]:
@@ -69,13 +71,14 @@ def _spread(counts: np.ndarray) -> dict[str, float | int]:
 def histogram(tables: Tables, most: int | None = None) -> pd.DataFrame:
     """Columns ``rating``, ``count``, ``share``, one row per distinct rating, ascending.
 
-    With more than ``most`` distinct ratings, the rows are bins instead, and ``to`` is the upper end of each: bins of
-    equal width between round ends, the last with its upper end; 1, 2-4, 5-9, 10-19 ... for counts.
+    With more than ``most`` distinct ratings, or more than a few that are not the steps of a scale, the rows are bins
+    instead, and ``to`` is the upper end of each: bins of equal width between round ends, the last with its upper end;
+    1, 2-4, 5-9, 10-19 ... for counts.
     """
     found = tables.ratings["rating"].value_counts().sort_index()
     values, counts = found.index.to_numpy(), found.to_numpy()
     share = counts / counts.sum()
-    if most is None or len(values) <= most:
+    if most is None or len(values) <= min(most, FEW) or (len(values) <= most and _steps(values) <= most):
         return pd.DataFrame({"rating": found.index, "count": counts, "share": share})
     if tables.counted:
         low = log_edges(int(values[-1]))
@@ -87,6 +90,11 @@ def histogram(tables: Tables, most: int | None = None) -> pd.DataFrame:
         low, high = (np.arange(first, first + bins) * step, np.arange(first + 1, first + bins + 1) * step)
     counts = np.bincount(at, weights=counts, minlength=len(low)).astype(np.int64)
     return pd.DataFrame({"rating": low, "to": high, "count": counts, "share": counts / counts.sum()})
+
+
+def _steps(values: np.ndarray) -> float:
+    """How many of its smallest steps a scale has from its lowest to its highest level, given ascending."""
+    return float((values[-1] - values[0]) / np.diff(values).min()) - SLACK
 
 
 def _round_bins(low: float, high: float, most: int) -> tuple[float, int, int]:

@@ -114,6 +114,17 @@ def test_a_scale_of_few_values_has_a_row_for_each(tables: Tables) -> None:
     assert statistics.histogram(rated(tables, np.arange(11)), 50)["rating"].tolist() == list(range(11))
 
 
+@pytest.mark.parametrize("values", [np.arange(41) * 0.25, np.arange(50) * 0.1])
+def test_the_steps_of_a_longer_scale_have_a_row_each_where_there_is_room(tables: Tables, values: np.ndarray) -> None:
+    assert len(statistics.histogram(rated(tables, values), 50)) == len(values)
+    assert "to" in statistics.histogram(rated(tables, values), 20)
+
+
+def test_a_few_dozen_values_with_gaps_are_no_scale_and_cut_into_bins(tables: Tables) -> None:
+    assert "to" in statistics.histogram(rated(tables, np.arange(30) ** 3), 50)
+    assert "to" not in statistics.histogram(rated(tables, np.arange(20) ** 3), 50)
+
+
 @pytest.mark.parametrize("size", [1e-9, 1.0, 1e9])
 def test_a_scale_of_thousands_of_values_is_cut_into_bins_of_one_width(tables: Tables, size: float) -> None:
     found = statistics.histogram(rated(tables, np.arange(10_001) * size), 20)

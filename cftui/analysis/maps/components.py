@@ -71,8 +71,9 @@ def quadrant(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def farthest(table: pd.DataFrame, n: int = 5) -> pd.DataFrame:
-    """The ``n`` items farthest from the origin in each quadrant, First to Fourth."""
+    """The ``n`` items farthest from the origin in each quadrant, First to Fourth; if all are on an axis, of all."""
     placed = table[table["3"] != "Center"]
+    placed = table if placed.empty else placed
     best = placed.sort_values("2", ascending=False, kind="stable").groupby("3", sort=False).head(n)
     order = {f"{name} Quadrant": rank for rank, name in enumerate(QUADRANTS)}
     return best.sort_values(["3", "2"], key=lambda c: c.map(order) if c.name == "3" else -c).reset_index(drop=True)

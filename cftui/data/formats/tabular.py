@@ -16,7 +16,7 @@ from typing import Literal
 from cftui.data.formats import books, dialects, guessing, matrices, trees
 from cftui.data.formats.dialects import Dialect, Row, text_rows
 from cftui.data.formats.encodings import Plain, as_utf8, check_lines
-from cftui.data.formats.unpacking import unpacked
+from cftui.data.formats.unpacking import unpacked, with_member
 from cftui.errors import CftuiError
 
 SHOWN = 5
@@ -180,7 +180,7 @@ def open_table(
         CftuiError: the file is missing or empty, an archive cannot be unpacked, or the format is not supported.
     """
     found, member = unpacked(path, scratch, wanted)
-    name = Path(f"{path}:{member}") if member and str(member) not in str(path) else path
+    name = with_member(path, member)
     book = books.open_book(name, found, member) or matrices.open_arrays(name, found, member)
     if book is not None:
         return _of_rows(name, Plain(found, "", True), book, shape, named)

@@ -84,6 +84,11 @@ def unpacked(path: Path, scratch: Path, wanted: Sequence[str] = ("rating",)) -> 
     return found, name or member
 
 
+def with_member(path: Path, member: str) -> Path:
+    """What the user calls a member of an archive: ``x.zip:ratings.csv``, however they named the archive."""
+    return Path(f"{_split(path)[0]}:{member}") if member else path
+
+
 def _split(path: Path) -> tuple[Path, str]:
     """A file and the member or table in it, from ``file:member``."""
     text = str(path)

@@ -26,12 +26,14 @@ from cftui.data.store.read import Read, read
 from cftui.errors import CftuiError
 from cftui.files import new_folder
 from cftui.home import Home
-from cftui.text import plural
+from cftui.text import level, plural
 
 # Names that a noun cannot have: columns of the ratings, and files of a data set.
 _TAKEN = {"title", "user", "rating", "ratings", "timestamp", "year", "genres"}
 # What there is to read beside user, item, rating and time.
 _LABELS = ("title", "genres", "year")
+# Above this, not every whole number is kept exactly.
+EXACT = 2**24
 
 
 def import_ratings(
@@ -171,6 +173,7 @@ def _content(
             else f"of a pair rated before: {asked.duplicates}"
         )
         say(f"{added:,} rows added to {before.ratings:,}; {replaced:,} {what}")
+    _say_rounded(found.rating, say)
     content = _encode(found, found.rating.astype(np.float32), about, say)
     facts: dict[str, Any] = {
         "source": _readable(str(file.absolute())),
@@ -373,6 +376,15 @@ def _say_odd(table: Table, places: dict[str, int], found: Read, counted: bool, a
         )
 
 
+def _say_rounded(rating: np.ndarray, say: Say) -> None:
+    """Large ratings are kept as float32, which cannot hold every whole number above 2^24."""
+    kept = rating.astype(np.float32).astype(np.float64)
+    off = np.flatnonzero((np.abs(rating) > EXACT) & (kept != rating))
+    if len(off):
+        one, count = off[0], plural(len(off), "rating")
+        say(f"{count} above {EXACT:,} kept to seven digits: {level(rating[one])} as {level(kept[one])}")
+
+
 def _check_rows(table: Table, places: dict[str, int], found: Read, faults: Faults, counted: bool, asked: Asked) -> None:
     """Raises CftuiError if nothing can be learned from the ratings."""
     file = table.path
@@ -490,11 +502,11 @@ def _encode(read: Read, rating: np.ndarray, described: Described | None, say: Sa
 
 def imported_in_words(facts: dict[str, Any]) -> str:
     """What was imported, for the line after it: ``1,200 ratings, 1 to 5, by 40 users of 90 beers``."""
-    low, high = facts["rating_range"]
+    low, high = (level(end) for end in facts["rating_range"])
     by = f"{plural(facts['users'], 'user')} of {plural(facts['items'], facts['noun'])}"
     if facts.get("counted"):
-        return f"{facts['ratings']:,} pairs, counted {low:g} to {high:g} times, by {by}{parts.in_words(facts)}"
-    return f"{plural(facts['ratings'], 'rating')}, {low:g} to {high:g}, by {by}{parts.in_words(facts)}"
+        return f"{facts['ratings']:,} pairs, counted {low} to {high} times, by {by}{parts.in_words(facts)}"
+    return f"{plural(facts['ratings'], 'rating')}, {low} to {high}, by {by}{parts.in_words(facts)}"
 
 
 def recipe_for(facts: dict[str, Any]) -> str:

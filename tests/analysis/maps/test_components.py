@@ -97,6 +97,8 @@ def test_the_corners_are_the_farthest_of_each_quadrant(pairs: list[tuple[int, in
     table = table_of(pairs)
     corners = components.farthest(table)
     order = ["First Quadrant", "Second Quadrant", "Third Quadrant", "Fourth Quadrant"]
+    # Where all are on an axis, those that are farthest say more than none.
+    order = order if (table["3"] != "Center").any() else ["Center"]
     assert corners["3"].drop_duplicates().tolist() == [name for name in order if (table["3"] == name).any()]
     for name in order:
         wanted = sorted(table.loc[table["3"] == name, "2"], reverse=True)[:5]

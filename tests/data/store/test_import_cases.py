@@ -323,6 +323,11 @@ CASES = {
     "-1 among 5 to 9": Case(
         grid("-1", "6", "8", "-1", "9", "5", "7"), said=("of the ratings are -1, apart from the others",)
     ),
+    "whole numbers beyond 2^24": Case(
+        "user,item,rating\na,x,16777217\nb,x,1\na,y,3\n",
+        [("a", "x", 16777216.0), ("b", "x", 1.0), ("a", "y", 3.0)],
+        said=("1 rating above 16,777,216 kept to seven digits: 16,777,217 as 16,777,216",),
+    ),
     "plays": Case(
         "userID\tartistID\tplays\n" + "".join(f"{u}\t{i}\t{1 + (u * i) ** 3}\n" for u in range(12) for i in range(8)),
         pairs=96,
@@ -606,7 +611,10 @@ def test_a_table_of_a_database(tmp_path: Path) -> None:
 
 def test_a_member_of_an_archive(tmp_path: Path) -> None:
     content = packed("zip", {"x/a.csv": LONG.replace("4", "3"), "x/b.csv": LONG})
-    assert bring(content, "own.zip", tmp_path, "b.csv")[0] == FOUR
+    found, said = bring(content, "own.zip", tmp_path, "b.csv")
+    assert found == FOUR
+    # However it was named, it is said once.
+    assert f"{tmp_path}/own.zip:x/b.csv (give" in said[0]
     with pytest.raises(CftuiError, match=r"no one file 'c.csv' in it; it holds x/a.csv, x/b.csv"):
         bring(content, "own.zip", tmp_path, "c.csv")
 
@@ -639,3 +647,5 @@ def test_a_pipe_is_read_to_its_end_and_not_waited_for(tmp_path: Path) -> None:
 def test_counts_are_said_from_the_lowest_on() -> None:
     facts = {"rating_range": [0.5, 33.0], "users": 2, "items": 3, "noun": "song", "ratings": 5, "counted": True}
     assert imported_in_words(facts) == "5 pairs, counted 0.5 to 33 times, by 2 users of 3 songs"
+    rated = {**facts, "rating_range": [1.0, 16777216.0], "counted": False}
+    assert imported_in_words(rated) == "5 ratings, 1 to 16,777,216, by 2 users of 3 songs"
