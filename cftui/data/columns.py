@@ -143,6 +143,27 @@ def check(folder: Path, remedy: str = "") -> None:
         _side(folder, name, facts, remedy)
 
 
+def damaged_files(folder: Path) -> list[str]:
+    """Compare every file with its checksum, however large it is, and return a line for each that differs.
+
+    Raises:
+        CftuiError: ``dataset.json``, which holds the checksums, is missing or damaged.
+    """
+    problems = []
+    for name, kept in read_facts(folder, "").get("checksums", {}).items():
+        path = folder / Path(name).name
+        try:
+            check_ordinary(path)
+            is_array = path.suffix == ".npy"
+            found = _checksum(np.load(path, mmap_mode="r")) if is_array else f"{zlib.crc32(path.read_bytes()):08x}"
+        except (OSError, EOFError, ValueError) as error:
+            problems.append(f"{path}: missing or truncated ({error})")
+            continue
+        if found != kept:
+            problems.append(f"{path}: its checksum differs")
+    return problems
+
+
 def read_tables(folder: Path, remedy: str) -> Tables:
     """The data set as frames.
 

@@ -94,6 +94,11 @@ def load_snapshot(run: RunFolder, epoch: int) -> dict[str, Tensor]:
     return _finite(path, {name: value.float() for name, value in _load(path).items()})
 
 
+def check_file(path: Path) -> None:
+    """Compare a file of tensors with its checksum, however large it is. Raises CftuiError if it is damaged."""
+    _load(path, largest=None)
+
+
 def _finite(path: Path, weights: dict[str, Tensor]) -> dict[str, Tensor]:
     """Return ``weights``; no analysis has an answer for those that are not numbers. Raises CftuiError."""
     for name, value in weights.items():
@@ -124,7 +129,8 @@ def _checksum(data: memoryview) -> str:
     return f"{zlib.crc32(data):08x}"
 
 
-def _load(path: Path) -> dict[str, Tensor]:
+def _load(path: Path, largest: int | None = CHECKED_BYTES) -> dict[str, Tensor]:
+    """The tensors of a file. Those of more than ``largest`` bytes are not compared with their checksum."""
     try:
         check_ordinary(path)
         whole = path.read_bytes()
@@ -132,7 +138,7 @@ def _load(path: Path) -> dict[str, Tensor]:
         header, data = _parts(whole)
         # Files of earlier versions have none.
         kept = header.get("__metadata__", {}).get(CHECKSUM)
-        if kept is not None and len(data) <= CHECKED_BYTES and kept != _checksum(data):
+        if kept is not None and (largest is None or len(data) <= largest) and kept != _checksum(data):
             raise ValueError("its checksum differs")
     except (SafetensorError, OSError, ValueError) as error:
         raise CftuiError(f"{path}: damaged or truncated ({error})") from None
