@@ -39,6 +39,7 @@ VERBS = {
     "export": "maps:export",
     "tour": "tour:tour",
     "locate": "locate:locate",
+    "doctor": "doctor:doctor",
 }
 
 

@@ -1,0 +1,1 @@
+"""What ``cftui doctor`` looks at: each module has functions that yield findings."""
