@@ -10,7 +10,7 @@ from importlib import import_module
 import click
 
 from cftui.cli.output import INTERRUPTED_STATUS, USAGE_STATUS, make_streams_lenient, print_error
-from cftui.cli.verb import Session, Verbs, home_option
+from cftui.cli.verb import COMPLETION_VARIABLE, Session, Verbs, home_option
 from cftui.errors import CftuiError
 from cftui.home import Home
 from cftui.version import __version__
@@ -40,6 +40,7 @@ VERBS = {
     "tour": "tour:tour",
     "locate": "locate:locate",
     "doctor": "doctor:doctor",
+    "completion": "completion:completion",
 }
 
 
@@ -83,6 +84,8 @@ def build(open_app: OpenApp) -> click.Group:
 
 def main(open_app: OpenApp, arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit status: 0, 1 for an error, 2 for wrong usage, 130 when interrupted."""
+    if instruction := os.environ.get(COMPLETION_VARIABLE):
+        return _complete(build(open_app), instruction)
     words = list(sys.argv[1:] if arguments is None else arguments)
     # Read from the words: an error may come before click has parsed the option.
     as_json = "--json" in words
@@ -122,6 +125,16 @@ def main(open_app: OpenApp, arguments: Sequence[str] | None = None) -> int:
         what, hint = f"internal error: {type(error).__name__}: {error}", "CFTUI_DEBUG=1 shows where"
         return print_error(f"{what} ({hint})", "internal", as_json=as_json, parts={"what": what, "hint": hint})
     return 0
+
+
+def _complete(cli: click.Group, instruction: str) -> int:
+    """Print the words that fit what is typed. The shell's function has put that into the environment."""
+    from click.shell_completion import shell_complete
+
+    try:
+        return shell_complete(cli, {"obj": Session()}, "cftui", COMPLETION_VARIABLE, instruction)
+    except Exception:  # whatever it is, the line that somebody is typing is no place to say it
+        return 1
 
 
 def _print_usage_error(error: click.UsageError, as_json: bool) -> int:

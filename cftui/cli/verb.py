@@ -14,6 +14,9 @@ from cftui.engine.models.options import Option
 from cftui.errors import CftuiError
 from cftui.home import Home
 
+# Set by the function that ``cftui completion`` prints, when the shell asks for the words that fit.
+COMPLETION_VARIABLE = "_CFTUI_COMPLETE"
+
 
 @dataclass
 class Session:
@@ -64,6 +67,9 @@ class Verb(click.Command):
             )
         )
         self.params.append(home_option())
+        from cftui.cli.completing import complete
+
+        complete(self.name or "", self.params)
 
     def invoke(self, ctx: click.Context) -> Any:
         with clean_terminal():
