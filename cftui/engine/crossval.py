@@ -10,7 +10,7 @@ import torch
 
 from cftui.data.ratings import Ratings
 from cftui.data.splits import Split
-from cftui.engine.device import describe
+from cftui.engine.device import describe, is_out_of_memory
 from cftui.engine.fitting import Diverged, Hooks
 from cftui.engine.interrupts import StopRequested
 from cftui.engine.metrics import Score
@@ -75,7 +75,9 @@ def cross_validate(
             score, seconds, coverage = fitter.validate(), fitter.elapsed, fitter.coverage()
         except Diverged as error:
             raise Diverged(f"{part.name}: {error}") from None
-        except torch.OutOfMemoryError:
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
             raise CftuiError(
                 f"{part.name}: out of memory on {describe(device)}; try a smaller --bs, fewer --factors or --device cpu"
             ) from None

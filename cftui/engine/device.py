@@ -15,12 +15,15 @@ from cftui.errors import CftuiError
 def choose(wanted: str = "auto") -> torch.device:
     """Return the device of that name. ``auto`` is CUDA if available, else MPS if available, else the CPU.
 
+    Of several GPUs, ``auto`` is the one with the most free memory.
+
     Raises:
         CftuiError: no device has that name, or this machine does not have it.
     """
     if wanted == "auto":
         if torch.cuda.is_available():
-            return torch.device("cuda")
+            count = torch.cuda.device_count()
+            return torch.device("cuda", max(range(count), key=_free_memory)) if count > 1 else torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(wanted)
@@ -43,6 +46,16 @@ def choose(wanted: str = "auto") -> torch.device:
     return device
 
 
+def _free_memory(gpu: int) -> int:
+    """Bytes of this GPU that nobody uses."""
+    try:
+        # The driver tells this through the package nvidia-ml-py, if it is installed.
+        return torch.cuda.get_device_properties(gpu).total_memory - torch.cuda.device_memory_used(gpu)
+    except Exception:  # the driver's library has errors of its own
+        # This has to open the GPU, which takes half a gigabyte of it until the process ends.
+        return torch.cuda.mem_get_info(gpu)[0]
+
+
 # A step that touches at least this many elements is faster on several threads.
 PARALLEL_ELEMENTS = 1_000_000
 
@@ -63,14 +76,23 @@ def threads_for(elements: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def prepare(device: torch.device) -> None:
+    """Set what has to be set before the first work on a device.
+
+    cuBLAS takes its workspace from this variable, and only with one of fixed size are its results reproducible. PyTorch
+    reads the variable at the first call of cuBLAS in a process and, until version 2.9, remembers what it was then.
+    """
+    if device.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
+
 @contextmanager
 def reproducible(device: torch.device) -> Iterator[None]:
     """In this context, the same work gives the same bits on CUDA too, where scattered additions otherwise race."""
     if device.type != "cuda":
         yield
         return
-    # cuBLAS reads this variable when it is first used.
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    prepare(device)
     before = torch.are_deterministic_algorithms_enabled()
     fill = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
     torch.use_deterministic_algorithms(True)
@@ -83,6 +105,32 @@ def reproducible(device: torch.device) -> Iterator[None]:
         torch.utils.deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
 
 
+def seed_generators(device: torch.device, seed: int) -> None:
+    """Seed PyTorch's own generators of the CPU and of this device.
+
+    ``torch.manual_seed`` seeds those of all devices, which takes up to a millisecond, and of GPUs that are not used.
+    """
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            torch.cuda.manual_seed(seed)
+
+
+# How the libraries beside PyTorch's own allocator say that the memory is full: as RuntimeErrors of all kinds.
+NO_MEMORY = ("CUDA error: out of memory", "STATUS_ALLOC_FAILED", "CUBLAS_STATUS_NOT_INITIALIZED")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error means that the memory of the device does not suffice.
+
+    cuBLAS and cuSOLVER allocate beside PyTorch, and have errors of their own. If cuBLAS cannot be initialised, that is
+    nearly always for want of memory.
+    """
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in NO_MEMORY)
+
+
 def memory(device: torch.device) -> dict[str, int]:
     """Return the bytes in use: ``memory`` resident in this process and, on CUDA, the peak of ``gpu_memory``."""
     used = {"memory": psutil.Process().memory_info().rss}
@@ -92,5 +140,10 @@ def memory(device: torch.device) -> dict[str, int]:
 
 
 def describe(device: torch.device) -> str:
-    """Return the name of the GPU, or the kind of device, for people to read."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    """Return the name of the GPU, or the kind of device, for people to read; of several GPUs also which it is."""
+    if device.type != "cuda":
+        return device.type
+    name = torch.cuda.get_device_name(device)
+    if torch.cuda.device_count() < 2:
+        return name
+    return f"{name} (cuda:{torch.cuda.current_device() if device.index is None else device.index})"

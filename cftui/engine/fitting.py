@@ -19,6 +19,7 @@ from torch import Tensor
 from cftui.data.ratings import Ratings
 from cftui.data.splits import Split
 from cftui.engine import metrics
+from cftui.engine.device import prepare
 from cftui.engine.models.architectures import Architecture
 from cftui.engine.models.build import Weights
 from cftui.engine.models.importing import load
@@ -127,6 +128,7 @@ class Fitter(abc.ABC):
 
     def __init__(self, recipe: Recipe, options: Options, ratings: Ratings, split: Split, device: torch.device) -> None:
         self.recipe, self.options, self.device = recipe, options, device
+        prepare(device)
         if not len(split.train):
             raise CftuiError(f"{ratings.name}: split {split.name} has no training ratings")
 

@@ -17,7 +17,7 @@ from cftui.data.scale import check_scale
 from cftui.data.splits import Split, split
 from cftui.data.store import catalog
 from cftui.engine.baselines import baselines
-from cftui.engine.device import describe
+from cftui.engine.device import describe, is_out_of_memory
 from cftui.engine.fitting import Diverged, Fitter, Hooks, Outcome, fitter_class
 from cftui.engine.interrupts import StopRequested, stop_requests
 from cftui.engine.list_baselines import list_baselines
@@ -206,7 +206,9 @@ def fitter_for(recipe: Recipe, options: Options, ratings: Ratings, parts: Split,
         check_scale(ratings)
     try:
         return fitter_class(recipe.fitting)(recipe, options, ratings, parts, device)
-    except torch.OutOfMemoryError:
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
         raise CftuiError(
             f"out of memory on {describe(device)}: model and ratings do not fit; try fewer --factors or --device cpu"
         ) from None
@@ -293,17 +295,17 @@ class _Session:
                 weights.save_weights(run, fitter.model)
             self._fail(str(error))
             raise
-        except torch.OutOfMemoryError:
-            # Handled outside: in here the failed step's tensors are still alive.
-            short_of_memory = True
         except OSError as error:
             # A full disk may have no room to record that it is full.
             with suppress(OSError):
                 self._fail(f"{error.filename or run.path}: {error.strerror or error}")
             raise
         except Exception as error:
-            self._fail(f"{type(error).__name__}: {error}")
-            raise
+            # Handled outside: in here the failed step's tensors are still alive.
+            short_of_memory = is_out_of_memory(error)
+            if not short_of_memory:
+                self._fail(f"{type(error).__name__}: {error}")
+                raise
         if short_of_memory:
             reason = f"out of memory on {describe(fitter.device)} {fitter.out_of_memory_advice()}"
             self._fail(reason)

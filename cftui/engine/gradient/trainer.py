@@ -21,7 +21,7 @@ from cftui.data.ratings import Ratings
 from cftui.data.splits import Split
 from cftui.engine import metrics
 from cftui.engine.clock import Clock
-from cftui.engine.device import memory, reproducible, threads_for
+from cftui.engine.device import is_out_of_memory, memory, reproducible, threads_for
 from cftui.engine.fitting import Diverged, Fitter, Hooks, Outcome, rows_on, validation
 from cftui.engine.gradient.method import GradientOptions
 from cftui.engine.gradient.schedule import Pace, one_cycle
@@ -225,7 +225,9 @@ class Trainer(Fitter):
             try:
                 user, item, rating = (column[:size] for column in self._train)
                 self.fit_batch(user, item, rating, self.pace(self.step))
-            except torch.OutOfMemoryError:
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
                 return False
         return True
 
