@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 HEARTBEAT_SECONDS = 1.0
-# Between the checkpoints at the ends of epochs: a killed run loses at most this much work.
+# Between two checkpoints: a killed run loses at most this much work.
 CHECKPOINT_SECONDS = 30.0
+# Checkpoints after epochs take at most this share of the time: where a GPU works on a large data set, one takes as long
+# as an epoch.
+CHECKPOINT_SHARE = 0.05
 
 
 class Clock:
@@ -21,6 +25,7 @@ class Clock:
     def __init__(self, already: float) -> None:
         self._start = time.perf_counter() - already
         self._epoch = self._beat = self._checkpoint = time.perf_counter()
+        self._checkpoint_took = 0.0
 
     def elapsed(self) -> float:
         return time.perf_counter() - self._start
@@ -41,5 +46,14 @@ class Clock:
     def checkpoint_due(self) -> bool:
         return time.perf_counter() - self._checkpoint > CHECKPOINT_SECONDS
 
-    def checkpointed(self) -> None:
+    def checkpoint_is_cheap(self) -> bool:
+        """Whether one more checkpoint now keeps to ``CHECKPOINT_SHARE``."""
+        since = time.perf_counter() - self._checkpoint
+        return self._checkpoint_took <= CHECKPOINT_SHARE * since
+
+    def checkpoint(self, save: Callable[[], None]) -> None:
+        """Call ``save``, which makes the checkpoint."""
+        before = time.perf_counter()
+        save()
         self._checkpoint = time.perf_counter()
+        self._checkpoint_took = self._checkpoint - before

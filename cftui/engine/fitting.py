@@ -48,7 +48,8 @@ class Hooks:
         emit: receives window and epoch events.
         should_stop: asked before every step.
         after_epoch: called after each epoch's event.
-        checkpoint: called after each epoch, and every half minute in between: the moment to save ``Fitter.state``.
+        checkpoint: called every half minute, after a unit if it takes little of the time, and at the end: the moment to
+            save ``Fitter.state``.
         heartbeat: called about once a second.
     """
 

@@ -13,13 +13,17 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from cftui.engine import training
+from cftui.data.ratings import Ratings
+from cftui.data.splits import split
+from cftui.engine import clock, training
+from cftui.engine.fitting import Hooks
 from cftui.engine.models.recipes import recipe
 from cftui.engine.runs.events import EndEvent, EventWriter
 from cftui.engine.runs.folder import RunFolder
 from cftui.engine.runs.weights import load_weights
 from cftui.errors import CftuiError
 from cftui.home import Home
+from tests.settings import options_for
 
 CPU = torch.device("cpu")
 OPTIONS = recipe("model4").options(epochs=3, bs=16, factors=4)
@@ -42,7 +46,10 @@ def rewind(run: RunFolder, keep: Callable[[dict], bool]) -> None:
     run.events_file.write_text("".join(f"{line}\n" for line in lines if keep(json.loads(line))))
 
 
-def test_a_killed_run_resumes_from_its_checkpoint_to_the_same_weights(tiny_home: Home) -> None:
+def test_a_killed_run_resumes_from_its_checkpoint_to_the_same_weights(
+    tiny_home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clock, "CHECKPOINT_SHARE", 1e9)
     whole, killed = fit(tiny_home, "whole"), tiny_home.models / "killed"
 
     def die_in_the_second_epoch(event: Any) -> None:
@@ -64,6 +71,41 @@ def test_a_killed_run_resumes_from_its_checkpoint_to_the_same_weights(tiny_home:
     assert [e["epoch"] for e in mine.epochs] == [0, 1, 2]
     assert [e["valid_loss"] for e in mine.epochs] == [e["valid_loss"] for e in theirs.epochs]
     assert [w["step"] for w in mine.windows] == [w["step"] for w in theirs.windows]
+
+
+def test_a_checkpoint_takes_little_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU may take 0.4 s for an epoch of a set whose checkpoint takes 0.3 s."""
+    now, saved = [0.0], []
+    monkeypatch.setattr("time.perf_counter", lambda: now[0])
+
+    def save() -> None:
+        now[0] += 0.3
+        saved.append(now[0])
+
+    fitting = clock.Clock(0.0)
+    for _ in range(100):
+        now[0] += 0.4
+        if fitting.checkpoint_is_cheap():
+            fitting.checkpoint(save)
+    assert 5 <= len(saved) <= 8
+    assert now[0] == pytest.approx(40, rel=0.06)
+    assert not fitting.checkpoint_due()
+
+
+@pytest.mark.parametrize("name", ["model4", "bayes", "ials"])
+def test_a_checkpoint_that_takes_long_is_written_by_time_and_at_the_end(
+    name: str, tiny: Ratings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clock, "CHECKPOINT_SHARE", -1.0)
+    row = recipe(name)
+    options = options_for(row, epochs=4, bs=16, factors=4)
+    steps: list[int] = []
+    for seconds in (3600.0, 0.0):
+        monkeypatch.setattr(clock, "CHECKPOINT_SECONDS", seconds)
+        fitter = training.fitter_for(row, options, tiny, split(tiny, "random", 0), CPU)
+        fitter.fit(Hooks(checkpoint=lambda fitter=fitter: steps.append(fitter.step)))  # type: ignore[misc]
+    assert steps[0] == steps[-1] == fitter.steps
+    assert len(steps[1:]) >= 4
 
 
 def test_a_run_killed_before_its_first_checkpoint_starts_over(tiny_home: Home) -> None:

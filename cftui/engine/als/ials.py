@@ -142,8 +142,7 @@ class Ials(Fitter):
             if self.step % snapshot_every == 0 or self.step in (1, self.steps):
                 hooks.after_epoch()
             if clock.checkpoint_due() or self.step == self.steps:
-                hooks.checkpoint()
-                clock.checkpointed()
+                clock.checkpoint(hooks.checkpoint)
         return "finished"
 
     def _sweep(self, stop: Callable[[], bool]) -> float | None:

@@ -145,8 +145,7 @@ class Chain(Fitter):
             if self.step % snapshot_every == 0 or self.step in (1, self.steps):
                 hooks.after_epoch()
             if clock.checkpoint_due() or self.step == self.steps:
-                hooks.checkpoint()
-                clock.checkpointed()
+                clock.checkpoint(hooks.checkpoint)
             if clock.beat_due():
                 hooks.heartbeat()
         return "finished"

@@ -152,6 +152,7 @@ class Trainer(Fitter):
             # Checked here, not after the epoch, so that a resumed run ends where an uninterrupted one does.
             if self.step % self.steps_per_epoch == 0 and self._out_of_patience():
                 self._flush(hooks)
+                hooks.checkpoint()
                 return "early"
             clock.start_epoch()
             first = self.step
@@ -167,8 +168,7 @@ class Trainer(Fitter):
                     self._flush(hooks)
                     # A checkpoint between the last batch and the validation would lose the epoch's row.
                     if clock.checkpoint_due() and self.step % self.steps_per_epoch:
-                        hooks.checkpoint()
-                        clock.checkpointed()
+                        clock.checkpoint(hooks.checkpoint)
                 if clock.beat_due():
                     hooks.heartbeat()
             self.elapsed = clock.elapsed()
@@ -192,8 +192,8 @@ class Trainer(Fitter):
             if score.n and not math.isfinite(score.mse):
                 raise Diverged(f"validation loss became {score.mse} after epoch {self.epoch - 1}; try a lower --lr")
             hooks.after_epoch()
-            hooks.checkpoint()
-            clock.checkpointed()
+            if clock.checkpoint_due() or clock.checkpoint_is_cheap() or self.step == self.steps:
+                clock.checkpoint(hooks.checkpoint)
         self._flush(hooks)
         return "finished"
 

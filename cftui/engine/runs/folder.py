@@ -4,7 +4,7 @@ run.json                recipe, hyper-parameters, data-set fingerprint, split, s
 events.jsonl            what happened (see ``events``)
 vocabulary.json         users, items and the items' titles, years, genres and rating counts
 weights.safetensors     the trained model, written when training ends or is stopped
-checkpoint.safetensors  what training resumes from, written after every epoch
+checkpoint.safetensors  what training resumes from, written after epochs, every half minute and at the end
 snapshots/              the item factors after each epoch, for looking back
 lists.json              how its lists of ten compare with popularity's, once that has been judged
 point.json              how accurate and how novel its lists are beside the baselines', once that has been judged
