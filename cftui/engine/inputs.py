@@ -90,17 +90,18 @@ class Histories(nn.Module):
         start, stop = self.starts[user], self.starts[user + 1]
         return self.items[start:stop].long(), self.values[start:stop]
 
-    def dense(self, users: Tensor, weights: Tensor | None = None) -> Tensor:
+    def dense(self, users: Tensor, weights: Tensor | None = None, entries: int | None = None) -> Tensor:
         """The rows of users ``[b]``, ``[b, items]``.
 
         Args:
             weights: what each entry is multiplied by, ``[n]``.
+            entries: the number of entries of these users; if it is not given, the device has to be asked for it.
         """
         values = self.values if weights is None else self.values * weights
         users = users.long()
         starts = self.starts[users]
         counts = self.starts[users + 1] - starts
-        row = torch.repeat_interleave(torch.arange(len(users), device=users.device), counts)
+        row = torch.repeat_interleave(torch.arange(len(users), device=users.device), counts, output_size=entries)
         first = counts.cumsum(0) - counts
         at = torch.arange(len(row), device=users.device) - first[row] + starts[row]
         found = self.values.new_zeros(len(users), self.items_known)

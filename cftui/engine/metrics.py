@@ -50,7 +50,8 @@ def predict(model: Architecture, user: Tensor, item: Tensor) -> Tensor:
 
 def score(predicted: Tensor, rating: Tensor) -> Score:
     """Compare ``predicted [n]`` with ``rating [n]``. Without ratings, the errors are NaN."""
-    # In float64, because a sum of 20,000 float32 squares is wrong in its sixth digit; on the CPU, because MPS has no
-    # float64.
-    error = (predicted - rating).cpu().double()
-    return Score(len(rating), mse=error.square().mean().item(), mae=error.abs().mean().item())
+    error = predicted - rating
+    # In float64, because a sum of 20,000 float32 squares is wrong in its sixth digit. MPS has no float64.
+    error = (error.cpu() if error.device.type == "mps" else error).double()
+    mse, mae = torch.stack((error.square().mean(), error.abs().mean())).tolist()
+    return Score(len(rating), mse=mse, mae=mae)

@@ -48,7 +48,8 @@ PERSISTENCE = 0.85
 QUICK_USERS, QUICK_CELLS = 500, 100_000_000
 
 Scorer = Callable[[np.ndarray], Tensor]
-"""Maps user codes int64 ``[b]`` to scores float32 ``[b, items]``; higher is better, and column 0 is ignored."""
+"""Maps user codes int64 ``[b]`` to scores float32 ``[b, items]``, on any device; higher is better, and column 0 is
+ignored."""
 
 
 @dataclass(frozen=True)
@@ -171,9 +172,9 @@ def top(scores: Tensor, allowed: Tensor, k: int) -> Tensor:
     order = by_score[row[by_score].argsort(stable=True)]
     row, code = row[order], code[order]
     counts = torch.bincount(row, minlength=b)
-    place = torch.arange(len(row)) - (counts.cumsum(0) - counts)[row]
+    place = torch.arange(len(row), device=row.device) - (counts.cumsum(0) - counts)[row]
     kept = place < k
-    found = torch.full((b, k), -1, dtype=torch.int64)
+    found = torch.full((b, k), -1, dtype=torch.int64, device=row.device)
     found[row[kept], place[kept]] = code[kept]
     return found
 
@@ -247,7 +248,9 @@ def evaluate_rankings(
         some = wanted.any(1)
         chunk, seen, wanted = chunk[some.numpy()], seen[some], wanted[some]
         for name, scorer in scorers.items() if len(chunk) else ():
-            best = top(scorer(chunk), trained & ~seen, k)
+            scores = scorer(chunk)
+            # Where the scores are: a list is much smaller than what it is chosen from.
+            best = top(scores, (trained & ~seen).to(scores.device), k).cpu()
             # Empty places count as the unknown item, which is never relevant.
             hits = wanted.gather(1, best.clamp(min=0))
             parts[name].append(Lists(best.int().numpy(), hits.numpy()))
@@ -293,7 +296,7 @@ def predicted(model: Architecture) -> Scorer:
 
     def scores(users: np.ndarray) -> Tensor:
         with torch.no_grad():
-            return model.scores(torch.from_numpy(users).to(device)).cpu()
+            return model.scores(torch.from_numpy(users).to(device))
 
     return scores
 

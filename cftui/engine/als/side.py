@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 # Gathered factors at a time: what fits the caches of a CPU, or keeps a GPU busy.
@@ -32,11 +33,20 @@ class Side:
         self.counts = torch.bincount(row, minlength=n)
         self._starts = self.counts.cumsum(0) - self.counts
         self._by_count = self.counts.argsort(stable=True)
-        self._empty = int((self.counts == 0).sum())
+        # The same numbers in ascending order, on the host, where batches are cut without waiting for a GPU.
+        self._widths: list[int] = self.counts[self._by_count].tolist()
 
     def sums(self, table: Tensor) -> Tensor:
         """For each row, the sum of its columns' rows of ``table [m, w]``, each times its target: ``[n, w]``."""
         ends = torch.cat((self._starts, self._starts.new_full((1,), len(self.value) - 1))).int()
+        return self._sparse_sums(table, ends) if table.device.type == "cpu" else self._ordered_sums(table, ends)
+
+    def _ordered_sums(self, table: Tensor, ends: Tensor) -> Tensor:
+        """``sums`` for a GPU, in the order of the ratings: cuSPARSE's sums differ from run to run."""
+        column, value = self.column[:-1], self.value[:-1]
+        return F.embedding_bag(column, table, ends, mode="sum", per_sample_weights=value, include_last_offset=True)
+
+    def _sparse_sums(self, table: Tensor, ends: Tensor) -> Tensor:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # "in beta state"
             rows = torch.sparse_csr_tensor(
@@ -68,17 +78,18 @@ class Side:
         k = table.shape[1]
         padded = torch.cat((table, table.new_zeros(1, k)))
         found, gained = table.new_zeros(self.n, k), table.new_zeros((), dtype=torch.float64)
+        unsolved = torch.zeros((), dtype=torch.int32, device=table.device)
         most = CELLS_CUDA if table.device.type == "cuda" else CELLS
         eye = torch.eye(k, device=table.device)
-        start = self._empty
+        start = self._widths.count(0)
         while start < self.n:
-            width = int(self.counts[self._by_count[start]])
+            width = self._widths[start]
             # As many rows as fit at the width of the last of them.
             stop = min(self.n, start + max(1, most // (max(width, k) * k)))
-            width = int(self.counts[self._by_count[stop - 1]])
+            width = self._widths[stop - 1]
             stop = min(stop, start + max(1, most // (max(width, k) * k)))
             rows = self._by_count[start:stop]
-            width = int(self.counts[rows[-1]])
+            width = self._widths[stop - 1]
             place = torch.arange(width, device=table.device)
             at = torch.where(
                 place < self.counts[rows].unsqueeze(1), self._starts[rows].unsqueeze(1) + place, len(self.value) - 1
@@ -87,10 +98,16 @@ class Side:
             moment = (known.transpose(1, 2) @ self.value[at].unsqueeze(2)).squeeze(2)
             matrix = torch.baddbmm(base, known.transpose(1, 2), known)
             matrix += ridge[rows, None, None] * eye
-            solved = torch.cholesky_solve(moment.unsqueeze(2), torch.linalg.cholesky(matrix)).squeeze(2)
+            # Whether it failed is asked once, at the end: each answer takes a wait for the device.
+            root, failed = torch.linalg.cholesky_ex(matrix)
+            unsolved = torch.maximum(unsolved, failed.max())
+            solved = torch.cholesky_solve(moment.unsqueeze(2), root).squeeze(2)
             found[rows] = solved
             gained += (solved * moment).sum(dtype=torch.float64)
             start = stop
             if after_batch():
                 return None
-        return found, float(gained)
+        gain, failures = torch.stack((gained, unsolved.double())).tolist()
+        if failures:
+            raise torch.linalg.LinAlgError("a matrix is not positive definite")
+        return found, gain

@@ -23,14 +23,15 @@ class TrainLoss:
 
     def __init__(self, window: int, device: torch.device) -> None:
         self._buffer = torch.zeros(window, device=device)
-        self._filled = self._settled = 0
+        self._filled = 0
+        self._losses: list[float] = []
         self.average = 0.0
         self.count = 0
 
     def resize(self, window: int) -> None:
         """Change how many losses make a window. The current window must have been drained."""
         self._buffer = torch.zeros(window, device=self._buffer.device)
-        self._filled = self._settled = 0
+        self._filled, self._losses = 0, []
 
     @property
     def full(self) -> bool:
@@ -47,18 +48,19 @@ class TrainLoss:
 
         Only this method waits for the device.
         """
-        losses: list[float] = self._buffer[self._settled : self._filled].tolist()
+        if self._filled == len(self._losses):
+            return []
+        losses: list[float] = self._buffer[len(self._losses) : self._filled].tolist()
         for loss in losses:
             self.average = SMOOTHING * self.average + (1 - SMOOTHING) * loss
         self.count += len(losses)
-        self._settled = self._filled
+        self._losses += losses
         return losses
 
     def drain(self) -> list[float]:
         """Return the losses of the window so far, and start a new window."""
         self.settle()
-        losses: list[float] = self._buffer[: self._settled].tolist()
-        self._filled = self._settled = 0
+        losses, self._losses, self._filled = self._losses, [], 0
         return losses
 
     @property

@@ -189,13 +189,8 @@ class Ease(Fitter):
         """X'X of the kept items, float32 ``[n, n]``."""
         known, kept = model.histories, model.kept
         if self.device.type == "cpu":
-            return torch.from_numpy(_sparse_gram(known, kept))
-        found = torch.zeros(len(kept), len(kept), device=self.device)
-        users = torch.arange(len(self._ratings.users), device=self.device)
-        for part in users.split(max(1, CELLS // len(self._ratings.items))):
-            rows = known.dense(part)[:, kept]
-            found.addmm_(rows.T, rows)
-        return found
+            return _sparse_gram(known, kept)
+        return _dense_gram(known, kept)
 
     def _weigh(self, model: ItemWeights, gram: Tensor, l2: float, stop: Callable[[], bool]) -> bool:
         """Turn the Gram matrix into the weights of the model; false if it was stopped."""
@@ -259,11 +254,25 @@ def _ages(ratings: Ratings, rows: np.ndarray, known: Histories) -> Tensor:
     return ages
 
 
-def _sparse_gram(known: Histories, kept: Tensor) -> np.ndarray:
+def _dense_gram(known: Histories, kept: Tensor) -> Tensor:
+    """X'X on a GPU, by products of dense rows."""
+    found = torch.zeros(len(kept), len(kept), device=kept.device)
+    # On the host, so that no part has to wait for the one before.
+    starts: list[int] = known.starts.tolist()
+    size = max(1, CELLS // known.items_known)
+    for first in range(0, known.users_known, size):
+        last = min(first + size, known.users_known)
+        users = torch.arange(first, last, device=kept.device)
+        rows = known.dense(users, entries=starts[last] - starts[first])[:, kept]
+        found.addmm_(rows.T, rows)
+    return found
+
+
+def _sparse_gram(known: Histories, kept: Tensor) -> Tensor:
     """X'X on the CPU, by sparse products: a user with n ratings costs n^2, not the square of all items."""
     from scipy import sparse
 
     shape = known.users_known, known.items_known
     entries = known.values.numpy(), known.items.numpy(), known.starts.numpy()
     rows = sparse.csr_matrix(entries, shape=shape)[:, kept.numpy()]
-    return np.ascontiguousarray((rows.T @ rows).todense(), dtype=np.float32)
+    return torch.from_numpy(np.ascontiguousarray((rows.T @ rows).todense(), dtype=np.float32))
