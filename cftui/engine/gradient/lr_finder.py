@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cftui.engine.device import threads_for
+from cftui.engine.device import reproducible, threads_for
 from cftui.engine.gradient.schedule import Pace
 from cftui.engine.gradient.train_loss import TrainLoss
 from cftui.engine.gradient.trainer import Trainer
@@ -43,7 +43,7 @@ def find_lr(trainer: Trainer) -> LearningRates:
     smooth = TrainLoss(1, trainer.device)
     best = math.inf
     parameters = sum(p.numel() for p in trainer.model.parameters())
-    with threads_for(parameters):
+    with threads_for(parameters), reproducible(trainer.device):
         batches = iter(trainer.endless_batches())
         for step in range(STEPS):
             lr = LOWEST * (HIGHEST / LOWEST) ** (step / (STEPS - 1))
