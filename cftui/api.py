@@ -25,7 +25,7 @@ from cftui.analysis.maps import mapping
 from cftui.analysis.pair import Both, Order, Pair
 from cftui.analysis.ranking import Filter
 from cftui.analysis.trained import TrainedModel
-from cftui.analysis.users import people
+from cftui.analysis.users import people, profiles
 from cftui.analysis.users.people import Person
 from cftui.data.frames import tables_of
 from cftui.data.ratings import ItemKey, Ratings
@@ -610,16 +610,18 @@ class Model:
         code = self._trained.item_code(_plain(item))
         return _with_items(self._trained, people.pulls(self._trained, self._person(user), code))
 
-    def fold_in(self, ratings: Mapping[Id, float] | pd.Series | pd.DataFrame, name: str = "new user") -> NewUser:
+    def fold_in(self, ratings: Mapping[Id, float | None] | pd.Series | pd.DataFrame, name: str = "new user") -> NewUser:
         """A user the model was not trained on, from a few ratings. Nothing is trained; the items stay as they are.
 
         Args:
             ratings: ratings by item: a mapping or Series from ids or titles to ratings, or a data frame with the
-                columns ``item`` (or ``title``) and ``rating``.
+                columns ``item`` (or ``title``) and ``rating``. None or NaN is a like without a rating, which models of
+                choices (``ease``, ``ials``) take.
             name: what to call the user.
 
         Raises:
-            CftuiError: an item is not known, a rating is not on the scale, or the model cannot fold in users.
+            CftuiError: an item is not known, a rating is not on the scale, the model cannot fold in users, or it
+                predicts ratings and there are only likes.
 
         Examples:
             >>> me = model.fold_in({"b1": 5, "b2": 1})
@@ -635,9 +637,10 @@ class Model:
             pairs = list(ratings.items())
         model, (low, high) = self._trained, self._trained.rating_range
         codes = [model.item_code(_plain(item)) for item, _ in pairs]
-        values = np.array([float(value) for _, value in pairs], dtype=np.float32)
+        values = np.array([np.nan if value is None else float(value) for _, value in pairs], dtype=np.float32)
+        profiles.check_likes(model, values)
         for (item, _), value in zip(pairs, values, strict=True):
-            if not low <= value <= high:
+            if not np.isnan(value) and not low <= value <= high:
                 raise CftuiError(f"rating {value:g} of {item}: must be from {low:g} to {high:g}")
         return NewUser(people.folded(model, name, np.array(codes, dtype=np.int64), values), model)
 

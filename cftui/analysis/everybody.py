@@ -38,7 +38,7 @@ class Wanted:
         users: codes int64 ``[u]``.
         n: the length of a list.
         items: which items may be recommended, bool ``[items]``.
-        seen: whether to recommend what a user has rated already.
+        seen: whether to recommend what a user has rated already, or chose without a rating.
         spreadsheet: whether text in a CSV file that a spreadsheet would run as a formula begins with an apostrophe.
     """
 
@@ -66,6 +66,9 @@ def lists(model: TrainedModel, ratings: Ratings, wanted: Wanted) -> Iterator[tup
             rows = [ratings.by_user.rows(int(user)) for user in users]
             place = np.repeat(np.arange(len(users)), [len(one) for one in rows])
             scores[torch.from_numpy(place), torch.from_numpy(ratings.item[np.concatenate(rows)])] = -torch.inf
+            if ratings.unrated is not None:
+                for at, user in enumerate(users):
+                    scores[at, torch.from_numpy(ratings.unrated.of_user(int(user)))] = -torch.inf
         best = scores.topk(n, dim=1)
         # Equal scores are ordered by code.
         codes, by_code = best.indices.sort(dim=1)

@@ -97,7 +97,8 @@ def get(session: Session, name: str, source: Path | None) -> None:
     metavar="X",
     type=float,
     multiple=True,
-    help="A rating that means 'not rated', such as 0, -1 or 99: such rows are left out. Can be given several times.",
+    help="A rating that means 'not rated', such as 0, -1 or 99: such rows are left out, except for ease and ials. "
+    "Can be given several times.",
 )
 @click.option("--only", metavar="COL=TEXT", help="Leave out the rows in which this column holds another text.")
 @click.option(

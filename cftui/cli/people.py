@@ -313,21 +313,24 @@ def _print_person(session: Session, model: TrainedModel, who: Person, rows: int,
     from cftui.analysis.users import people
 
     rated, taste = people.rated(model, who), people.taste(model, who)
-    mean = float(who.given.mean()) if len(who.given) else None
+    mean, likes = who.mean, int((~who.rated).sum())
+    facts = {**facts, **({"unrated": f"{likes:,}"} if likes else {})}
     if session.json:
         print_json(
             {
                 **model.facts(),
                 "user": who.raw,
                 **facts,
-                "ratings": len(who.items),
+                "ratings": len(who.items) - likes,
                 "mean": mean,
                 "taste": records(taste),
                 "rated": records(rated.drop(columns="code")),
             }
         )
         return
-    print_facts({"user": who.name, **facts, "ratings": len(who.items), "mean": "" if mean is None else number(mean, 2)})
+    print_facts(
+        {"user": who.name, **facts, "ratings": len(who.items) - likes, "mean": "" if mean is None else number(mean, 2)}
+    )
     print()
     print_table(records(taste), {"mean": ".2f", "beside": "+.2f"})
     print()
@@ -377,7 +380,8 @@ def foldin(
 
     FILE is a CSV of the user's ratings, with the columns title and rating, or an export of Letterboxd, IMDb or
     Goodreads, whose scale is brought to that of the data set. Only exact titles count, whatever their accents, case,
-    article and year; the others are listed.
+    article and year; the others are listed. Without a column of ratings, each title is a like, which ease and ials
+    take.
     """
     from cftui.analysis import ranking
     from cftui.analysis.users import people, profiles

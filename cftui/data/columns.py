@@ -2,7 +2,8 @@
 
 A folder holds ``.npy`` columns, read memory-mapped: ``user`` and ``item`` (int32 rows of the tables below), ``rating``
 (float32) and ``timestamp`` (int64), in file order; ``users.json`` and ``items.json``, the tables, a list per column and
-sorted by id; and ``dataset.json``, the facts. A set that came with a test part has ``held_back`` (bool) as well.
+sorted by id; and ``dataset.json``, the facts. A set that came with a test part has ``held_back`` (bool) as well, and
+one that knows what was chosen and not rated has ``unrated_user``, ``unrated_item`` and ``unrated_timestamp``.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cftui.data.ratings import ItemKey, Ratings
+from cftui.data.ratings import ItemKey, Ratings, Unrated
 from cftui.data.tables import Tables
 from cftui.errors import CftuiError
 from cftui.files import check_ordinary, write_json
@@ -33,6 +34,8 @@ CHECKED_BYTES = 10_000_000
 FACTS = "dataset.json"
 # The column of a set that came with a test part.
 HELD_BACK = "held_back"
+# The columns of what users chose and did not rate, in a set that knows it.
+UNRATED = {"unrated_user": np.int32, "unrated_item": np.int32, "unrated_timestamp": np.int64}
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +48,7 @@ class Content:
         users: column ``user`` and what is known about the users, sorted by id; each has ratings.
         items: columns ``item``, ``title``, ``year``, ``genres``, sorted by id; some may have no ratings.
         held_back: bool ``[n]``: which ratings are of the test part; None if there is none.
+        unrated: user, item and time of what was chosen and not rated, int64 ``[3, m]``; None if there is none.
     """
 
     user: np.ndarray
@@ -54,6 +58,7 @@ class Content:
     users: pd.DataFrame
     items: pd.DataFrame
     held_back: np.ndarray | None = None
+    unrated: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +95,12 @@ def write(folder: Path, content: Content, facts: dict[str, Any]) -> str:
     if content.held_back is not None:
         np.save(folder / f"{HELD_BACK}.npy", content.held_back)
         digest.update(HELD_BACK.encode() + content.held_back.tobytes())
+    if content.unrated is not None:
+        for (name, kind), rows in zip(UNRATED.items(), content.unrated, strict=True):
+            values = np.ascontiguousarray(rows, dtype=kind)
+            np.save(folder / f"{name}.npy", values)
+            digest.update(name.encode() + values.tobytes())
+            checksums[f"{name}.npy"] = _checksum(values)
     for name in ("users", "items"):
         text = json.dumps(getattr(content, name).to_dict("list"), ensure_ascii=False)
         (folder / f"{name}.json").write_text(text, encoding="utf-8")
@@ -103,6 +114,7 @@ def write(folder: Path, content: Content, facts: dict[str, Any]) -> str:
         "users": len(content.users),
         "items": len(content.items),
         "given_split": content.held_back is not None,
+        "unrated_pairs": 0 if content.unrated is None else content.unrated.shape[1],
         "fingerprint": fingerprint,
         "checksums": checksums,
         "format": FORMAT,
@@ -139,6 +151,7 @@ def check(folder: Path, remedy: str = "") -> None:
     facts = read_facts(folder, remedy)
     _columns(folder, facts, remedy)
     _held_back(folder, facts, remedy)
+    _unrated(folder, facts, remedy)
     for name in ("users", "items"):
         _side(folder, name, facts, remedy)
 
@@ -180,7 +193,13 @@ def read_tables(folder: Path, remedy: str) -> Tables:
         "timestamp": columns["timestamp"],
     }
     held_back = _held_back(folder, facts, remedy)
-    return _tables(facts, pd.DataFrame(ratings, copy=False), users, items, columns["item"], held_back)
+    found = _tables(facts, pd.DataFrame(ratings, copy=False), users, items, columns["item"], held_back)
+    unrated = _unrated(folder, facts, remedy)
+    if unrated is None:
+        return found
+    user, item, timestamp = unrated.values()
+    raw = {"user": users["user"].array.take(user), "item": items["item"].array.take(item), "timestamp": timestamp}
+    return replace(found, unrated=pd.DataFrame(raw))
 
 
 def read_ratings(folder: Path, item_key: ItemKey, remedy: str) -> Ratings:
@@ -209,7 +228,16 @@ def read_ratings(folder: Path, item_key: ItemKey, remedy: str) -> Ratings:
         item_ids=keys.tolist(),
         rating=columns["rating"],
         timestamp=columns["timestamp"],
+        unrated=_coded(_unrated(folder, facts, remedy), code_of),
     )
+
+
+def _coded(unrated: dict[str, np.ndarray] | None, code_of: np.ndarray) -> Unrated | None:
+    """What was chosen and not rated, in the codes of the ratings."""
+    if unrated is None:
+        return None
+    user, item, timestamp = unrated.values()
+    return Unrated(np.add(user, 1, dtype=np.int64), code_of[item], timestamp)
 
 
 def _blocks(rows: np.ndarray) -> Iterator[np.ndarray]:
@@ -268,15 +296,28 @@ def _side(folder: Path, name: str, facts: dict[str, Any], remedy: str) -> pd.Dat
 
 def _columns(folder: Path, facts: dict[str, Any], remedy: str) -> dict[str, np.ndarray]:
     """All arrays, once types, lengths and bounds are what ``dataset.json`` says."""
-    columns = load_columns(folder, COLUMNS, dict.fromkeys(COLUMNS, facts["ratings"]), remedy)
+    return _checked(folder, COLUMNS, facts["ratings"], facts, remedy)
+
+
+def _unrated(folder: Path, facts: dict[str, Any], remedy: str) -> dict[str, np.ndarray] | None:
+    """What was chosen and not rated: the arrays of ``UNRATED``, likewise checked."""
+    pairs = facts.get("unrated_pairs", 0)
+    return _checked(folder, UNRATED, pairs, facts, remedy) if pairs else None
+
+
+def _checked(
+    folder: Path, kinds: Mapping[str, type], length: int, facts: dict[str, Any], remedy: str
+) -> dict[str, np.ndarray]:
+    columns = load_columns(folder, kinds, dict.fromkeys(kinds, length), remedy)
     for name, column in columns.items():
         kept = facts.get("checksums", {}).get(f"{name}.npy")
         if kept is not None and column.nbytes <= CHECKED_BYTES and kept != _checksum(column):
             raise CftuiError(f"{folder / name}.npy: damaged (its checksum differs); {remedy}")
-    for name in ("user", "item"):
-        size = facts[f"{name}s"]
-        if len(columns[name]) and not 0 <= columns[name].min() <= columns[name].max() < size:
-            raise CftuiError(f"{folder / name}.npy: row numbers outside the {size} {name}s; {remedy}")
+        what = name.removeprefix("unrated_")
+        if what in ("user", "item") and len(column):
+            size = facts[f"{what}s"]
+            if not 0 <= column.min() <= column.max() < size:
+                raise CftuiError(f"{folder / name}.npy: row numbers outside the {size} {what}s; {remedy}")
     return columns
 
 

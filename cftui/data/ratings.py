@@ -74,6 +74,31 @@ class Grouped:
 
 
 @dataclass(frozen=True, eq=False)
+class Unrated:
+    """What users chose and did not rate.
+
+    Attributes:
+        user, item: int64 codes ``[m]``; timestamp: int64 seconds ``[m]``, 0 if missing.
+    """
+
+    user: np.ndarray
+    item: np.ndarray
+    timestamp: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    @cached_property
+    def by_user(self) -> Grouped:
+        """The rows of each user."""
+        return Grouped(self.user, int(self.user.max(initial=0)) + 1)
+
+    def of_user(self, user: int) -> np.ndarray:
+        """The item codes of one user, int64."""
+        return self.item[self.by_user.rows(user)] if user <= self.user.max(initial=0) else self.item[:0]
+
+
+@dataclass(frozen=True, eq=False)
 class Ratings:
     """Ratings as the engine trains on them.
 
@@ -87,6 +112,8 @@ class Ratings:
         item_key: what identifies an item. ``title`` (the chapter's choice) merges ids that share a title.
         counted: whether ``rating`` holds how often the user chose the item (plays, purchases, views), and not a rating.
         held_back: bool ``[n]``, which ratings are of the test part that the data set came with; None if it has none.
+        unrated: what users chose and did not rate: input for models of choices, and nothing to any other; None if
+            nothing is known.
     """
 
     name: str
@@ -105,6 +132,7 @@ class Ratings:
     known_splits: tuple[str, ...] = ()
     counted: bool = False
     held_back: np.ndarray | None = None
+    unrated: Unrated | None = None
 
     def __len__(self) -> int:
         return len(self.rating)
@@ -165,7 +193,19 @@ class Ratings:
             item_ids=item_ids.tolist(),
             rating=frame["rating"].to_numpy(np.float32),
             timestamp=frame["timestamp"].to_numpy(np.int64),
+            unrated=cls._unrated(tables, item_key, user_ids, item_ids),
         )
+
+    @staticmethod
+    def _unrated(tables: Tables, item_key: ItemKey, user_ids: pd.Index, item_ids: pd.Index) -> Unrated | None:
+        if tables.unrated is None:
+            return None
+        frame = tables.unrated
+        keys = frame["item"]
+        if item_key == "title":
+            keys = keys.map(tables.items.drop_duplicates("item").set_index("item")["title"])
+        user, item = (pd.Index(ids).get_indexer(raw) for ids, raw in ((user_ids, frame["user"]), (item_ids, keys)))
+        return Unrated(user + 1, item + 1, frame["timestamp"].to_numpy(np.int64))
 
     @classmethod
     def assemble(
@@ -179,6 +219,7 @@ class Ratings:
         item_ids: list[str | int],
         rating: np.ndarray,
         timestamp: np.ndarray,
+        unrated: Unrated | None = None,
     ) -> Ratings:
         """Assemble encoded ratings with the names and tables of ``tables``, whose ``ratings`` are not read.
 
@@ -212,6 +253,7 @@ class Ratings:
             known_splits=tables.known_splits,
             counted=tables.counted,
             held_back=tables.held_back,
+            unrated=unrated,
         )
 
     def user_code(self, raw: str | int) -> int:

@@ -53,6 +53,8 @@ class Tables:
         known_splits: names of the published splits that go with the row order (``u1`` ...).
         counted: whether the column ``rating`` holds how often an item was chosen, and not a rating.
         held_back: bool ``[n]``, which ratings are of the test part that the data set came with; None if it has none.
+        unrated: columns ``user``, ``item``, ``timestamp``: what users chose and did not rate; None if nothing is known.
+            Each has ratings elsewhere, and no pair is among the ratings.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Tables:
     known_splits: tuple[str, ...] = ()
     counted: bool = False
     held_back: np.ndarray | None = None
+    unrated: pd.DataFrame | None = None
 
     @property
     def nouns(self) -> str:

@@ -33,6 +33,27 @@ def input_values(rating: Tensor, scale: tuple[float, float], graded: bool = True
     return (t**3 * (t * (6 * t - 15) + 10)).float()
 
 
+def chosen_until(ratings: Ratings, rows: np.ndarray) -> np.ndarray:
+    """What users chose and did not rate, until the last of their ratings among ``rows``.
+
+    User, item and time, int64 ``[3, m]``. What came later is left out: it would tell of the time that is to be
+    predicted. With all ratings, nothing is to be predicted.
+    """
+    known = ratings.unrated
+    if known is None:
+        return np.zeros((3, 0), np.int64)
+    found = np.stack((known.user, known.item, known.timestamp))
+    if len(rows) == len(ratings):
+        return found
+    last = np.full(len(ratings.users), np.iinfo(np.int64).min)
+    np.maximum.at(last, ratings.user[rows], ratings.timestamp[rows])
+    return found[:, found[2] <= last[found[0]]]
+
+
+# Buffers of ``Histories`` that runs of earlier versions lack.
+HISTORIES_LATER = ("histories.counted", "histories.unrated")
+
+
 class Histories(nn.Module):
     """What each user chose, with input values: a sparse matrix ``[users, items]`` in compressed rows.
 
@@ -42,6 +63,7 @@ class Histories(nn.Module):
         values: input values, float32 ``[n]``.
         scale: the lowest and the highest rating, ``[2]``.
         graded, counted: whether input values are graded, and whether what they are made of is counts: bool ``[1]``.
+        unrated: the input value of what was chosen and not rated, ``[1]``.
     """
 
     starts: Tensor
@@ -50,6 +72,7 @@ class Histories(nn.Module):
     scale: Tensor
     graded: Tensor
     counted: Tensor
+    unrated: Tensor
 
     def __init__(self, users: int, items: int) -> None:
         super().__init__()
@@ -60,18 +83,28 @@ class Histories(nn.Module):
         self.register_buffer("scale", torch.zeros(2))
         self.register_buffer("graded", torch.zeros(1, dtype=torch.bool))
         self.register_buffer("counted", torch.zeros(1, dtype=torch.bool))
+        self.register_buffer("unrated", torch.ones(1))
 
     @classmethod
     def of(cls, ratings: Ratings, rows: np.ndarray, graded: bool, device: torch.device) -> Histories:
-        """The histories that the ratings in ``rows`` are, on the device."""
+        """The histories that the ratings in ``rows`` are, on the device, and what was chosen and not rated until then.
+
+        What was not rated is worth as much as the mean of the ratings.
+        """
         user, item, rating = rows_on(device, ratings, rows)
         self = cls(len(ratings.users), len(ratings.items)).to(device)
         self.scale = torch.tensor(ratings.rating_range, dtype=torch.float32, device=device)
         self.graded = torch.tensor([graded], device=device)
         self.counted = torch.tensor([ratings.counted], device=device)
-        key = user * self.items_known + item
-        key, order = key.sort()
-        values = self.value(rating[order])
+        key, values = user * self.items_known + item, self.value(rating)
+        chosen = torch.from_numpy(chosen_until(ratings, rows)).to(device)
+        if chosen.numel():
+            self.unrated = values.mean().reshape(1)
+            more = chosen[0] * self.items_known + chosen[1]
+            more = more[~torch.isin(more, key)]
+            key, values = torch.cat((key, more)), torch.cat((values, self.unrated.expand(len(more))))
+        key, order = key.sort(stable=True)
+        values = values[order]
         # Somebody may have rated two ids of one title: the higher rating counts.
         key, groups = key.unique_consecutive(return_inverse=True)
         self.values = values.new_zeros(len(key)).scatter_reduce_(0, groups, values, "amax")
@@ -81,9 +114,10 @@ class Histories(nn.Module):
         return self
 
     def value(self, rating: Tensor) -> Tensor:
-        """The input values of ratings ``[n]``."""
+        """The input values of ratings ``[n]``; NaN is what was chosen and not rated."""
         low, high = self.scale.tolist()
-        return input_values(rating, (low, high), bool(self.graded), bool(self.counted))
+        values = input_values(rating, (low, high), bool(self.graded), bool(self.counted))
+        return torch.where(rating.isnan(), self.unrated, values)
 
     def of_user(self, user: int) -> tuple[Tensor, Tensor]:
         """One user's item codes int64 ``[n]`` and input values ``[n]``."""

@@ -4,7 +4,8 @@ All functions follow one protocol:
 
 - an item is *relevant* to a user if the user's validation rating of it is at or above a threshold, and the user has no
   training rating of it;
-- *candidates* are the items with at least one training rating, except those that the user rated in training. An item
+- *candidates* are the items with at least one training rating, except those that the user rated in training or, as
+  the data set knows, chose and did not rate. An item
   without training ratings is never recommended; if it is relevant, it counts as missed;
 - for each user with at least one relevant item, all candidates are ranked by the score; ties are broken by item code,
   the lower first;
@@ -272,13 +273,15 @@ def _chunks(codes: np.ndarray, size: int) -> Iterator[np.ndarray]:
 
 
 def _marks(ratings: Ratings, users: np.ndarray, kind: np.ndarray) -> tuple[Tensor, Tensor]:
-    """Which items each user rated in training, and which are relevant: two bool ``[b, items]``."""
+    """Which items each user rated in training or chose without a rating, and which are relevant: two ``[b, items]``."""
     marks = np.zeros((2, len(users), len(ratings.items)), bool)
     for at, user in enumerate(users):
         rows = ratings.by_user.rows(user)
         items, kinds = ratings.item[rows], kind[rows]
         for which in (1, 2):
             marks[which - 1, at, items[kinds == which]] = True
+        if ratings.unrated is not None:
+            marks[0, at, ratings.unrated.of_user(int(user))] = True
     return torch.from_numpy(marks[0]), torch.from_numpy(marks[1])
 
 

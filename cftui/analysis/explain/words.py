@@ -41,10 +41,10 @@ NAMED = 2
 
 @dataclass(frozen=True)
 class Moved:
-    """A rating of the user, and what it adds to the prediction or the score."""
+    """A rating of the user, None for a like without one, and what it adds to the prediction or the score."""
 
     title: str
-    rating: float
+    rating: float | None
     part: float
 
 
@@ -83,9 +83,9 @@ def _habit(model: TrainedModel, ratings: Ratings, who: Person) -> str:
     """How high the user rates; nothing where the model does not predict ratings, which then does not matter."""
     if not model.rates:
         return ""
-    if not len(who.given):
+    if who.mean is None:
         return f"has no ratings yet: this is what anybody would give the {model.noun}"
-    own, usual = float(who.given.mean()), ratings.mean
+    own, usual = who.mean, ratings.mean
     low, high = model.rating_range
     digits = digits_for(high - low)
     said = f"({own:.{digits}f}, all {usual:.{digits}f})"
@@ -142,19 +142,19 @@ def _moved(
         parts = zip(pulls["code"].tolist(), pulls["pull"].tolist(), strict=True)
     elif own := [(term.index, term.stars) for term in terms if term.kind == "rated" and term.index is not None]:
         parts = own
-    elif model.rates and model.has_factors and len(who.items):
-        alike = model.unit_factors[who.items] @ model.unit_factors[item]
+    elif model.rates and model.has_factors and who.rated.any():
+        items, ratings_given = who.items[who.rated], who.given[who.rated]
+        alike = model.unit_factors[items] @ model.unit_factors[item]
         # A high rating of what is like it speaks for it, and a low one against it.
-        worth = alike * (who.given - sum(model.rating_range) / 2)
-        parts = zip(who.items.tolist(), worth.tolist(), strict=True)
+        worth = alike * (ratings_given - sum(model.rating_range) / 2)
+        parts = zip(items.tolist(), worth.tolist(), strict=True)
     sums: dict[int, float] = {}
     for code, part in parts:
         if code != item:
             sums[code] = sums.get(code, 0.0) + part
     strongest = sorted(sums.items(), key=lambda one: -abs(one[1]))
-    rated, which, times = np.unique(who.items, return_inverse=True, return_counts=True)
-    given = dict(zip(rated.tolist(), (np.bincount(which, who.given) / times).tolist(), strict=True))
-    return [Moved(model.titles[code], given[code], part) for code, part in strongest if code in given]
+    known = set(who.items.tolist())
+    return [Moved(model.titles[code], who.rating(code), part) for code, part in strongest if code in known]
 
 
 def _reasons(model: TrainedModel, ratings: Ratings, moved: list[Moved]) -> list[str]:
@@ -167,12 +167,14 @@ def _reasons(model: TrainedModel, ratings: Ratings, moved: list[Moved]) -> list[
     if not model.rates:
         if not raising:
             return [f"{'chose' if model.counted else 'rated'} nothing that speaks for this {model.noun}"]
-        liked = all(one.rating >= high for one in raising[:NAMED])
-        return [f"{'chose' if model.counted else 'liked' if liked else 'rated'} {_names(raising, model.counted)}"]
+        strongest = raising[:NAMED]
+        liked = all(one.rating is not None and one.rating >= high for one in strongest)
+        chose = model.counted or all(one.rating is None for one in strongest)
+        return [f"{'chose' if chose else 'liked' if liked else 'rated'} {_names(raising, model.counted)}"]
     # As far from the lower end as what counts as liked is from the upper one.
     low = sum(model.rating_range) - high
-    for_it = [one for one in raising if one.rating >= high]
-    against = [one for one in moved if one.part < 0 and one.rating <= low]
+    for_it = [one for one in raising if one.rating is not None and one.rating >= high]
+    against = [one for one in moved if one.part < 0 and one.rating is not None and one.rating <= low]
     named = (("liked", for_it), ("disliked", against))
     return [f"{word} {_names(some)}" for word, some in named if some]
 

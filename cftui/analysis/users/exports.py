@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 from cftui.errors import CftuiError
@@ -16,6 +17,7 @@ TITLE = ("title", "name", "movie", "film", "book")
 RATING = ("your rating", "my rating", "rating", "stars")
 YEAR = ("year", "release year", "original publication year", "year published")
 DELIMITERS = ",;\t"
+_NUMBER = re.compile(r"\s*-?\d+([.,]\d+)?\s*")
 
 
 @dataclass(frozen=True)
@@ -63,12 +65,14 @@ class Export:
 
     Attributes:
         source: where it comes from; None for any other file.
-        columns: the names of the columns of titles, ratings and, if there is one, years.
+        columns: the names of the columns of titles and, if there are such, ratings and years.
+        rated: whether there is a column of ratings.
     """
 
     source: Source | None
     columns: tuple[str, ...]
     lines: tuple[Line, ...]
+    rated: bool = True
 
 
 def read_export(path: Path, noun: str = "") -> Export:
@@ -78,7 +82,7 @@ def read_export(path: Path, noun: str = "") -> Export:
         noun: what the data set calls an item, which may be the name of the column of titles.
 
     Raises:
-        CftuiError: the file cannot be read, or has no columns of titles and ratings.
+        CftuiError: the file cannot be read, has no column of titles, or none of ratings and yet one of numbers.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -92,25 +96,41 @@ def read_export(path: Path, noun: str = "") -> Export:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CftuiError(f"{path}: not a CSV of title,rating ({str(error).strip().splitlines()[0]})") from None
     names = [name.strip().lower() for name in rows[0][1]] if rows else []
-    title = _column(path, names, (*TITLE, noun.lower()), "title")
-    rating = _column(path, names, RATING, "rating")
+    title = _column(path, names, (*TITLE, noun.lower()))
     year = next((names.index(name) for name in YEAR if name in names), None)
+    rating = None
+    if set(names) & {*RATING} or _numbers(rows[1:], {title, year}):
+        rating = _column(path, names, RATING)
     lines = []
     for number, row in rows[1:]:
         if len(row) > len(names):
             raise CftuiError(f"{path}, line {number}: put a title with a comma in quotes")
         cells = [cell.strip() for cell in row] + [""] * (len(names) - len(row))
-        lines.append(Line(number, cells[title], 0 if year is None else _year(cells[year]), cells[rating]))
+        lines.append(
+            Line(
+                number,
+                cells[title],
+                0 if year is None else _year(cells[year]),
+                cells[rating] if rating is not None else "",
+            )
+        )
     columns = tuple(names[at] for at in (title, rating, year) if at is not None)
-    return Export(next((one for one in SOURCES if one.column in names), None), columns, tuple(lines))
+    source = next((one for one in SOURCES if one.column in names), None)
+    return Export(source, columns, tuple(lines), rated=rating is not None)
 
 
-def _column(path: Path, names: Sequence[str], wanted: Sequence[str], what: str) -> int:
+def _column(path: Path, names: Sequence[str], wanted: Sequence[str]) -> int:
     found = next((name for name in wanted if name and name in names), None)
     if found is None or names.count(found) > 1:
         have = ", ".join(names) or "none"
         raise CftuiError(f"{path}: needs the columns title and rating, once each; it has {have}"[:300])
     return names.index(found)
+
+
+def _numbers(rows: Sequence[tuple[int, list[str]]], known: set[int | None]) -> bool:
+    """Whether a column that is not ``known`` holds nothing but numbers: ratings, by another name."""
+    columns = zip_longest(*(row for _, row in rows), fillvalue="")
+    return any(all(map(_NUMBER.fullmatch, cells)) for at, cells in enumerate(columns) if at not in known)
 
 
 def _year(text: str) -> int:

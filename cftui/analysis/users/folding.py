@@ -124,6 +124,7 @@ def fold_in(model: TrainedModel, items: np.ndarray, ratings: np.ndarray, known: 
 
     Args:
         known: the prior, if it has been computed already.
+        ratings: NaN is a like without a rating, which says nothing to a model that predicts ratings.
     """
     return fit(model, items, ratings, known).row
 
@@ -131,6 +132,7 @@ def fold_in(model: TrainedModel, items: np.ndarray, ratings: np.ndarray, known: 
 def fit(model: TrainedModel, items: np.ndarray, ratings: np.ndarray, known: UserPrior | None = None) -> Fitted:
     """``fold_in``, with the effect of each rating on the row."""
     check_folds_in(model)
+    items, ratings = _used(model, items, ratings)
     own = model.module.new_user(*_tensors(items, ratings))
     if own is not None:
         return Fitted(own.numpy(), NOTHING, NOTHING, NOTHING)
@@ -168,6 +170,14 @@ def fit(model: TrainedModel, items: np.ndarray, ratings: np.ndarray, known: User
     return Fitted(row.astype(np.float32), target - predicted, reach, leverage)
 
 
+def _used(model: TrainedModel, items: np.ndarray, ratings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Without likes, if the model predicts ratings."""
+    if not model.rates or not np.isnan(ratings).any():
+        return items, ratings
+    rated = ~np.isnan(ratings)
+    return items[rated], ratings[rated]
+
+
 def _tensors(items: np.ndarray, ratings: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(np.asarray(items, np.int64)), torch.from_numpy(np.asarray(ratings, np.float32))
 
@@ -194,11 +204,17 @@ def pulls(
 
     ``bayes`` averages over its draws, each of them exact (``BayesianFactors.pulls``).
 
+    A like without a rating moves no model of ratings: NaN.
+
     Args:
         fitted: the folded-in user, if computed already.
     """
     if not len(items):
         return np.empty(0)
+    if model.rates and (likes := np.isnan(ratings)).any():
+        found = np.full(len(items), np.nan)
+        found[~likes] = pulls(model, items[~likes], ratings[~likes], item, known, fitted)
+        return found
     own = model.module.pulls(*_tensors(items, ratings), item)
     if own is not None:
         return own.numpy().astype(np.float64)

@@ -26,6 +26,7 @@ class Person:
         raw: the id of a trained user in the data set, or the name of a profile.
         row: float32 ``[d]``, everything about the user that predictions depend on.
         items, given: what the user rated, int64 codes and float32 ratings ``[n]``; ids that share a title each count.
+            NaN is what they chose, or like, without a rating: models of choices know what to do with it, others do not.
         trained: whether the row was trained; else it was folded in.
     """
 
@@ -42,7 +43,18 @@ class Person:
 
     def rating(self, item: int) -> float | None:
         """The user's rating of an item: the mean if ids share its title, None if they have not rated it."""
-        given = self.given[self.items == item]
+        given = self.given[self.rated & (self.items == item)]
+        return float(given.mean()) if len(given) else None
+
+    @property
+    def rated(self) -> np.ndarray:
+        """Which of ``items`` have a rating, bool ``[n]``."""
+        return ~np.isnan(self.given)
+
+    @property
+    def mean(self) -> float | None:
+        """The mean of the ratings; None without any."""
+        given = self.given[self.rated]
         return float(given.mean()) if len(given) else None
 
 
@@ -55,9 +67,11 @@ def person(model: TrainedModel, ratings: Ratings, home: Home, name: str | int) -
     code = model.users.code(name)
     if code is not None:
         rows = ratings.by_user.rows(code)
-        return Person(
-            model.users.classes[code], model.user_row(code), ratings.item[rows], ratings.rating[rows], trained=True
-        )
+        items, given = ratings.item[rows], ratings.rating[rows]
+        if ratings.unrated is not None and len(more := ratings.unrated.of_user(code)):
+            items = np.concatenate((items, more))
+            given = np.concatenate((given, np.full(len(more), np.nan, given.dtype)))
+        return Person(model.users.classes[code], model.user_row(code), items, given, trained=True)
     saved = profiles.names(home)
     if name not in saved:
         there = f"; saved profiles: {', '.join(saved)}" if saved else ""
@@ -72,7 +86,7 @@ def person(model: TrainedModel, ratings: Ratings, home: Home, name: str | int) -
 def folded(
     model: TrainedModel, name: str, items: np.ndarray, given: np.ndarray, prior: folding.UserPrior | None = None
 ) -> Person:
-    """Fold in a user who gave ``items [n]`` (codes) the ratings ``given [n]``."""
+    """Fold in a user who gave ``items [n]`` (codes) the ratings ``given [n]``; NaN is a like without a rating."""
     return Person(name, folding.fold_in(model, items, given, prior), items, given, trained=False)
 
 
@@ -107,7 +121,7 @@ def taste(model: TrainedModel, who: Person) -> pd.DataFrame:
     table = table[table["genre"].fillna("") != ""]
     found = table.groupby("genre")["rating"].agg(["size", "mean"]).reset_index()
     found.columns = pd.Index(["genre", "ratings", "mean"])
-    found["beside"] = found["mean"] - (float(who.given.mean()) if len(who.given) else 0.0)
+    found["beside"] = found["mean"] - (who.mean or 0.0)
     return found.sort_values("ratings", ascending=False, kind="stable").reset_index(drop=True)
 
 
@@ -178,10 +192,12 @@ def pulls(
     """How much each of a user's ratings moves the prediction for an item: ``code``, ``title``, ``rating``, ``pull``.
 
     ``pull`` is in rating units, the largest magnitude first: the prediction with all ratings less the prediction
-    without this one, for the folded-in user (``folding.pulls``). A rating of the item itself is among them.
+    without this one, for the folded-in user (``folding.pulls``). A rating of the item itself is among them, and a like
+    without a rating (NaN) if the model is one of choices.
     """
     moved = folding.pulls(model, who.items, who.given, item, prior, fitted)
     order = np.argsort(-np.abs(moved), kind="stable")
+    order = order[~np.isnan(moved[order])]
     codes = who.items[order]
     titles = model.item_table["title"].iloc[codes].to_numpy()
     return pd.DataFrame({"code": codes, "title": titles, "rating": who.given[order], "pull": moved[order]})

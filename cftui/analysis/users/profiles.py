@@ -21,6 +21,8 @@ from cftui.text import plural
 
 # Skipped titles that are named in one line.
 SHOWN = 5
+# What a profile has in the place of a rating where there is only a like; the first is what is written.
+LIKES = ("like", "liked", "♥", "❤")
 _NAME = re.compile(r"[^\W\d_][\w-]{0,30}")
 
 
@@ -41,7 +43,7 @@ class Rated:
 
     Attributes:
         items: int64 codes into the model's vocabulary ``[n]``, each once.
-        given: float32 ratings ``[n]``, on the scale of the model.
+        given: float32 ratings ``[n]``, on the scale of the model; NaN is a like without a rating.
         skipped: titles of the file that are not exactly those of one item of the model.
         unrated: rows without a rating.
         source: the service whose export it is, such as ``Letterboxd``; "" for any other file.
@@ -63,6 +65,9 @@ class Rated:
     def remarks(self, model: TrainedModel) -> list[str]:
         """What to say about a file besides its ratings, a sentence each."""
         said = []
+        if likes := int(np.isnan(self.given).sum()):
+            use = "not used by this model, which predicts ratings" if model.rates else "taken as likes"
+            said.append(f"{plural(likes, 'title')} without a rating: {use}")
         if self.scale is not None:
             low, high = model.rating_range
             what = f"{self.source}'s ratings" if self.source else "ratings"
@@ -106,6 +111,7 @@ def save(home: Home, name: str, model: TrainedModel, items: np.ndarray, given: n
     if wrong:
         raise CftuiError(wrong)
     table = pd.DataFrame({"title": [model.titles[code] for code in items], "rating": given})
+    table = table.astype({"rating": object}).fillna(LIKES[0])
     folder(home).mkdir(parents=True, exist_ok=True)
     path = folder(home) / f"{name}.csv"
     write_atomic(path, table.to_csv(index=False))
@@ -119,19 +125,27 @@ def load(home: Home, name: str, model: TrainedModel) -> Rated:
     return read_rated(folder(home) / f"{name}.csv", model)
 
 
+def check_likes(model: TrainedModel, given: np.ndarray, where: Path | None = None) -> None:
+    """Raises CftuiError if there are only likes, and the model predicts ratings."""
+    if model.rates and len(given) and np.isnan(given).all():
+        what = f"{model.recipe.name} predicts ratings, and titles without ratings tell it nothing"
+        raise CftuiError(what, where=where, hint="a run of ease or ials takes them, or add a column rating")
+
+
 def read_rated(path: Path, model: TrainedModel, scale: tuple[float, float] | None = None) -> Rated:
     """Read a file of somebody's ratings: a CSV with a title and a rating, or an export (``exports.SOURCES``).
 
     Only exact titles count, whatever their accents, case, article and year (``ExactTitles``); all others are skipped
     and listed with the title that is most like them. The last of several ratings of an item counts. If ids share a
-    title, the better known one is meant. Rows without a rating are skipped.
+    title, the better known one is meant. Rows without a rating are skipped. A rating ``like`` is a like without a
+    rating, and so is every row of a file without a column of ratings.
 
     Args:
         scale: of the file's ratings; None takes that of the service it comes from, or else that of the model.
 
     Raises:
-        CftuiError: the file cannot be read or lacks the columns, a value is not a rating (its line is named), or no
-            title matches.
+        CftuiError: the file cannot be read or lacks the columns, a value is not a rating (its line is named), no title
+            matches, or there are only likes and the model predicts ratings.
     """
     export = read_export(path, model.noun)
     source = export.source
@@ -140,14 +154,12 @@ def read_rated(path: Path, model: TrainedModel, scale: tuple[float, float] | Non
     skipped, unrated = [], 0
     as_written, titles = best_known_by_title(model), None
     for row in export.lines:
-        if not row.text:
+        like = not export.rated or row.text.casefold() in LIKES
+        value = math.nan if like else _number(row.text)
+        if not like and (not row.text or (source and value in source.unrated)):
             unrated += 1
             continue
-        value = _number(row.text)
-        if source and value in source.unrated:
-            unrated += 1
-            continue
-        if not own[0] <= value <= own[1]:
+        if not like and not own[0] <= value <= own[1]:
             raise CftuiError(
                 f"{path}, line {row.line}: {row.text!r} is not a rating from {own[0]:g} to {own[1]:g}",
                 hint="" if math.isnan(value) else "foldin --scale 1-10 says what the scale of the file is",
@@ -160,13 +172,15 @@ def read_rated(path: Path, model: TrainedModel, scale: tuple[float, float] | Non
         if code is None:
             skipped.append(Skipped(row.title, _nearest(model, row.title) if row.title else ""))
         else:
-            rated[code] = mapped(value, own, model.rating_range)
+            rated[code] = value if like else mapped(value, own, model.rating_range)
     if not rated:
         what = f"none of its {len(skipped)} titles is in {model.data_name}" if skipped else "it has no ratings"
         raise CftuiError(f"{path}: {what}")
+    given = np.array([*rated.values()], np.float32)
+    check_likes(model, given, path)
     return Rated(
         np.array([*rated], np.int64),
-        np.array([*rated.values()], np.float32),
+        given,
         tuple(skipped),
         unrated,
         source.name if source else "",

@@ -9,7 +9,7 @@ import pandas as pd
 
 from cftui.data.store import catalog, parts
 from cftui.data.store.about_items import Described
-from cftui.data.store.read import Read
+from cftui.data.store.read import Chosen, Read
 from cftui.data.tables import Tables
 from cftui.errors import CftuiError
 from cftui.home import Home
@@ -64,6 +64,7 @@ class Before:
             timed=self.read.timed and new.timed,
             labels={},
             held_back=parts.joined(self.read, new),
+            chosen=self.read.chosen.with_more(new.chosen),
         )
         return joined, {**(about or {}), **self.about}
 
@@ -88,8 +89,18 @@ def read_set(name: str, home: Home) -> Before:
         item_ids=[str(one) for one in item_ids],
         timed=bool(time.any()),
         held_back=tables.held_back,
+        chosen=_chosen(tables.unrated),
     )
     rows = zip(*(tables.items[column] for column in ("item", "title", "year", "genres")), strict=True)
     # A title that is the id is none.
     about = {str(one): (str(title), int(year), str(genres)) for one, title, year, genres in rows if str(one) != title}
     return Before(tables, read, about)
+
+
+def _chosen(unrated: pd.DataFrame | None) -> Chosen:
+    if unrated is None:
+        return Chosen()
+    users, user_ids = pd.factorize(unrated["user"])
+    items, item_ids = pd.factorize(unrated["item"])
+    time = unrated["timestamp"].to_numpy(np.int64)
+    return Chosen(users, items, time, [str(one) for one in user_ids], [str(one) for one in item_ids])

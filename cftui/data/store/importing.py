@@ -175,6 +175,8 @@ def _content(
         say(f"{added:,} rows added to {before.ratings:,}; {replaced:,} {what}")
     _say_rounded(found.rating, say)
     content = _encode(found, found.rating.astype(np.float32), about, say)
+    if content.unrated is not None:
+        say(f"{content.unrated.shape[1]:,} pairs without a rating are kept as choices, for ease and ials")
     facts: dict[str, Any] = {
         "source": _readable(str(file.absolute())),
         "columns": {role: _readable(table.columns[at]) for role, at in places.items()},
@@ -372,7 +374,7 @@ def _say_odd(table: Table, places: dict[str, int], found: Read, counted: bool, a
         share = weights[levels == code].sum() / weights.sum()
         say(
             f"{share:.0%} of the ratings are {code:g}, apart from the others: if it means 'not rated', "
-            f"--unrated {code:g} leaves these rows out"
+            f"--unrated {code:g} leaves these rows out, except for ease and ials"
         )
 
 
@@ -488,6 +490,7 @@ def _encode(read: Read, rating: np.ndarray, described: Described | None, say: Sa
         rating=rating,
         timestamp=read.time,
         held_back=read.held_back,
+        unrated=_unrated(read, user_place, item_place),
         users=pd.DataFrame({"user": users}),
         items=pd.DataFrame(
             {
@@ -500,13 +503,24 @@ def _encode(read: Read, rating: np.ndarray, described: Described | None, say: Sa
     )
 
 
+def _unrated(read: Read, user_place: np.ndarray, item_place: np.ndarray) -> np.ndarray | None:
+    """What was chosen and not rated, each pair once and none that is rated: int64 ``[3, m]``; None if there is none."""
+    user, item, time = read.chosen.among(read.user_ids, read.item_ids)
+    key = user * len(read.item_ids) + item
+    rated = np.isin(key, read.user.astype(np.int64) * len(read.item_ids) + read.item)
+    _, first = np.unique(key, return_index=True)
+    kept = np.sort(first[~rated[first]])
+    return np.stack((user_place[user[kept]], item_place[item[kept]], time[kept])) if len(kept) else None
+
+
 def imported_in_words(facts: dict[str, Any]) -> str:
     """What was imported, for the line after it: ``1,200 ratings, 1 to 5, by 40 users of 90 beers``."""
     low, high = (level(end) for end in facts["rating_range"])
     by = f"{plural(facts['users'], 'user')} of {plural(facts['items'], facts['noun'])}"
     if facts.get("counted"):
         return f"{facts['ratings']:,} pairs, counted {low} to {high} times, by {by}{parts.in_words(facts)}"
-    return f"{plural(facts['ratings'], 'rating')}, {low} to {high}, by {by}{parts.in_words(facts)}"
+    chosen = f", {facts['unrated_pairs']:,} more chosen and not rated" if facts.get("unrated_pairs") else ""
+    return f"{plural(facts['ratings'], 'rating')}, {low} to {high}, by {by}{chosen}{parts.in_words(facts)}"
 
 
 def recipe_for(facts: dict[str, Any]) -> str:

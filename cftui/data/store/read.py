@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,6 +21,42 @@ _FLOAT_ID = re.compile(r"-?\d+\.0+", re.ASCII)
 
 
 @dataclass(frozen=True, eq=False)
+class Chosen:
+    """What users chose and did not rate: codes ``[m]`` into ids of its own, and times ``[m]``."""
+
+    user: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    item: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    time: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    user_ids: list[str] = field(default_factory=list)
+    item_ids: list[str] = field(default_factory=list)
+
+    def among(self, users: Sequence[str], items: Sequence[str]) -> np.ndarray:
+        """The pairs whose user and item are among these ids: their places there and times, int64 ``[3, m]``."""
+        place = [
+            np.array([known.get(one, -1) for one in own], np.int64)
+            for own, known in (
+                (self.user_ids, {one: at for at, one in enumerate(users)}),
+                (self.item_ids, {one: at for at, one in enumerate(items)}),
+            )
+        ]
+        if not len(self.user):
+            return np.zeros((3, 0), np.int64)
+        found = np.stack((place[0][self.user], place[1][self.item], self.time))
+        return found[:, (found[:2] >= 0).all(axis=0)]
+
+    def with_more(self, other: Chosen) -> Chosen:
+        """These pairs and, behind them, the others."""
+        user, item = other.user + len(self.user_ids), other.item + len(self.item_ids)
+        return Chosen(
+            np.concatenate((self.user, user)),
+            np.concatenate((self.item, item)),
+            np.concatenate((self.time, other.time)),
+            [*self.user_ids, *other.user_ids],
+            [*self.item_ids, *other.item_ids],
+        )
+
+
+@dataclass(frozen=True, eq=False)
 class Read:
     """Ratings as read from a file: codes ``[n]`` into the distinct ids, and the line number of each.
 
@@ -30,6 +66,7 @@ class Read:
         said: what was made of the columns, in words.
         levels: the distinct ratings ``[k]``, and how often each occurs ``[k]``.
         held_back: which rows are of the test part, bool ``[n]``; None if there is none.
+        chosen: the rows that rate nothing, except those of the test part.
         labels: by role (``title``, ``genres``, ``year``), what the first row of each item says.
     """
 
@@ -49,12 +86,13 @@ class Read:
     levels: tuple[np.ndarray, np.ndarray] | None = None
     labels: Mapping[str, list[str]] = field(default_factory=dict)
     held_back: np.ndarray | None = None
+    chosen: Chosen = field(default_factory=lambda: Chosen())
 
     def where(self, kept: np.ndarray, **more: Any) -> Read:
         """The rows ``kept``; ids without rows are gone."""
         found = {name: getattr(self, name)[kept] for name in ("user", "item", "rating", "time", "line")}
-        users, user_ids = _used(found["user"], self.user_ids)
-        items, item_ids, at = _used_with(found["item"], self.item_ids)
+        users, user_ids, _ = _used(found["user"], self.user_ids)
+        items, item_ids, at = _used(found["item"], self.item_ids)
         labels = {role: [texts[place] for place in at] for role, texts in self.labels.items()}
         if self.held_back is not None:
             found["held_back"] = self.held_back[kept]
@@ -142,7 +180,11 @@ def _parsed(
     kept = good & ~dropped & ~left_out
     if kept.all():
         return every
-    return every.where(kept, unrated=int((good & dropped & ~left_out).sum()), left_out=int(left_out.sum()))
+    nothing = good & dropped & ~left_out
+    # A count of 0 says that nothing was chosen; of the test part, nothing may be known.
+    at = np.flatnonzero(nothing if held_back is None else nothing & ~held_back)[: 0 if counted else None]
+    chosen = Chosen(user[at], item[at], time[at], every.user_ids, every.item_ids)
+    return every.where(kept, unrated=int(nothing.sum()), left_out=int(left_out.sum()), chosen=chosen)
 
 
 def _marked(codes: np.ndarray, reasons: Mapping[int, str], size: int) -> np.ndarray:
@@ -253,12 +295,8 @@ def _labels(found: Columns, item: np.ndarray, items: int) -> dict[str, list[str]
     return labels
 
 
-def _used(codes: np.ndarray, ids: list[str]) -> tuple[np.ndarray, list[str]]:
-    codes, names, _ = _used_with(codes, ids)
-    return codes, names
-
-
-def _used_with(codes: np.ndarray, ids: list[str]) -> tuple[np.ndarray, list[str], list[int]]:
+def _used(codes: np.ndarray, ids: list[str]) -> tuple[np.ndarray, list[str], list[int]]:
+    """Codes into the ids that occur, these ids, and their places among all."""
     used = np.zeros(len(ids), dtype=bool)
     used[codes] = True
     if used.all():

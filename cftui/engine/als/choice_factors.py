@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cftui.engine.inputs import Histories
+from cftui.engine.inputs import HISTORIES_LATER, Histories
 from cftui.engine.models.architectures import Architecture, Learned, Shape
 from cftui.engine.models.loading import load_resized
 from cftui.engine.models.terms import Baseline, Question, Term, Terms
@@ -38,7 +38,14 @@ class ChoiceFactors(Architecture):
 
     def load_state_dict(self, state_dict: Any, *args: Any, **kwargs: Any) -> Any:
         """Load as any module does, but take the number of entries from ``state_dict``."""
-        return load_resized(super().load_state_dict, self, state_dict, *args, later=("histories.counted",), **kwargs)
+        return load_resized(
+            super().load_state_dict,
+            self,
+            state_dict,
+            *args,
+            later=HISTORIES_LATER,
+            **kwargs,
+        )
 
     @property
     def tables(self) -> dict[str, tuple[int, int]]:

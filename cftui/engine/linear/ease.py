@@ -20,7 +20,7 @@ from cftui.engine import metrics, rankings
 from cftui.engine.clock import Clock
 from cftui.engine.device import reproducible
 from cftui.engine.fitting import Diverged, Fitter, Hooks, Outcome, validation
-from cftui.engine.inputs import Histories
+from cftui.engine.inputs import Histories, chosen_until
 from cftui.engine.linear.inverse import invert
 from cftui.engine.linear.item_weights import ItemWeights, recency
 from cftui.engine.linear.method import EaseOptions
@@ -241,9 +241,9 @@ def _best(scores: list[float]) -> float | None:
 def _ages(ratings: Ratings, rows: np.ndarray, known: Histories) -> Tensor:
     """How many entries of the same user are newer than each entry of the histories, ``[n]``."""
     device = known.items.device
-    times = torch.from_numpy(ratings.timestamp[rows]).to(device)
-    key = torch.from_numpy(ratings.user[rows]).to(device) * known.items_known
-    key, order = (key + torch.from_numpy(ratings.item[rows]).to(device)).sort(stable=True)
+    rated = np.stack((ratings.user[rows], ratings.item[rows], ratings.timestamp[rows]))
+    user, item, times = torch.from_numpy(np.hstack((rated, chosen_until(ratings, rows)))).to(device)
+    key, order = (user * known.items_known + item).sort(stable=True)
     key, groups = key.unique_consecutive(return_inverse=True)
     newest = torch.full_like(key, torch.iinfo(torch.int64).min).scatter_reduce_(0, groups, times[order], "amax")
     user = key // known.items_known

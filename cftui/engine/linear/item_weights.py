@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cftui.engine.inputs import Histories
+from cftui.engine.inputs import HISTORIES_LATER, Histories
 from cftui.engine.models.architectures import Architecture, Learned, Shape
 from cftui.engine.models.loading import load_resized
 from cftui.engine.models.terms import Baseline, Question, Term, Terms
@@ -50,7 +50,7 @@ class ItemWeights(Architecture):
 
     def load_state_dict(self, state_dict: Any, *args: Any, **kwargs: Any) -> Any:
         """Load as any module does, but take the numbers of entries and of kept items from ``state_dict``."""
-        later = ("fades", "recency", "histories.counted")
+        later = ("fades", "recency", *HISTORIES_LATER)
         return load_resized(super().load_state_dict, self, state_dict, *args, later=later, **kwargs)
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,8 @@ TRACK = 10
 WITH_COUNTS = 48
 WIDE = 70
 DEFAULT_NAME = "me"
+# An answer that says that something is liked, without a rating.
+LIKED = math.nan
 
 
 class MeScreen(ClosesOnce, Screen[str | None]):
@@ -63,10 +66,10 @@ class MeScreen(ClosesOnce, Screen[str | None]):
         super().__init__()
         self._opened = opened
         self._name = who.name if who else ""
-        # Answers in their order, code to rating; None if not seen.
+        # Answers in their order, code to rating; LIKED without a rating, None if not seen.
         self._answers: dict[int, float | None] = {}
         if who is not None:
-            self._answers = dict(zip(who.items.tolist(), who.given.tolist(), strict=True))
+            self._answers = _answers(who.items, who.given)
         self._saved = dict(self._answers)
         # What each answer took the place of, to be undone: None where the item had not been asked about.
         self._undo: list[tuple[int, dict[int, float | None] | None]] = [(code, None) for code in self._answers]
@@ -124,7 +127,7 @@ class MeScreen(ClosesOnce, Screen[str | None]):
             Text(printable(row["title"]), style="bold"),
             Text(f"{row['genres'].replace('|', ' ') or 'no genre'}, {known}", style="dim"),
             self._entry(),
-            Text("space: not seen   backspace: undo"),
+            Text(f"space: not seen{'   l: like it' if self._takes_likes else ''}   backspace: undo"),
         ]
         pane.update(Text("\n").join(lines), layout=False)
         self.refresh_bindings()
@@ -145,7 +148,7 @@ class MeScreen(ClosesOnce, Screen[str | None]):
 
         def render(index: int, _: int) -> Text:
             code, rating = answers[index]
-            mark = "-" if rating is None else "x" if model.counted else f"{rating:g}"
+            mark = "-" if rating is None else "x" if model.counted else "♥" if math.isnan(rating) else f"{rating:g}"
             return Text(f"{mark:>3} {printable(model.titles[code])}", style="dim" if rating is None else "")
 
         pane = self.query_one("#answers", RowList)
@@ -209,6 +212,8 @@ class MeScreen(ClosesOnce, Screen[str | None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Enter takes a rating that has been begun; on an answer, it asks about it again; else it is the list's."""
+        if action == "like":
+            return self._takes_likes
         if action == "take":
             return self._entered.value is not None or self._answer_at_cursor is not None
         return super().check_action(action, parameters)
@@ -262,6 +267,16 @@ class MeScreen(ClosesOnce, Screen[str | None]):
         self._before_point = whole if whole.lstrip("-").isdecimal() else ""
         if len(self._rated[0]) == ASKED:
             self.notify("ten rated: press w to save them as a user, or go on")
+
+    @property
+    def _takes_likes(self) -> bool:
+        """Whether a model of choices is at work; counts say as much as a like by themselves."""
+        model, pair = self._opened.model, self._opened.pair
+        return not model.counted and (not model.rates or pair is not None)
+
+    def action_like(self) -> None:
+        if self._asked is not None:
+            self._answer(LIKED)
 
     def action_pass_over(self) -> None:
         if self._asked is not None:
@@ -325,7 +340,7 @@ class MeScreen(ClosesOnce, Screen[str | None]):
     def _brought(self, rated: profiles.Rated) -> None:
         """Add what a file holds to the answers, as one answer that can be undone."""
         before, asked = dict(self._answers), self._asked
-        for code, given in zip(rated.items.tolist(), rated.given.tolist(), strict=True):
+        for code, given in _answers(rated.items, rated.given).items():
             self._answers.pop(code, None)
             self._answers[code] = given
         self._undo.append((asked if asked is not None else int(rated.items[0]), before))
@@ -378,3 +393,9 @@ class MeScreen(ClosesOnce, Screen[str | None]):
                 self.dismiss(None)
 
         self.app.push_screen(Confirm(f"leave and lose {self.unsaved}? n, then w, saves them"), leave)
+
+
+def _answers(items: np.ndarray, given: np.ndarray) -> dict[int, float | None]:
+    """Ratings as answers. NaN is no answer's equal, unless it is the same object."""
+    pairs = zip(items.tolist(), given.tolist(), strict=True)
+    return {code: LIKED if math.isnan(rating) else rating for code, rating in pairs}

@@ -241,6 +241,7 @@ ACTIONS: dict[str, tuple[Key, ...]] = {
         Key("lower", "left", "step(-1)", "A step lower", priority=True),
         Key("higher", "right", "step(1)", "A step higher", priority=True),
         Key("take", "enter", "take", "Take the rating; on an answer, ask again", "Take", priority=True),
+        Key("like", "l", "like", "Like it, without a rating", "Like"),
         Key("pass", "space", "pass_over", "Not seen", "Not seen"),
         Key("undo", "backspace", "undo", "Undo", "Undo"),
         Key("other", "slash", "find", "Rate another", "Other"),

@@ -85,4 +85,8 @@ def person_line(who: Person) -> str:
     """``39 ratings, mean 3.62``."""
     if not len(who.items):
         return "no ratings"
-    return f"{plural(len(who.items), 'rating')}, mean {float(who.given.mean()):.2f}"
+    likes = int((~who.rated).sum())
+    more = f", {likes:,} more without a rating" if likes and who.mean is not None else ""
+    if who.mean is None:
+        return f"{likes:,} chosen, no ratings"
+    return f"{plural(len(who.items) - likes, 'rating')}, mean {who.mean:.2f}{more}"

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from cftui.analysis.trained import TrainedModel
-from cftui.analysis.users import profiles
+from cftui.analysis.users import people, profiles
 from cftui.engine.models.recipes import recipe
 from cftui.engine.training import train
 from cftui.errors import CftuiError
@@ -303,3 +303,36 @@ def test_a_long_file_of_unknown_titles_needs_no_more_than_one_index(read, monkey
     read("title,rating\nFargo (1996),4\n" + "".join(f"zzz qqq {n},3\n" for n in range(20)))
     # On 62,000 titles an index takes a third of a second to build.
     assert len(built) <= 1
+
+
+@pytest.fixture(scope="module")
+def choosing(tiny_runs) -> TrainedModel:
+    return TrainedModel.load(tiny_runs[1]["ease"])
+
+
+def test_a_file_of_titles_alone_is_one_of_likes(tmp_path: Path, choosing: TrainedModel, model: TrainedModel) -> None:
+    path = tmp_path / "likes.csv"
+    path.write_text(f'title\n"{LAMBS}"\n{AMY}\n')
+    rated = profiles.read_rated(path, choosing)
+    assert [choosing.titles[code] for code in rated.items] == [LAMBS, AMY]
+    assert np.isnan(rated.given).all()
+    assert rated.remarks(choosing) == ["2 titles without a rating: taken as likes"]
+    with pytest.raises(CftuiError, match="model4 predicts ratings, and titles without ratings tell it nothing"):
+        profiles.read_rated(path, model)
+
+
+def test_likes_among_ratings_survive_being_saved(
+    home: Home, tmp_path: Path, choosing: TrainedModel, model: TrainedModel
+) -> None:
+    items, given = np.array([9, 1, 16]), np.array([5, np.nan, 1], np.float32)
+    path = profiles.save(home, "me", choosing, items, given)
+    assert ",like\n" in path.read_text()
+    loaded = profiles.load(home, "me", choosing)
+    assert loaded.items.tolist() == items.tolist()
+    np.testing.assert_array_equal(loaded.given, given)
+    # To a model of ratings, they are ratings less one.
+    rated = profiles.load(home, "me", model)
+    assert rated.remarks(model) == ["1 title without a rating: not used by this model, which predicts ratings"]
+    who = people.folded(model, "me", rated.items, rated.given)
+    np.testing.assert_array_equal(who.row, people.folded(model, "me", items[[0, 2]], given[[0, 2]]).row)
+    assert len(people.pulls(model, who, 5)) == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ from cftui.analysis.evaluation import accuracy
 from cftui.analysis.explain.explaining import explain
 from cftui.analysis.trained import TrainedModel
 from cftui.analysis.users import folding, people
-from cftui.data.ratings import Ratings
+from cftui.data.ratings import Ratings, Unrated
 from cftui.data.splits import split
 from cftui.engine.fitting import Fitter, Hooks
+from cftui.engine.inputs import Histories
 from cftui.engine.models.recipes import RECIPES
 from cftui.engine.rankings import evaluate_rankings, popularity, predicted
 from cftui.engine.runs.folder import RunFolder
@@ -77,7 +79,9 @@ class TestEveryRecipeThatChooses:
     def test_a_run_from_before_counts_and_fades_opens(self, name: str, tiny_runs, tmp_path: Path) -> None:
         run = RunFolder(Path(shutil.copytree(tiny_runs[1][name].path, tmp_path / "older")))
         kept = load(run.weights_file.read_bytes())
-        older = {key: value for key, value in kept.items() if not key.endswith(("counted", "fades", "recency"))}
+        older = {
+            key: value for key, value in kept.items() if not key.endswith(("counted", "fades", "recency", "unrated"))
+        }
         assert len(older) < len(kept)
         run.weights_file.write_bytes(save(older))
         model, wanted = TrainedModel.load(run), TrainedModel.load(tiny_runs[1][name])
@@ -135,6 +139,49 @@ class TestEveryRecipeThatChooses:
             mine = rows[tiny.user[rows] == user]
             row = folding.fold_in(model, tiny.item[mine], tiny.rating[mine])
             np.testing.assert_allclose(row, model.user_row(user), rtol=0, atol=1e-5)
+
+    def test_what_was_chosen_without_a_rating_is_worth_the_mean_of_the_ratings(self, name: str, tiny: Ratings) -> None:
+        parts = split(tiny, "random", 4)
+        train = parts.train
+        user = int(tiny.user[train[0]])
+        mine = train[tiny.user[train] == user]
+        free = next(code for code in range(1, len(tiny.items)) if code not in tiny.item[tiny.user == user])
+        latest = int(tiny.timestamp[mine].max())
+        for at, known in ((latest, True), (latest + 1, False)):
+            more = Unrated(np.array([user]), np.array([free]), np.array([at]))
+            fitter = fitted(name, replace(tiny, unrated=more), seed=4)
+            histories = fitter.model.histories
+            assert isinstance(histories, Histories)
+            items, values = histories.of_user(user)
+            worth = dict(zip(items.tolist(), values.tolist(), strict=True))
+            assert (free in worth) is known
+            if known:
+                rated = histories.value(torch.from_numpy(tiny.rating[train]))
+                assert worth[free] == pytest.approx(rated.mean().item())
+            assert identical(state(fitter), state(fitted(name, tiny))) is not known
+
+    def test_what_was_chosen_without_a_rating_is_not_recommended(self, name: str, tiny_runs, tiny: Ratings) -> None:
+        home, runs = tiny_runs
+        model = TrainedModel.load(runs[name])
+        before = people.person(model, tiny, home, 7)
+        best = int(ranking.recommend(model, before, 1)["code"][0])
+        more = Unrated(np.array([model.users.code(7) or 0]), np.array([best]), np.array([0]))
+        who = people.person(model, replace(tiny, unrated=more), home, 7)
+        assert int(ranking.recommend(model, who, 1)["code"][0]) != best
+        assert who.rating(best) is None
+        assert who.mean == before.mean
+        assert people.rated(model, who)["rating"].isna().sum() == 1
+
+    def test_a_like_without_a_rating_makes_a_user(self, name: str, tiny_runs, tiny: Ratings) -> None:
+        model = TrainedModel.load(tiny_runs[1][name])
+        items, given = np.array([2, 9, 14]), np.array([5, np.nan, 1], np.float32)
+        who = people.folded(model, "me", items, given)
+        best = float(tiny.rating.max())
+        np.testing.assert_array_equal(who.row, folding.fold_in(model, items, np.array([5, best, 1], np.float32)))
+        assert people.pulls(model, who, 5)["rating"].isna().sum() == 1
+        explained = explain(model, who.row, 5, who=who)
+        assert abs(explained.error) < 1e-6
+        assert model.titles[9] in [term.name for term in explained.terms]
 
     def test_each_rating_of_a_new_user_adds_its_pull(self, name: str, tiny_runs) -> None:
         model = TrainedModel.load(tiny_runs[1][name])

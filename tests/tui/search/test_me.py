@@ -525,3 +525,29 @@ async def test_when_everything_was_asked_that_is_said_and_can_be_saved(tiny_open
         await wait(pilot, lambda: isinstance(app.screen, SearchScreen))
         assert app.user == "me"
         assert rows(app, "#recommended") == []
+
+
+async def test_l_likes_without_a_rating_where_a_model_of_choices_is_at_work(tiny_opened):
+    opened = tiny_opened("ease")
+    app = app_with(opened)
+    async with rating(app) as pilot:
+        first = question(app)
+        await pilot.press("l")
+        assert "l: like it" in page(app)
+        assert rated(app) == [f"♥ {first}"]
+        liked = people.folded(opened.model, "me", np.array([opened.model.item_code(first)]), np.array([np.nan]))
+        best = ranking.recommend(opened.model, liked, 100)
+        assert best["title"][0][:8] in rows(app, "#me-recommended")[0]
+        await pilot.press("w")
+        await wait(pilot, lambda: isinstance(app.screen, Prompt))
+        await answer(pilot, "me")
+        assert profiles.load(opened.home, "me", opened.model).given.tolist() == [pytest.approx(np.nan, nan_ok=True)]
+
+
+async def test_a_model_of_ratings_has_no_use_for_l(quick):
+    async with rating(quick) as pilot:
+        first = question(quick)
+        assert "l: like it" not in page(quick)
+        await pilot.press("l")
+        assert question(quick) == first
+        assert rated(quick) == []
