@@ -8,10 +8,11 @@ import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from decimal import Decimal
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from cftui.data.formats import guessing
 from cftui.data.formats.dialects import Row
@@ -50,8 +51,13 @@ def text_of(name: str, value: Any) -> str:
         return str(value).lower()
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         return str(int(value))
-    if isinstance(value, (int, float)):
+    if isinstance(value, (int, float, Decimal)):
         return str(value)
+    if isinstance(value, bytes):  # text in many a Parquet file that does not say so
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            raise ValueError(f"{name} is neither text nor a number") from None
     if isinstance(value, (datetime.date, datetime.datetime)):
         return value.isoformat()
     if isinstance(value, (list, tuple)) and all(isinstance(one, str) for one in value):
@@ -107,8 +113,8 @@ def open_book(path: Path, found: Path, member: str) -> Found | None:
 def _parquet(path: Path, found: Path) -> Found:
     if find_spec("pyarrow") is None:
         raise missing_library(f"{path}: reading Parquet", "pyarrow", "parquet")
-    import pyarrow  # type: ignore[import-not-found,unused-ignore]
-    import pyarrow.parquet  # type: ignore[import-not-found,unused-ignore]
+    import pyarrow  # type: ignore[import-not-found,import-untyped,unused-ignore]
+    import pyarrow.parquet  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
     try:
         names = pyarrow.parquet.read_schema(found).names
@@ -145,20 +151,23 @@ def _excel(path: Path, found: Path, member: str) -> Found:
         raise missing_library(what, "openpyxl", "excel")
     import openpyxl  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
-    def open_it() -> Any:
+    def open_it(file: IO[bytes]) -> Any:
         try:
-            return openpyxl.load_workbook(found, read_only=True, data_only=True)
+            # Open, since a name would have to end in .xlsx, and that of a copy from an archive does not.
+            return openpyxl.load_workbook(file, read_only=True, data_only=True)
         except Exception as error:  # a damaged one fails in every way that XML and zip can
             raise CftuiError(f"{path}: not a readable workbook: {str(error)[:120]}") from None
 
     def rows() -> Iterator[tuple[Any, ...]]:
-        with closing(open_it()) as book:
+        with found.open("rb") as file, closing(open_it(file)) as book:
             try:
+                # Many programs write a size of the sheet that is too small, and what lies beyond would be lost.
+                book[sheet].reset_dimensions()
                 yield from book[sheet].iter_rows(values_only=True)
             except Exception as error:
                 raise CftuiError(f"{path}: not a readable workbook: {str(error)[:120]}") from None
 
-    with closing(open_it()) as book:
+    with found.open("rb") as file, closing(open_it(file)) as book:
         sheet = _chosen(path, list(book.sheetnames), member, "sheet")
     first = [[text_of("", value) for value in row] for row in islice(rows(), 2)]
     if not first:
@@ -170,10 +179,10 @@ def _excel(path: Path, found: Path, member: str) -> Found:
         for number, values in enumerate(islice(rows(), int(header), None), 1 + int(header)):
             if all(value is None or not str(value).strip() for value in values):
                 yield Row(number, "")
-            elif len(values) < len(names):
-                yield Row(number, f"{len(values)} columns where {len(names)} belong")
-            else:
-                yield row_of(number, [names[at] for at in picks], [values[at] for at in picks])
+                continue
+            # A row ends with its last filled cell.
+            cells = [values[at] if at < len(values) else None for at in picks]
+            yield row_of(number, [names[at] for at in picks], cells)
 
     return Found("excel", tuple(names), header, source, "rows", (f"the sheet {sheet}",) if member else ())
 

@@ -27,6 +27,8 @@ _HDF5 = b"\x89HDF\r\n\x1a\n"
 _NUMPY = b"\x93NUMPY"
 # What published benchmarks call the matrix of all ratings, and of those that train and those that test.
 _NAMES = ("M", "ratings", "R", "data", "X")
+# How many rows a sparse matrix of Matlab 7.3 has: an attribute of its group.
+_ROWS = "MATLAB_sparse"
 # The masks of those that train and those that test, beside the matrix of all.
 _PARTS = ("Otraining", "Otest")
 
@@ -240,15 +242,32 @@ def _hdf5(path: Path, found: Path, member: str) -> Found:
     if find_spec("h5py") is None:
         raise missing_library(f"{path}: reading a Matlab 7.3 file", "h5py", "matlab")
     import h5py  # type: ignore[import-not-found,import-untyped,unused-ignore]
+    from scipy import sparse
 
     with h5py.File(found) as file:
         if _in_parts(file, member):
-            from scipy import sparse
+            return _of_parts(path, *(sparse.coo_matrix(_array_of(file[name])) for name in (_NAMES[0], *_PARTS)))
+        names = [key for key in file if isinstance(file[key], h5py.Dataset) or _is_sparse(file[key])]
+        matrix = _array_of(file[_named(path, names, member)])
+        return _of_sparse(path, matrix) if sparse.issparse(matrix) else _of_array(path, matrix)
 
-            return _of_parts(path, *(sparse.coo_matrix(np.asarray(file[name]).T) for name in (_NAMES[0], *_PARTS)))
-        name = _named(path, [key for key in file if isinstance(file[key], h5py.Dataset)], member)
-        # Matlab stores columns first.
-        return _of_array(path, np.asarray(file[name]).T)
+
+def _is_sparse(entry: Any) -> bool:
+    """Whether an entry of a Matlab 7.3 file is a group that holds a sparse matrix."""
+    return _ROWS in entry.attrs
+
+
+def _array_of(entry: Any) -> Any:
+    """The array, or the sparse matrix, in an entry of a Matlab 7.3 file."""
+    from scipy import sparse
+
+    if not _is_sparse(entry):
+        return np.asarray(entry).T  # Matlab stores columns first.
+    starts = np.asarray(entry["jc"], dtype=np.int64)
+    # Without values, a matrix has only the starts of its columns.
+    values, rows = (np.asarray(entry.get(name, [])) for name in ("data", "ir"))
+    shape = (int(entry.attrs[_ROWS]), len(starts) - 1)
+    return sparse.csc_matrix((values.astype(np.float64), rows.astype(np.int64), starts), shape=shape)
 
 
 def _named(path: Path, names: list[str], member: str) -> str:

@@ -179,9 +179,9 @@ def open_table(
     Raises:
         CftuiError: the file is missing or empty, an archive cannot be unpacked, or the format is not supported.
     """
-    found, member = unpacked(path, scratch, wanted)
-    name = with_member(path, member)
-    book = books.open_book(name, found, member) or matrices.open_arrays(name, found, member)
+    found, member, table = unpacked(path, scratch, wanted)
+    name = with_member(path, member or table)
+    book = books.open_book(name, found, table) or matrices.open_arrays(name, found, table)
     if book is not None:
         return _of_rows(name, Plain(found, "", True), book, shape, named)
     try:

@@ -8,18 +8,19 @@ import lzma
 import os
 import select
 import stat
+import struct
 import sys
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from cftui.data.formats.encodings import BLOCK
-from cftui.errors import CftuiError, missing_library
+from cftui.data.formats.zstd import ZstdFile
+from cftui.errors import CftuiError
 from cftui.files import check_space
 
 # Larger ratios are taken for a zip bomb: tables of ratings shrink to a tenth, rarely to a thirtieth.
@@ -30,12 +31,14 @@ _MAGIC = {
     b"BZh": "bzip2",
     b"\xfd7zXZ\x00": "xz",
     b"\x28\xb5\x2f\xfd": "zstd",
+    # Frames to be skipped, with which pzstd begins its files.
+    **{bytes([0x50 + at]) + b"\x2a\x4d\x18": "zstd" for at in range(16)},
     b"PK\x03\x04": "zip",
     b"PK\x05\x06": "zip",
 }
 _BROKEN = (
     OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError, NotImplementedError,
-    RuntimeError,
+    RuntimeError, ValueError, struct.error,
 )  # fmt: skip
 _POINTER = b"version https://git-lfs.github.com/spec/"
 # What says that a zip file is a workbook and not an archive of tables.
@@ -45,11 +48,11 @@ _BESIDE = ("readme", "license", "licence", "__macosx", ".ds_store")
 _PIPE_SECONDS = 5.0
 
 
-def unpacked(path: Path, scratch: Path, wanted: Sequence[str] = ("rating",)) -> tuple[Path, str]:
-    """The file behind ``path``, and the member of the archive that it is, or an empty text.
+def unpacked(path: Path, scratch: Path, wanted: Sequence[str] = ("rating",)) -> tuple[Path, str, str]:
+    """The file behind ``path``, the member of the archive that it is, and the table in it that was named.
 
-    ``-`` is standard input. ``x.zip:ratings.csv`` is a member of an archive. The file is ``path`` itself if nothing
-    is packed, else a copy in ``scratch``.
+    ``-`` is standard input. ``x.zip:ratings.csv`` is a member of an archive, ``x.db:ratings`` a table of a database.
+    What does not apply is an empty text. The file is ``path`` itself if nothing is packed, else a copy in ``scratch``.
 
     Args:
         wanted: words in the name of the table that is looked for in an archive.
@@ -77,11 +80,11 @@ def unpacked(path: Path, scratch: Path, wanted: Sequence[str] = ("rating",)) -> 
         if found.stat().st_size == 0:
             raise CftuiError(f"{path}: an empty file" if not name else f"{path}: {name} in it is an empty file")
     if member and _kind(path) == "":
-        return found, member  # a table of a database, or a sheet of a workbook
+        return found, "", member  # a table of a database, or a sheet of a workbook
     with found.open("rb") as file:
         if file.read(len(_POINTER)) == _POINTER:
             raise CftuiError(f"{path}: a pointer of Git LFS and not the file itself; git lfs pull fetches it")
-    return found, name or member
+    return found, name, "" if name else member
 
 
 def with_member(path: Path, member: str) -> Path:
@@ -111,6 +114,8 @@ def _is_pipe(path: Path) -> bool:
 def _drained(path: Path, target: Path) -> Path:
     """All that comes out of a pipe. A pipe into which nobody writes is empty, and not waited for."""
     if str(path) == "-":
+        if sys.stdin is None:
+            raise CftuiError("-: standard input is closed; pipe a table into it")
         if sys.stdin.isatty():
             raise CftuiError("-: standard input is the keyboard; pipe a table into it")
         descriptor = os.dup(sys.stdin.fileno())
@@ -193,22 +198,10 @@ def _opened(path: Path, packed: Path, kind: str, member: str, wanted: Sequence[s
                     yield name, found, members[name].size, lambda: members[name].size
             return
         openers: dict[str, Callable[..., Any]] = {
-            "gzip": gzip.open, "bzip2": bz2.open, "xz": lzma.open, "zstd": _zstd
+            "gzip": gzip.open, "bzip2": bz2.open, "xz": lzma.open, "zstd": ZstdFile
         }  # fmt: skip
         with openers[kind](raw, "rb") as file:
             yield "", file, 0, raw.tell
-
-
-def _zstd(raw: IO[bytes], mode: str) -> Any:
-    if sys.version_info >= (3, 14):
-        from compression import zstd  # type: ignore[import-not-found,unused-ignore]
-
-        return zstd.open(raw, mode)
-    if find_spec("zstandard") is None:
-        raise missing_library(f"{raw.name}: unpacking zstd", "zstandard", "zstd")
-    import zstandard  # type: ignore[import-not-found,unused-ignore]
-
-    return zstandard.open(raw, mode)
 
 
 def _chosen(path: Path, names: list[str], member: str, wanted: Sequence[str]) -> str:

@@ -178,7 +178,7 @@ def _content(
     if content.unrated is not None:
         say(f"{content.unrated.shape[1]:,} pairs without a rating are kept as choices, for ease and ials")
     facts: dict[str, Any] = {
-        "source": _readable(str(file.absolute())),
+        "source": _source(file),
         "columns": {role: _readable(table.columns[at]) for role, at in places.items()},
         "delimiter": table.delimiter,
         "encoding": table.plain.encoding,
@@ -190,8 +190,8 @@ def _content(
         "unrated": found.unrated,
         "left_out": found.left_out,
         **({"added_to": before.ratings, "replaced": replaced} if before is not None else {}),
-        "items_source": _readable(str(asked.items.absolute())) if asked.items else None,
-        "test_source": _readable(str(asked.test.absolute())) if asked.test else None,
+        "items_source": _source(asked.items) if asked.items else None,
+        "test_source": _source(asked.test) if asked.test else None,
     }
     if found.held_back is not None:
         facts["held_back"] = int(found.held_back.sum())
@@ -232,6 +232,10 @@ def _read_test(asked: Asked, file: Path, scratch: Path, counted: bool, valued: b
 def _readable(text: str) -> str:
     """What the command line or a header gave, bytes that are no UTF-8 replaced: it goes into a JSON file."""
     return text.encode(errors="replace").decode()
+
+
+def _source(path: Path) -> str:
+    return "-" if str(path) == "-" else _readable(str(path.absolute()))
 
 
 def _sub(scratch: Path, name: str) -> Path:

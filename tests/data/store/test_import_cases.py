@@ -644,6 +644,35 @@ def test_a_pipe_is_read_to_its_end_and_not_waited_for(tmp_path: Path) -> None:
     assert facts["ratings"] == 4
 
 
+def test_standard_input_is_a_file_like_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "packed").write_bytes(gzip.compress(LONG.encode()))
+    with (tmp_path / "packed").open() as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        facts = import_ratings(Path("-"), "own", Home(tmp_path / "home"))
+    assert (facts["ratings"], facts["source"]) == (4, "-")
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(CftuiError, match="-: standard input is closed; pipe a table into it"):
+        import_ratings(Path("-"), "own", Home(tmp_path / "home"))
+
+
+def test_a_zip_whose_names_are_spoilt_is_refused(tmp_path: Path) -> None:
+    content = bytearray(packed("zip", {"ratings-é.csv": LONG}))
+    at = content.index("é".encode())
+    content[at] = 0x81
+    with pytest.raises(CftuiError, match="not a readable zip file"):
+        bring(bytes(content), "own.zip", tmp_path)
+
+
+def test_a_database_in_an_archive_has_no_table_of_its_name(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "base") as base:
+        base.execute("CREATE TABLE scores (user_id, movie_id, rating)")
+        base.executemany("INSERT INTO scores VALUES (?, ?, ?)", NUMBERS)
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as bundle:
+        bundle.write(tmp_path / "base", "a/ratings.db")
+    assert bring(out.getvalue(), "own.zip", tmp_path)[0] == NUMBERS
+
+
 def test_counts_are_said_from_the_lowest_on() -> None:
     facts = {"rating_range": [0.5, 33.0], "users": 2, "items": 3, "noun": "song", "ratings": 5, "counted": True}
     assert imported_in_words(facts) == "5 pairs, counted 0.5 to 33 times, by 2 users of 3 songs"
