@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cftui.cli.output import narrate, print_facts, print_json, print_table
+from cftui.cli.requeue import exit_if_unfinished
 from cftui.cli.run_lists import lists
 from cftui.cli.run_notes import note, tag
 from cftui.cli.run_trash import restore, rm, trash
@@ -220,14 +221,16 @@ def resume(session: Session, run_name: str, more_epochs: int | None, device: str
         from cftui.engine.runs.folder import find
         from cftui.engine.training import resume as run_resume
 
+        run = find(session.home, run_name)
         run_resume(
             session.home,
-            find(session.home, run_name),
+            run,
             more_epochs=more_epochs or 0,
             device=devices.choose(device),
             emit=EventPrinter(session.json),
             stop_requested=stop_requested,
         )
+    exit_if_unfinished(run, stop_requested)
 
 
 @runs.command()

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from cftui.cli.output import narrate, print_json
+from cftui.cli.requeue import exit_if_out_of_time
 from cftui.cli.train import SPLIT_HELP, options_of, training_options
 from cftui.cli.verb import Session, Verb, pass_session
 from cftui.cli.verdicts import narrate_verdict
@@ -86,11 +87,13 @@ def sweep(
         if winner is None:
             if stop_requested():
                 narrate(f"sweep {name} stopped before its first setting was done; {go_on}")
+                exit_if_out_of_time(stop_requested)
                 return
             raise CftuiError(f"sweep {name}: every setting diverged; try lower learning rates")
         narrate(f"best of {len(trials)}: {winner.run} ({sweeps.as_words(winner.setting)})")
         if stop_requested():
             narrate(f"sweep {name} stopped; {go_on}")
+            exit_if_out_of_time(stop_requested)
             return
         run = train_or_resume(session.home, chosen, replace(options, **winner.setting), name=f"{name}-best", **shared)
         ending = run.history().ending

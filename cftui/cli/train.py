@@ -10,6 +10,7 @@ import click
 
 from cftui.cli import train_again
 from cftui.cli.output import narrate, print_json, print_table
+from cftui.cli.requeue import exit_if_unfinished, job_run_name, wait_until_dead
 from cftui.cli.verb import Decorated, HyperParameter, Session, Verb, pass_session
 from cftui.cli.verdicts import narrate_verdict
 from cftui.engine.gradient.method import FAST_BATCH
@@ -19,6 +20,7 @@ from cftui.engine.models.methods import all_methods
 from cftui.engine.models.options import Option, Options
 from cftui.engine.models.recipes import RECIPES, Recipe, all_recipes, recipe
 from cftui.engine.runs.events import EpochEvent, Event
+from cftui.engine.runs.folder import RunFolder
 from cftui.errors import CftuiError
 from cftui.text import figure, number, parts_in_words, plural
 
@@ -139,6 +141,12 @@ def options_of(chosen: Recipe, fast: bool, values: dict[str, Any]) -> Options:
     "beside it comes first.",
 )
 @click.option("--name", metavar="RUN", help="Name of the run [default: the recipe and four hex digits].")
+@click.option(
+    "--requeue",
+    is_flag=True,
+    help="For schedulers: go on with the run NAME if it was begun, and exit with status 75 if a signal stops it before "
+    "its end. In a Slurm job the default of --name is the recipe and the number of the job.",
+)
 @click.option("--summary", is_flag=True, help="Print the layers and parameters instead of training.")
 @pass_session
 def train(
@@ -149,6 +157,7 @@ def train(
     like: str | None,
     config_file: Path | None,
     name: str | None,
+    requeue: bool,
     fast: bool,
     summary: bool,
     **values: Any,
@@ -156,7 +165,8 @@ def train(
     """Train RECIPE and keep it in a run folder.
 
     The output is the epoch table or, with --json, the events of the run as one object a line. Ctrl+C or SIGTERM stops
-    the run after its current batch and keeps what it has learned. The run continues if its terminal is closed.
+    the run after its current batch and keeps what it has learned. SIGUSR1, by which schedulers announce a time limit,
+    does the same with exit status 75. The run continues if its terminal is closed.
     """
     if like is not None and (recipe_name is not None or config_file is not None):
         raise click.UsageError("give a RECIPE, or --like RUN, or --config FILE: --like takes everything from a run")
@@ -172,24 +182,31 @@ def train(
     if summary:
         _summary(session, found.recipe, found.options, found.data)
         return
+    name = name or found.name or (job_run_name(found.recipe.name) if requeue else None)
+    if requeue and name is None:
+        raise click.UsageError("--requeue needs --name, so that the same command finds its run again")
     # Installed before PyTorch is imported, so that a terminal lost in the first seconds does not matter either.
     with stop_requests() as stop_requested:
         from cftui.engine import device as devices
-        from cftui.engine.training import train as run_training
+        from cftui.engine.training import train as train_anew
+        from cftui.engine.training import train_or_resume
 
         where = devices.choose(device if train_again.is_given("device") or not found.device else found.device)
         train_again.check_fingerprint(session, found)
-        run = run_training(
-            session.home,
-            found.recipe,
-            found.options,
-            data=found.data,
-            device=where,
-            name=name or found.name or None,
-            emit=EventPrinter(session.json),
-            stop_requested=stop_requested,
-        )
+        shared: dict[str, Any] = {
+            "data": found.data,
+            "device": where,
+            "emit": EventPrinter(session.json),
+            "stop_requested": stop_requested,
+        }
+        if requeue:
+            assert name is not None
+            wait_until_dead(RunFolder(session.home.models / name))
+            run = train_or_resume(session.home, found.recipe, found.options, name=name, **shared)
+        else:
+            run = train_anew(session.home, found.recipe, found.options, name=name, **shared)
     narrate_verdict(session.home, run.name)
+    exit_if_unfinished(run, stop_requested, requeue)
 
 
 class EventPrinter:

@@ -14,19 +14,39 @@ from typing import Any
 StopRequested = Callable[[], bool]
 
 
+class StopRequests:
+    """The signals that have asked to stop.
+
+    Attributes:
+        signals: their numbers, in the order in which they came.
+    """
+
+    def __init__(self) -> None:
+        self.signals: list[int] = []
+
+    def __call__(self) -> bool:
+        """Whether a stop was requested."""
+        return bool(self.signals)
+
+    @property
+    def out_of_time(self) -> bool:
+        """Whether a scheduler has announced, by SIGUSR1, that the time of the job is over."""
+        return signal.SIGUSR1 in self.signals
+
+
 @contextmanager
-def stop_requests() -> Iterator[StopRequested]:
-    """In this context, SIGTERM and SIGINT are recorded instead of ending the process, and SIGHUP is ignored.
+def stop_requests() -> Iterator[StopRequests]:
+    """In this context, SIGTERM, SIGINT and SIGUSR1 are recorded instead of ending the process; SIGHUP is ignored.
 
     Yields:
-        A function that returns whether a stop was requested.
+        What says whether a stop was requested.
     """
-    requests: list[int] = []
+    requests = StopRequests()
 
     def note(number: int, frame: FrameType | None) -> None:
-        requests.append(number)
+        requests.signals.append(number)
 
-    handlers: dict[int, Any] = {signal.SIGTERM: note, signal.SIGINT: note}
+    handlers: dict[int, Any] = {signal.SIGTERM: note, signal.SIGINT: note, signal.SIGUSR1: note}
     if hasattr(signal, "SIGHUP"):
         handlers[signal.SIGHUP] = signal.SIG_IGN
     try:
@@ -34,7 +54,7 @@ def stop_requests() -> Iterator[StopRequested]:
     except ValueError:  # not the main thread, which alone can handle signals
         before = {}
     try:
-        yield lambda: bool(requests)
+        yield requests
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
