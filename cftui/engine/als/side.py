@@ -93,9 +93,10 @@ class Side:
             place = torch.arange(width, device=table.device)
             at = torch.where(
                 place < self.counts[rows].unsqueeze(1), self._starts[rows].unsqueeze(1) + place, len(self.value) - 1
-            )
-            known = padded[self.column[at].long()]  # [b, width, k]
-            moment = (known.transpose(1, 2) @ self.value[at].unsqueeze(2)).squeeze(2)
+            ).view(-1)
+            # On the CPU, this gathers ten times as fast as an index, and so does a product from the left.
+            known = padded.index_select(0, self.column.index_select(0, at)).view(len(rows), width, k)
+            moment = (self.value.index_select(0, at).view(len(rows), 1, width) @ known).squeeze(1)
             matrix = torch.baddbmm(base, known.transpose(1, 2), known)
             matrix += ridge[rows, None, None] * eye
             # Whether it failed is asked once, at the end: each answer takes a wait for the device.
