@@ -69,7 +69,7 @@ def _naming(path: Path) -> Iterator[None]:
 
 
 def _is_written_through(path: Path) -> bool:
-    """Whether ``path`` is no ordinary file, or stands for one that somebody else has opened, as /dev/stdout does."""
+    """Whether ``path`` is not an ordinary file, or is another name of an open one, as /dev/stdout."""
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -239,7 +239,7 @@ def new_folder(target: Path, *, wait: bool = False) -> Iterator[Path]:
 
 
 def remove_folder(target: Path) -> None:
-    """Delete a folder; it is whole or gone, also after a kill. Of a link only the link is deleted.
+    """Delete a folder; it is whole or gone, also after a kill. If it is a link, only the link is deleted.
 
     Raises:
         locks.Busy: another process builds or removes the same folder.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from cftui.data.tables import Tables
 
-# Of more rating values than these, ``stats`` shows bins.
+# With more rating values than these, ``stats`` shows bins.
 LEVELS = 50
 FORMATS: Formats = {
     **dict.fromkeys(("rating", "times", "to"), ",.10g"),
@@ -344,7 +344,7 @@ def crosstab(
         return
     corner = f"user \\ {tables.noun}"
     heads = [shorten(title, TITLE) for title in called] if titles else [str(item) for item in table.columns]
-    if len(set(heads)) < len(heads):  # two ids with one title are told apart
+    if len(set(heads)) < len(heads):  # two ids may share a title
         heads = [f"{head} {item}" for head, item in zip(heads, table.columns, strict=True)]
     cells = zip(table.index, table.to_numpy(float).tolist(), strict=True)
     rows = [{corner: user, **dict(zip(heads, row, strict=True))} for user, row in cells]

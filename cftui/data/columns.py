@@ -47,8 +47,8 @@ class Content:
         rating: float ``[n]``; timestamp: int ``[n]``, seconds since 1970, 0 if missing.
         users: column ``user`` and what is known about the users, sorted by id; each has ratings.
         items: columns ``item``, ``title``, ``year``, ``genres``, sorted by id; some may have no ratings.
-        held_back: bool ``[n]``: which ratings are of the test part; None if there is none.
-        unrated: user, item and time of what was chosen and not rated, int64 ``[3, m]``; None if there is none.
+        held_back: bool ``[n]``: which ratings are of the test part; None without one.
+        unrated: user, item and time of what was chosen and not rated, int64 ``[3, m]``; None if nothing was.
     """
 
     user: np.ndarray

@@ -189,6 +189,6 @@ def crosstab(
 
 
 def titles_of(tables: Tables, items: list) -> list[str]:
-    """The titles of raw ids of items; an id without a title stands for itself."""
+    """The titles of raw ids of items; the id itself if it has no title."""
     titles = tables.items.drop_duplicates("item").set_index("item")["title"]
     return [str(titles.get(item, item)) for item in items]

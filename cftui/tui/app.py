@@ -103,7 +103,7 @@ class AppShell(SessionApp):
         first = next(iter(self.MODES))
         last = "" if self._last.broken == first else self._last.data
         data = last or self.config.data or DEFAULT_DATA
-        # Before it is known whether there is such a data set, nobody is told that there is none.
+        # Before it is known whether there is such a data set, the app does not say that it is missing.
         self.opening = data
         await self.switch_mode(self.begins_on if self.begins_on in self.MODES else next(iter(self.MODES)))
         self.set_interval(POLL_SECONDS, self.poll)

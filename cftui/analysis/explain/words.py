@@ -2,7 +2,7 @@
 
 Each sentence is a fact of the data or a term of the model's own explanation; nothing is estimated here. Which ratings
 speak for an item is what the model says: the ratings that move its prediction (``people.pulls``), or the parts of a
-score. Of a model that says neither, they are the user's ratings of the nearest items.
+score. If the model says neither, they are the user's ratings of the nearest items.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ def plain(title: str) -> str:
 
 
 def split_year(title: str) -> tuple[str, int]:
-    """``Heat (1995)`` as ``Heat`` and 1995; the year is 0 if there is none."""
+    """``Heat (1995)`` as ``Heat`` and 1995; the year is 0 if it is missing."""
     found = _YEAR.search(title)
     return (title[: found.start()], int(found[1])) if found else (title, 0)
 
@@ -55,7 +55,7 @@ class ExactTitles:
                 self._other.setdefault(other, []).append(code)
 
     def find(self, title: str, year: int = 0) -> int | None:
-        """The code of the one item that is meant; None if there is none, or several.
+        """The code of the one item that is meant; None if no item fits, or several do.
 
         Args:
             year: of the item, 0 if it is not known. It decides between items of one name, and rules out an item that

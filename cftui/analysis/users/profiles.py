@@ -189,7 +189,7 @@ def read_rated(path: Path, model: TrainedModel, scale: tuple[float, float] | Non
 
 
 def _nearest(model: TrainedModel, title: str) -> str:
-    """Of the titles that a search for this one finds, that which is written most like it; "" if it finds none."""
+    """The most similar of the titles that a search finds; "" if it finds nothing."""
     from rapidfuzz import fuzz, process
 
     found = [model.titles[code] for code in model.index.search(title, limit=10)]
@@ -198,7 +198,7 @@ def _nearest(model: TrainedModel, title: str) -> str:
 
 
 def _number(text: str) -> float:
-    """NaN for what is no number."""
+    """The number that the text is, else NaN."""
     try:
         return float(text)
     except ValueError:

@@ -82,7 +82,7 @@ class Scale:
         return Entered(new, value, done=value is not None and not more)
 
     def stepped(self, value: float | None, by: int) -> float:
-        """The value so many steps on, from the middle of the scale if there is none yet."""
+        """The value ``by`` steps away, or the middle of the scale if nothing is entered yet."""
         if value is None:
             middle = self.low if math.isinf(self.high) else self.low + (self.high - self.low) / 2
             return self._nearest(middle)

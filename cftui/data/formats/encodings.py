@@ -10,7 +10,7 @@ from pathlib import Path
 from cftui.errors import CftuiError
 
 BLOCK = 1 << 22
-# A longer line, or cell over several lines, is none of a table.
+# A table has no longer line, and no longer cell over several lines.
 LINE_BYTES = 16_000_000
 _BOMS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 # Another alphabet than Latin is believed only from this many bytes above 127 on.

@@ -175,7 +175,7 @@ def _is_corner(columns: Sequence[str], first: Sequence[Sequence[str]]) -> bool:
 
 
 def _counts_itself(row: Sequence[str]) -> bool:
-    """Whether a row begins with the number of its ratings, as Jester's do, where 99 is none."""
+    """Whether a row begins with the number of its ratings, as Jester's do, where 99 means not rated."""
     cells = [cell.strip() for cell in row]
     rated = sum(cell != _JESTER and not is_missing(cell) for cell in cells[1:])
     return all(map(is_number, filter(None, cells))) and len(cells) > 3 and cells[0] == str(rated)

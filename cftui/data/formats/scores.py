@@ -1,4 +1,4 @@
-"""A column of ratings: numbers, or words that stand for numbers, and what is meant by none."""
+"""A column of ratings: numbers, or words that mean numbers, and codes for "not rated"."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ class Before:
 
 
 def read_set(name: str, home: Home) -> Before:
-    """The imported data set ``name``. Raises CftuiError if there is none."""
+    """The imported data set ``name``. Raises CftuiError if it does not exist."""
     if not catalog.is_imported(name, home):
         what = "no imported data set has that name"
         raise CftuiError(what, where=f"--into {name}", hint="--name makes a new one", option="into", kind="unknown")
@@ -92,7 +92,7 @@ def read_set(name: str, home: Home) -> Before:
         chosen=_chosen(tables.unrated),
     )
     rows = zip(*(tables.items[column] for column in ("item", "title", "year", "genres")), strict=True)
-    # A title that is the id is none.
+    # An item without a title has its id as title.
     about = {str(one): (str(title), int(year), str(genres)) for one, title, year, genres in rows if str(one) != title}
     return Before(tables, read, about)
 

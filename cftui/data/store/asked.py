@@ -20,7 +20,7 @@ class Asked:
     """What the user says about the files; everything else is guessed.
 
     Attributes:
-        user, item, rating, time: columns of the ratings, by name or by number from 1; an empty ``time`` is none.
+        user, item, rating, time: columns of the ratings, by name or by number from 1; ``time`` may be "".
         counts: in the place of ``rating``, the column that says how often the user chose the item.
         no_rating: the file has neither; every row says that the user chose the item once more.
         unrated: ratings that say that nothing was rated; such rows are left out.

@@ -449,7 +449,7 @@ def _resolve(file: Path, read: Read, rule: Duplicates | Literal["sum"], test: Pa
         which, _ = pd.factorize(key)
         total = np.bincount(which, rating)
         rating = (total / np.bincount(which) if rule == "mean" else total)[which]
-    # Of a large file few are rated twice: only these are put in order.
+    # Only the few that are rated twice are sorted: that is quick for a large file.
     several = np.flatnonzero(pd.Series(key).duplicated(keep=False).to_numpy())
     order = several[np.argsort(read.time[several], kind="stable")] if read.timed else several
     kept = np.ones(len(key), dtype=bool)
@@ -508,7 +508,7 @@ def _encode(read: Read, rating: np.ndarray, described: Described | None, say: Sa
 
 
 def _unrated(read: Read, user_place: np.ndarray, item_place: np.ndarray) -> np.ndarray | None:
-    """What was chosen and not rated, each pair once and none that is rated: int64 ``[3, m]``; None if there is none."""
+    """What was chosen and not rated, each pair once and no rated pair: int64 ``[3, m]``; None if nothing."""
     user, item, time = read.chosen.among(read.user_ids, read.item_ids)
     key = user * len(read.item_ids) + item
     rated = np.isin(key, read.user.astype(np.int64) * len(read.item_ids) + read.item)

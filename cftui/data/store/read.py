@@ -15,7 +15,7 @@ from cftui.data.formats.tabular import Faults, Table
 from cftui.data.formats.values import parse_id, shown
 from cftui.text import plural
 
-# Above this share of times that cannot be read, a guessed column is none of times.
+# Above this share of times that cannot be read, a guessed column does not hold times.
 _UNREADABLE = 0.1
 _FLOAT_ID = re.compile(r"-?\d+\.0+", re.ASCII)
 
@@ -65,7 +65,7 @@ class Read:
             than was asked for; empty: how many have no cell.
         said: what was made of the columns, in words.
         levels: the distinct ratings ``[k]``, and how often each occurs ``[k]``.
-        held_back: which rows are of the test part, bool ``[n]``; None if there is none.
+        held_back: which rows are of the test part, bool ``[n]``; None without one.
         chosen: the rows that rate nothing, except those of the test part.
         labels: by role (``title``, ``genres``, ``year``), what the first row of each item says.
     """
@@ -194,7 +194,7 @@ def _marked(codes: np.ndarray, reasons: Mapping[int, str], size: int) -> np.ndar
 
 
 def _ids(what: str, texts: list[str]) -> tuple[np.ndarray, list[str], dict[int, str]]:
-    """The place of each text among the distinct ids, int32 ``[texts]``; the ids; and why a text is none."""
+    """The place of each text among the distinct ids, int32 ``[texts]``; the ids; and why a text is not an id."""
     ids: dict[str, int] = {}
     place, reasons = np.zeros(len(texts), dtype=np.int32), {}
     for at, text in enumerate(texts):

@@ -21,7 +21,7 @@ ROWS = 200
 CROSSTAB_USERS, CROSSTAB_ITEMS = 50, 30
 # Titles at the heads of the crosstab are cut to this.
 TITLE = 16
-# Of more rating values than these, bins are drawn.
+# With more rating values than these, bins are drawn.
 LEVELS = 20
 
 # What columns are called that are called otherwise in the data.

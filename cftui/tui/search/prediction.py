@@ -39,7 +39,7 @@ class Prediction(Static):
         """Show the prediction.
 
         Args:
-            epoch: the earlier epoch that other panes show. Of it only items were kept, so predictions stay as trained.
+            epoch: the earlier epoch that other panes show. Only its items were kept, so predictions stay as trained.
         """
         import numpy as np
 

@@ -142,7 +142,7 @@ class WhyRows:
         self._rows += [Row(line, 0.0, "word") for sentence in sentences for line in wrapped(sentence)]
 
     def add_terms(self, found: Explanation, terms: int) -> None:
-        """Add the terms, at most so many, of which the smallest are summed in one; then the sum and the last step."""
+        """Add the largest terms, one row for the rest, the sum, and the last step."""
         self._digits = 2 if found.rates else 3
         self._rows.append(Row("by the model's terms", 0.0, "head"))
         for term in found.grouped(terms):
@@ -160,7 +160,7 @@ class WhyRows:
 
     @property
     def scale(self) -> float:
-        """What a bar of full length stands for."""
+        """The value that a bar of full length has."""
         if self._scale is None:
             self._scale = bar_scale([row.value for row in self._rows if row.kind in ("term", "pull")])
         return self._scale

@@ -227,7 +227,7 @@ class SessionApp(RunKeeper):
         """In a thread: open the run that a data set was last used with, or the newest if it was trained since.
 
         Args:
-            data: the data set on show; "" if there is none, and a run on any other will do.
+            data: the data set on show; "" if nothing is shown, and a run on any data set will do.
         """
         from cftui.engine.runs.folder import LIVE, RunFolder, all_runs
 

@@ -81,7 +81,7 @@ def without(queue: tuple[Queued, ...], name: str) -> tuple[Queued, ...]:
 
 
 def moved(queue: tuple[Queued, ...], name: str, by: int) -> tuple[Queued, ...]:
-    """The queue with one training so many places later, or earlier if ``by`` is below 0."""
+    """The queue with one training moved by ``by`` places, towards the front if below 0."""
     at = next((place for place, one in enumerate(queue) if one.name == name), None)
     if at is None:
         return queue

@@ -51,7 +51,7 @@ class Arranged(Base):
         raise NotImplementedError
 
     def key_text(self, name: str) -> str | None:
-        """What the key bar says of an action instead of the table of keys; None: what stands there."""
+        """What the key bar says about an action; None for the words in the table of keys."""
         return self.enter if name == "select" else None
 
     def set_order(self, order: Order) -> None:

@@ -93,7 +93,7 @@ class BiasScreen(Dialog[None]):
     async def action_go(self, mode: str) -> None:
         """Show the item at the cursor on a screen; if that is the screen beneath, this dialog makes way."""
         app, cursor = session_of(self), self.query_one(RowList).cursor
-        # Of two keys that come at once, the first one has closed this.
+        # Two keys may come at once, and the first has closed this.
         if cursor is None or cursor >= len(self._shown) or app.screen is not self:
             return
         code = int(self._table["code"].iloc[self._shown[cursor]])

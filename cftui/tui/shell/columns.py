@@ -175,7 +175,7 @@ def _are_numbers(values: Sequence[Any] | np.ndarray) -> bool:
 
 
 def _by_number(rows: list[int], values: Sequence[Any] | np.ndarray, *, descending: bool) -> list[int]:
-    """Sort the rows by their numbers. Of equal ones the first stays the first; NaN comes last."""
+    """Sort the rows by their numbers. Equal rows keep their order; NaN comes last."""
     import numpy as np
 
     kept = np.array(rows, np.int64)

@@ -1,4 +1,4 @@
-"""The columns of a table of runs, as many as there is room for, and what stands in them."""
+"""The columns of a table of runs, as many as fit, and their cells."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class _Entry:
 
 
 class RunColumns:
-    """The columns for these rows in so many cells."""
+    """The columns for these rows that fit the width."""
 
     def __init__(self, rows: Sequence[RunRow], width: int, styles: Styles = dict) -> None:
         """Args: styles: the colours of what is better and worse than a baseline, asked for at each drawing."""

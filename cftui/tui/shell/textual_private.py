@@ -151,7 +151,7 @@ class QuickTable(DataTable[Text]):
 
 
 def one_line(cell: Text, width: int) -> Text:
-    """The text cut or padded to so many cells, as Rich does it for text that is not wrapped."""
+    """The text cut or padded to ``width`` cells, as Rich does it for text that is not wrapped."""
     text = cell.copy()
     text.end = ""
     overflow = text.overflow or "fold"

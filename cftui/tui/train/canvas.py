@@ -130,7 +130,7 @@ class Canvas:
 
         Args:
             texts: the same in fewer and fewer words; the first that hides no mark is written.
-            slack: so many rows away from it are as good.
+            slack: rows this near to it are as good.
         """
         row = self.row(value)
         rows = [r for away in range(slack + 1) for r in dict.fromkeys((row + away, row - away)) if 0 <= r < self.rows]

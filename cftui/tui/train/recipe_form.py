@@ -48,7 +48,7 @@ class MethodFields(Vertical):
         self._open = [name for name, one in options.items() if one.kind is bool and one.empty]
         self._ticks = [name for name, one in options.items() if one.kind is bool and not one.empty]
         typed = [name for name, one in options.items() if one.kind is not bool]
-        # A short tick shares the row of an input that would stand alone.
+        # A short tick box shares the row of an input that has room left.
         odd = len(typed) % FIELDS_PER_ROW > 0
         self._beside = [name for name in self._ticks if odd and len(label(options[name])) <= SHORT][:1]
         # Fields that may stay empty come last.

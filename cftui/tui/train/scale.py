@@ -57,7 +57,7 @@ def what_matters(anchors: Sequence[float], others: Sequence[float] = ()) -> tupl
 
 
 def round_ticks(low: float, high: float, at_most: int, *, whole: bool = False) -> list[tuple[float, str]]:
-    """At most so many values from ``low`` to ``high`` that are 1, 2 or 5 times a power of ten apart, with their labels.
+    """At most ``at_most`` values from ``low`` to ``high``, 1, 2 or 5 times a power of ten apart, with labels.
 
     Args:
         whole: only whole numbers.
@@ -125,7 +125,7 @@ def cut(points: Sequence[Point]) -> tuple[list[list[Point]], list[tuple[float, b
 
 
 def thin(points: Sequence[Point], columns: int, low: float, high: float) -> list[Point]:
-    """The points in the order of x, at most two for each of so many columns from ``low`` to ``high``.
+    """The points in the order of x, at most two for each column from ``low`` to ``high``.
 
     The lowest and the highest of a column stay, so that no extreme is lost.
     """

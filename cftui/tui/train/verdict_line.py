@@ -58,7 +58,7 @@ class VerdictLine(Static):
 
 
 def words(one: Remark, width: int) -> str:
-    """What a remark says, and the key for what can be done about it here, in a line of so many cells."""
+    """What a remark says, and the key for what can be done about it here, in a line that fits the width."""
     if one.offer != "keep_best":
         return one.words
     question = f"{one.words}: keep best? (b)"
@@ -66,7 +66,7 @@ def words(one: Remark, width: int) -> str:
 
 
 def fitted(remarks: Sequence[Remark], width: int, rows: int) -> list[list[Remark]]:
-    """Lay remarks out in rows of so many cells, leaving out the least important until they fit."""
+    """Lay remarks out in rows of this width, leaving out the least important until they fit."""
     kept = list(remarks)
     while _height(lines := _lines(kept, width), width) > rows and len(kept) > 1:
         kept.remove(min(reversed(kept[1:]), key=lambda one: LEAST_FIRST.index(one.kind)))
