@@ -26,6 +26,7 @@ from cftui.engine.models.importing import load
 from cftui.engine.models.method import Method
 from cftui.engine.models.options import Options
 from cftui.engine.models.recipes import Recipe
+from cftui.engine.ranks import Ranks, current
 from cftui.engine.runs.events import Event, Memory, Validation, WindowEvent
 from cftui.errors import CftuiError
 
@@ -117,18 +118,21 @@ class Fitter(abc.ABC):
         best: best score and its epoch so far, None before the first.
         train_size: number of training ratings.
         relevant: the lowest rating that is relevant where a method judges lists; None for ``rankings.threshold``.
+        ranks: the processes that fit together; all of them call the same methods in the same order. Only the first of
+            them needs to have the model, the scores and what ``state`` returns.
     """
 
     recipe: Recipe
     options: Any
     device: torch.device
+    ranks: Ranks
     elapsed: float = 0.0
     best: tuple[float, int] | None = None
     steps_per_epoch: int = 1
     relevant: float | None = None
 
     def __init__(self, recipe: Recipe, options: Options, ratings: Ratings, split: Split, device: torch.device) -> None:
-        self.recipe, self.options, self.device = recipe, options, device
+        self.recipe, self.options, self.device, self.ranks = recipe, options, device, current()
         prepare(device)
         if not len(split.train):
             raise CftuiError(f"{ratings.name}: split {split.name} has no training ratings")
@@ -146,6 +150,11 @@ class Fitter(abc.ABC):
 
         @property
         def train_size(self) -> int: ...
+
+    @classmethod
+    def shares(cls, recipe: Recipe) -> bool:
+        """Whether several processes can fit this recipe together, each with a share of the ratings."""
+        return False
 
     @abc.abstractmethod
     def fit(self, hooks: Hooks | None = None) -> Outcome:

@@ -55,16 +55,19 @@ class Ials(Fitter):
         device = torch.device("cpu") if device.type == "mps" else device
         super().__init__(recipe, options, ratings, split, device)
         self.cycle, self.step, self.train_size = (0, options.sweeps), 0, len(split.train)
-        self._ratings, self._split = ratings, split
+        # The first of several processes validates, and has what the model knows of its users.
+        self._validation = (ratings, split) if self.ranks.is_first else None
         self.model = ChoiceFactors(shape_of(recipe, ratings, options.factors)).to(device)
         model, known = self.model, Histories.of(ratings, split.train, options.graded, device)
-        model.histories = known
+        if self.ranks.is_first:
+            model.histories = known
         model.strengths = torch.tensor([options.unobserved, options.reg], dtype=torch.float64, device=device)
         users, items = len(ratings.users), len(ratings.items)
         counts = known.starts.diff()
         user = torch.repeat_interleave(torch.arange(users, device=device), counts)
-        self._users = Side(user, known.items, known.values, users, items)
-        self._items = Side(known.items.long(), user, known.values, items, users)
+        self._users = Side(user, known.items, known.values, users, items, options.factors, self.ranks)
+        self._items = Side(known.items.long(), user, known.values, items, users, options.factors, self.ranks)
+        self._entries = len(known.values)
         self._squares = known.values.double().square().sum().item()
         model.users = self._first(torch.Generator().manual_seed(options.seed))
 
@@ -81,6 +84,10 @@ class Ials(Fitter):
         found = torch.linalg.qr(found).Q * math.sqrt(SCALE * users / k)
         # With fewer users than factors, the remaining factors begin at 0.
         return torch.nn.functional.pad(found, (0, k - found.shape[1])).contiguous()
+
+    @classmethod
+    def shares(cls, recipe: Recipe) -> bool:
+        return True
 
     @property
     def steps(self) -> int:
@@ -104,14 +111,16 @@ class Ials(Fitter):
         looked, facts = -math.inf, Memory()
         snapshot_every = max(1, self.steps // SNAPSHOTS)
 
-        def stop() -> bool:
+        def stop_within() -> bool:
             if clock.beat_due():
                 hooks.heartbeat()
-            return hooks.should_stop()
+            # Several processes stop after the same sweep.
+            return self.ranks.size == 1 and hooks.should_stop()
 
         while self.step < self.steps:
             clock.start_epoch()
-            loss = None if stop() else self._sweep(stop)
+            (stop,) = self.ranks.any(stop_within() or hooks.should_stop())
+            loss = None if stop else self._sweep(stop_within)
             if loss is None:
                 self.elapsed = clock.elapsed()
                 return "stopped"
@@ -119,7 +128,7 @@ class Ials(Fitter):
                 raise Diverged(f"sweep {self.step} gave something that is not a number; use a larger --reg")
             swept = clock.epoch()
             self.step += 1
-            score = self.validate()
+            score = self.ranks.from_first(self.validate)
             if score.ndcg is not None and (self.best is None or score.ndcg > self.best[0]):
                 self.best = score.ndcg, self.step - 1
             self.elapsed = clock.elapsed()
@@ -165,17 +174,19 @@ class Ials(Fitter):
         model.items, (model.users, gained) = found, of_users
         # At its minimum, a quadratic form is what it was at 0 less half of its slope there.
         penalty = (ridge.double() * found.double().square().sum(dim=1)).sum().item()
-        return (self._squares - gained + penalty) / len(model.histories.values)
+        return (self._squares - gained + penalty) / self._entries
 
     def validate(self) -> metrics.Score:
-        """NDCG@10 on the validation ratings."""
-        return metrics.Score(
-            len(self._split.valid),
-            ndcg=rankings.quick_ndcg(self.model, self._ratings, self._split, relevant=self.relevant),
-        )
+        """NDCG@10 on the validation ratings; only the first process has them."""
+        assert self._validation is not None
+        ratings, split = self._validation
+        ndcg = rankings.quick_ndcg(self.model, ratings, split, relevant=self.relevant)
+        return metrics.Score(len(split.valid), ndcg=ndcg)
 
     def state(self) -> Weights:
         """Everything that resuming needs, as named tensors on the CPU."""
+        if not self.ranks.is_first:
+            return {}
         best, best_epoch = self.best or (math.nan, -1)
         numbers = [*self.cycle, self.step, self.elapsed, best, best_epoch]
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
@@ -187,6 +198,8 @@ class Ials(Fitter):
             start, end, step, self.elapsed, best, epoch = tensors["numbers"].tolist()
             weights = {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}
             self.model.load_state_dict(weights)
+            if not self.ranks.is_first:
+                self.model.histories = Histories(self._users.n, self._items.n)
             self.model.to(self.device)
         except (KeyError, RuntimeError, ValueError) as error:
             raise CftuiError(f"checkpoint does not fit this run: {str(error).splitlines()[0]}") from None

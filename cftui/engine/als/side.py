@@ -1,13 +1,19 @@
-"""One side of an alternating least-squares problem: every row's normal equations, in batches of like rows."""
+"""One side of an alternating least-squares problem: every row's normal equations, in batches of like rows.
+
+Several processes take turns with the batches, and each has the ratings of its own batches' rows only.
+"""
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from cftui.engine.ranks import ALONE, Ranks
 
 # Gathered factors at a time: what fits the caches of a CPU, or keeps a GPU busy.
 CELLS, CELLS_CUDA = 2**20, 2**27
@@ -22,24 +28,53 @@ class Side:
         row, column: codes ``[N]``.
         value: targets, float32 ``[N]``.
         n, m: the numbers of rows and columns.
+        k: the number of factors that ``solve`` finds.
+        ranks: the processes, which share the rows.
+
+    Attributes:
+        counts: the number of ratings in each row, int64 ``[n]``.
     """
 
-    def __init__(self, row: Tensor, column: Tensor, value: Tensor, n: int, m: int) -> None:
-        self.n, self.m = n, m
+    def __init__(
+        self, row: Tensor, column: Tensor, value: Tensor, n: int, m: int, k: int, ranks: Ranks = ALONE
+    ) -> None:
+        self.n, self.m, self._ranks = n, m, ranks
+        self.counts = torch.bincount(row, minlength=n)
+        batches = list(self._batches(k, CELLS_CUDA if value.device.type == "cuda" else CELLS))
+        # Batch after batch to the next process: their rows have about as many ratings.
+        shares = [batches[rank :: ranks.size] for rank in range(ranks.size)]
+        self._rows_of = [torch.cat([self.counts[:0], *(rows for rows, _ in share)]) for share in shares]
+        self._own_batches, self._turns = shares[ranks.rank], len(batches)
+        own_counts = self.counts
+        if ranks.size > 1:
+            is_own = torch.zeros(n, dtype=torch.bool, device=row.device)
+            is_own[self._rows_of[ranks.rank]] = True
+            kept = is_own[row]
+            row, column, value = row[kept], column[kept], value[kept]
+            own_counts = torch.where(is_own, self.counts, 0)
         order = row.argsort(stable=True)
         # The last entry is the padding: column m, whose factors are 0.
         self.column = torch.cat((column[order].int(), column.new_full((1,), m).int()))
         self.value = torch.cat((value[order], value.new_zeros(1)))
-        self.counts = torch.bincount(row, minlength=n)
-        self._starts = self.counts.cumsum(0) - self.counts
-        self._by_count = self.counts.argsort(stable=True)
-        # The same numbers in ascending order, on the host, where batches are cut without waiting for a GPU.
-        self._widths: list[int] = self.counts[self._by_count].tolist()
+        self._starts = own_counts.cumsum(0) - own_counts
+
+    def _batches(self, k: int, cells: int) -> Iterator[tuple[Tensor, int]]:
+        """The rows with ratings, those with few first, in batches that are solved at once, with the most of a row."""
+        by_count = self.counts.argsort(stable=True)
+        ordered = self.counts[by_count].tolist()
+        start = ordered.count(0)
+        while start < self.n:
+            # As many rows as fit at the width of the last of them.
+            stop = min(self.n, start + max(1, cells // (max(ordered[start], k) * k)))
+            stop = min(stop, start + max(1, cells // (max(ordered[stop - 1], k) * k)))
+            yield by_count[start:stop], ordered[stop - 1]
+            start = stop
 
     def sums(self, table: Tensor) -> Tensor:
         """For each row, the sum of its columns' rows of ``table [m, w]``, each times its target: ``[n, w]``."""
         ends = torch.cat((self._starts, self._starts.new_full((1,), len(self.value) - 1))).int()
-        return self._sparse_sums(table, ends) if table.device.type == "cpu" else self._ordered_sums(table, ends)
+        on_cpu = table.device.type == "cpu"
+        return self._together(self._sparse_sums(table, ends) if on_cpu else self._ordered_sums(table, ends))
 
     def _ordered_sums(self, table: Tensor, ends: Tensor) -> Tensor:
         """``sums`` for a GPU, in the order of the ratings: cuSPARSE's sums differ from run to run."""
@@ -53,6 +88,14 @@ class Side:
                 ends, self.column[:-1], self.value[:-1], (self.n, self.m), check_invariants=False
             )
         return rows @ table
+
+    def _together(self, found: Tensor) -> Tensor:
+        """What all processes have found for their own rows, from ``found [n, w]`` of each: ``[n, w]``."""
+        if self._ranks.size > 1:
+            parts = self._ranks.gather(found[self._rows_of[self._ranks.rank]], list(map(len, self._rows_of)))
+            for rows, part in zip(self._rows_of, parts, strict=True):
+                found[rows] = part
+        return found
 
     def solve(
         self,
@@ -77,19 +120,9 @@ class Side:
         """
         k = table.shape[1]
         padded = torch.cat((table, table.new_zeros(1, k)))
-        found, gained = table.new_zeros(self.n, k), table.new_zeros((), dtype=torch.float64)
-        unsolved = torch.zeros((), dtype=torch.int32, device=table.device)
-        most = CELLS_CUDA if table.device.type == "cuda" else CELLS
+        found, gains = table.new_zeros(self.n, k), table.new_zeros(self._turns, dtype=torch.float64)
         eye = torch.eye(k, device=table.device)
-        start = self._widths.count(0)
-        while start < self.n:
-            width = self._widths[start]
-            # As many rows as fit at the width of the last of them.
-            stop = min(self.n, start + max(1, most // (max(width, k) * k)))
-            width = self._widths[stop - 1]
-            stop = min(stop, start + max(1, most // (max(width, k) * k)))
-            rows = self._by_count[start:stop]
-            width = self._widths[stop - 1]
+        for turn, (rows, width) in enumerate(self._own_batches):
             place = torch.arange(width, device=table.device)
             at = torch.where(
                 place < self.counts[rows].unsqueeze(1), self._starts[rows].unsqueeze(1) + place, len(self.value) - 1
@@ -101,14 +134,15 @@ class Side:
             matrix += ridge[rows, None, None] * eye
             # Whether it failed is asked once, at the end: each answer takes a wait for the device.
             root, failed = torch.linalg.cholesky_ex(matrix)
-            unsolved = torch.maximum(unsolved, failed.max())
             solved = torch.cholesky_solve(moment.unsqueeze(2), root).squeeze(2)
             found[rows] = solved
-            gained += (solved * moment).sum(dtype=torch.float64)
-            start = stop
+            gain = (solved * moment).sum(dtype=torch.float64)
+            # Told to all processes by the number.
+            gains[self._ranks.rank + turn * self._ranks.size] = torch.where(failed.any(), math.nan, gain)
             if after_batch():
                 return None
-        gain, failures = torch.stack((gained, unsolved.double())).tolist()
-        if failures:
+        # Added up in the order of the batches, whoever solved them.
+        gained = sum(self._ranks.sum(gains).tolist())
+        if math.isnan(gained):
             raise torch.linalg.LinAlgError("a matrix is not positive definite")
-        return found, gain
+        return self._together(found), gained

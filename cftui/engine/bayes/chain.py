@@ -61,7 +61,10 @@ class Chain(Fitter):
         users, items, d = len(ratings.users), len(ratings.items), options.factors + 1
         # Floats that draw_rows needs per row: packed sums, and the same unpacked.
         width = d * (d + 1) // 2 + 2 * d * d
-        sides = Incidence(user, item, rating, users, items, width), Incidence(item, user, rating, items, users, width)
+        sides = (
+            Incidence(user, item, rating, users, items, width, self.ranks),
+            Incidence(item, user, rating, items, users, width, self.ranks),
+        )
         generator = torch.Generator().manual_seed(options.seed)
         known = known_features(ratings, *sides, options.implicit, options.side, generator)
         groups = list(known[0].groups().values()), list(known[1].groups().values())
@@ -72,10 +75,16 @@ class Chain(Fitter):
         shape = Shape(users, items, options.factors, y_range=None, levels=ratings.levels)
         self._offset, self._unit = offset, unit
         self._kept = KeptDraws(shape, offset, unit, ratings.rating_range, known)
-        self._valid, self._scale = rows_on(self.device, ratings, split.valid), ratings.rating_range
+        # The first of several processes validates and keeps the draws.
+        valid = split.valid if self.ranks.is_first else split.valid[:0]
+        self._valid, self._scale = rows_on(self.device, ratings, valid), ratings.rating_range
         # For each validation rating, over the sweeps since the burn-in: the sum of its predictions, the sum of their
         # squares, and the sum of its noise variances.
-        self._sums = torch.zeros(3, len(split.valid), device=self.device)
+        self._sums = torch.zeros(3, len(valid), device=self.device)
+
+    @classmethod
+    def shares(cls, recipe: Recipe) -> bool:
+        return True
 
     @property
     def step(self) -> int:
@@ -87,7 +96,7 @@ class Chain(Fitter):
 
     @property
     def train_size(self) -> int:
-        return len(self._sampler.users.incidence.rating)
+        return self._sampler.users.incidence.size
 
     @property
     def model(self) -> BayesianFactors:
@@ -108,7 +117,7 @@ class Chain(Fitter):
         Raises:
             Diverged: a draw is not a number.
         """
-        work = len(self._sampler.users.incidence.rating) * self._sampler.d
+        work = self.train_size * self._sampler.d
         with threads_for(work), reproducible(self.device):
             return self._fit(hooks or Hooks())
 
@@ -118,7 +127,7 @@ class Chain(Fitter):
         # No more snapshots than are kept: each one averages over all draws.
         snapshot_every = max(1, self.steps // SNAPSHOTS)
         while self.step < self.steps:
-            if hooks.should_stop():
+            if self.ranks.any(hooks.should_stop())[0]:
                 self.elapsed = clock.elapsed()
                 return "stopped"
             clock.start_epoch()
@@ -129,7 +138,7 @@ class Chain(Fitter):
                     f"sweep {self.step} drew something that is not a number ({str(error).splitlines()[0]}); {REMEDY}"
                 ) from None
             swept = clock.epoch()
-            event = self._score()
+            event = self.ranks.from_first(self._score)
             if not math.isfinite((event["train_loss"] or 0.0) + (event["valid_loss"] or 0.0)):
                 raise Diverged(f"sweep {self.step - 1} drew something that is not a number; {REMEDY}")
             self.elapsed = clock.elapsed()
@@ -204,6 +213,8 @@ class Chain(Fitter):
 
     def state(self) -> Weights:
         """Everything that resuming needs, as named tensors on the CPU (numbers exact in float64)."""
+        if not self.ranks.is_first:
+            return {}
         plain = self._kept.plain(self._sampler)
         tensors = {f"model.{name}": value for name, value in plain.state_dict().items()}
         tensors |= {f"chain.{name}": value for name, value in self._sampler.state().items()}
@@ -221,10 +232,11 @@ class Chain(Fitter):
         try:
             start, end, self.elapsed, kept, stride, best, epoch = tensors["numbers"].tolist()
             self._sampler.load_state(under("chain."))
-            if tensors["valid.sums"].shape != self._sums.shape:
-                raise ValueError("its validation ratings differ")
-            self._sums = tensors["valid.sums"].to(self.device, copy=True)
-            self._kept.restore(under("model."), int(kept), int(stride))
+            if self.ranks.is_first:
+                if tensors["valid.sums"].shape != self._sums.shape:
+                    raise ValueError("its validation ratings differ")
+                self._sums = tensors["valid.sums"].to(self.device, copy=True)
+                self._kept.restore(under("model."), int(kept), int(stride))
         except (KeyError, RuntimeError, ValueError, IndexError) as error:
             raise CftuiError(f"checkpoint does not fit this run: {str(error).splitlines()[0]}") from None
         self.cycle, self._model = (int(start), int(end)), None

@@ -221,11 +221,15 @@ class Sampler:
         packed = torch.arange(len(self._row), device=device)
         unpack[self._row, self._column] = unpack[self._column, self._row] = packed
         self._unpack = unpack.flatten()
-        # The position in the users' order of each rating in the items' order.
-        place = torch.empty_like(users.order, dtype=torch.int32)
-        place[users.order] = torch.arange(len(place), dtype=torch.int32, device=device)
-        self._by_item = place[items.order]
+        self._by_item = self._places(users, items) if len(users.order) == users.size else None
         self.gain = torch.zeros(users.n, device=device)
+
+    @staticmethod
+    def _places(users: Incidence, items: Incidence) -> Tensor:
+        """The position in the users' order of each rating in the items' order: int32 ``[N]``."""
+        place = torch.empty_like(users.order, dtype=torch.int32)
+        place[users.order] = torch.arange(len(place), dtype=torch.int32, device=place.device)
+        return place[items.order]
 
     def _side(self, incidence: Incidence, features: list[Tensor], names: Tensor, rows: Tensor) -> Side:
         device = incidence.rating.device
@@ -270,11 +274,19 @@ class Sampler:
         pull = torch.zeros_like(own.rows)
         pull[own.rated] = own.prior.expected(own.rows[own.rated]) @ precision
         weight = (self.alpha * own.noise).unsqueeze(1)
-        for block, (start, stop) in enumerate(own.incidence.blocks):
+        drawn = []
+        parts = zip(own.incidence.blocks, own.incidence.own, strict=True)
+        for block, ((first, last), (start, stop)) in enumerate(parts):
+            # Every process draws for the whole block, so that a row's draw depends on no division of the rows.
+            free = torch.randn(last - first, self.d, dtype=table.dtype, device=table.device)
+            if start == stop:
+                continue
             gram, explained = own.incidence.sums(block, table).split((len(self._row), self.d), dim=1)
             moment = own.incidence.weighted_sums(block, design) - explained
             gram = (gram * weight[start:stop]).index_select(1, self._unpack).view(-1, self.d, self.d)
-            own.rows[start:stop] = draw_normal(gram + precision, pull[start:stop] + weight[start:stop] * moment)
+            moment = pull[start:stop] + weight[start:stop] * moment
+            drawn.append(draw_normal(gram + precision, moment, free[start - first : stop - first]))
+        own.rows = own.incidence.gathered(torch.cat(drawn) if drawn else own.rows[:0])
 
     def draw_newcomers(self, own: Side) -> None:
         """Draw the rows of a side without ratings."""
@@ -297,12 +309,12 @@ class Sampler:
     def draw_noise(self) -> None:
         """Draw alpha, then the noise of every user, then the noise of every item, given the residuals."""
         squares = self._squared_residuals()
-        self.loss = squares.mean().item()
+        self.loss = self._mean_of(squares)
         total = self._at_least(self.users, self.users.incidence.totals(squares, self.items.noise), self.items.noise)
         size = (total * self.users.noise).sum().item()
-        self.alpha = draw_gamma(ALPHA[0] + len(squares) / 2, ALPHA[1] + size / 2)
+        self.alpha = draw_gamma(ALPHA[0] + self.users.incidence.size / 2, ALPHA[1] + size / 2)
         self._draw_noise_of(self.users, total)
-        by_item = squares.index_select(0, self._by_item)
+        by_item = self._squared_residuals(self.items) if self._by_item is None else squares[self._by_item]
         total = self.items.incidence.totals(by_item, self.users.noise)
         self._draw_noise_of(self.items, self._at_least(self.items, total, self.users.noise))
 
@@ -325,11 +337,21 @@ class Sampler:
         own.noise = Gamma(shape, rate, validate_args=False).sample()
         own.shape = draw_shape(own.noise)
 
-    def _squared_residuals(self) -> Tensor:
-        """Return the squared residuals of the training ratings, ``[N]``, in the users' order."""
-        ratings = self.users.incidence
+    def _squared_residuals(self, own: Side | None = None) -> Tensor:
+        """Return the squared residuals of this process's training ratings, in the order of ``own`` (default: users)."""
+        own = own or self.users
+        ratings = own.incidence
         columns = (column.split(RATINGS) for column in (ratings.row, ratings.column, ratings.rating))
-        return torch.cat([(rating - self._fit(u, i)).square_() for u, i, rating in zip(*columns, strict=True)])
+        squares = []
+        for row, column, rating in zip(*columns, strict=True):
+            user, item = (row, column) if own is self.users else (column, row)
+            squares.append((rating - self._fit(user, item)).square_())
+        return torch.cat(squares) if squares else ratings.rating
+
+    def _mean_of(self, squares: Tensor) -> float:
+        """The mean of squared residuals in the users' order. It has the same bits for any number of processes."""
+        ratings = self.users.incidence
+        return float(ratings.totals(squares, squares.new_ones(ratings.m)).double().sum() / ratings.size)
 
     def rate(self, user: Tensor, item: Tensor) -> Tensor:
         """Return the last draw's centred ratings for pairs of codes: ``[b], [b] -> [b]``."""
@@ -396,10 +418,15 @@ class Sampler:
         self.gain = self._gains()
 
 
-def draw_normal(precision: Tensor, moment: Tensor) -> Tensor:
-    """Draw a row ``[n, d]`` from N(P^-1 h, P^-1) for each ``precision`` P ``[n, d, d]`` and ``moment`` h ``[n, d]``."""
+def draw_normal(precision: Tensor, moment: Tensor, free: Tensor | None = None) -> Tensor:
+    """Draw a row ``[n, d]`` from N(P^-1 h, P^-1) for each ``precision`` P ``[n, d, d]`` and ``moment`` h ``[n, d]``.
+
+    Args:
+        free: standard normal draws ``[n, d]``, if they have been made.
+    """
     root = torch.linalg.cholesky_ex(precision).L
-    free = torch.randn(moment.shape, dtype=moment.dtype, device=moment.device)
+    if free is None:
+        free = torch.randn(moment.shape, dtype=moment.dtype, device=moment.device)
     half = torch.linalg.solve_triangular(root, moment.unsqueeze(2), upper=False) + free.unsqueeze(2)
     return torch.linalg.solve_triangular(root.mT, half, upper=True).squeeze(2)
 

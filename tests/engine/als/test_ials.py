@@ -71,7 +71,7 @@ def test_every_row_is_its_own_least_squares_solution(cells: int, monkeypatch) ->
     value = torch.from_numpy(random.random(len(row)).astype(np.float32))
     table = torch.from_numpy(random.normal(size=(7, 3)).astype(np.float32))
     base, ridge = 0.5 * torch.eye(3) + 0.1, torch.from_numpy(random.random(9).astype(np.float32)) + 0.1
-    found = Side(row, column, value, 9, 7).solve(table, base, ridge)
+    found = Side(row, column, value, 9, 7, 3).solve(table, base, ridge)
     assert found is not None
     solved, gained = found
     total = 0.0
@@ -83,7 +83,7 @@ def test_every_row_is_its_own_least_squares_solution(cells: int, monkeypatch) ->
         torch.testing.assert_close(solved[one].double(), wanted, rtol=1e-4, atol=1e-5)
         total += float(wanted @ (known.T @ target))
     assert gained == pytest.approx(total, rel=1e-5)
-    assert Side(row, column, value, 9, 7).solve(table, base, ridge, lambda: True) is None
+    assert Side(row, column, value, 9, 7, 3).solve(table, base, ridge, lambda: True) is None
 
 
 def test_more_sweeps_go_on_where_the_first_ended(tiny: Ratings) -> None:
