@@ -11,6 +11,7 @@ import click
 
 from cftui.cli.output import INTERRUPTED_STATUS, USAGE_STATUS, make_streams_lenient, print_error
 from cftui.cli.verb import COMPLETION_VARIABLE, Session, Verbs, home_option
+from cftui.engine.ranks import Reported
 from cftui.errors import CftuiError
 from cftui.home import Home
 from cftui.version import __version__
@@ -108,6 +109,8 @@ def main(open_app: OpenApp, arguments: Sequence[str] | None = None) -> int:
     except CftuiError as error:
         parts = {"what": error.what, "where": error.where, "hint": error.hint, "option": error.option}
         return print_error(str(error), error.kind, as_json=as_json, parts=parts)
+    except Reported:
+        return 1
     except BrokenPipeError:  # the reader of stdout has ended, as head does: not an error
         _silence_stdout()
         return 0

@@ -23,6 +23,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
+from cftui.engine.ranks import launched
 from cftui.text import for_terminal, is_invisible, one_line, printable, spec
 
 if TYPE_CHECKING:
@@ -83,7 +84,12 @@ def print_error(
 
 
 def _print_on_stderr(*lines: str) -> None:
-    """Print ``lines``; a terminal that has gone away is no reason to stop working."""
+    """Print ``lines``; a terminal that has gone away is no reason to stop working.
+
+    Of several processes that train together, only the first prints.
+    """
+    if launched().rank:
+        return
     with contextlib.suppress(OSError):
         print("\n".join(lines), file=sys.stderr, flush=True)
 

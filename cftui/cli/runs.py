@@ -13,7 +13,7 @@ from cftui.cli.run_lists import lists
 from cftui.cli.run_notes import note, tag
 from cftui.cli.run_trash import restore, rm, trash
 from cftui.cli.train import EventPrinter, epoch_heading, epoch_row
-from cftui.cli.verb import HyperParameter, Session, Verbs, home_option, pass_session
+from cftui.cli.verb import HyperParameter, Session, SharedVerb, Verbs, home_option, pass_session
 from cftui.cli.verdicts import narrate_offers
 from cftui.engine.gradient.method import GradientOptions
 from cftui.engine.interrupts import stop_requests
@@ -88,6 +88,7 @@ def _as_row(one: JudgedRun) -> dict[str, Any]:
         "vs best baseline": verdict.against_baseline if verdict else "",
         "curve": sparkline(run.curve),
         "seconds": run.seconds,
+        "processes": run.processes if run.processes > 1 else None,
         "created": run.created[:16].replace("T", " "),
         "tags": " ".join(f"#{tag}" for tag in run.tags),
         "note": run.note,
@@ -105,6 +106,7 @@ for command in (lists, rm, restore, trash, tag, note):
 @pass_session
 def show(session: Session, run_name: str, as_file: bool) -> None:
     """Show the settings and the epoch table of a run."""
+    from cftui.engine.runs.events import where_in_words
     from cftui.engine.runs.folder import LIVE, find
     from cftui.engine.runs.notes import read_notes
     from cftui.engine.runs.summaries import verdict_on
@@ -133,7 +135,7 @@ def show(session: Session, run_name: str, as_file: bool) -> None:
             "recipe": f"{config.recipe.name}: {config.recipe.summary}",
             "data": f"{config.data.name} ({config.data.fingerprint})",
             "options": ", ".join(f"{name} {value}" for name, value in options.items()),
-            "device": config.device,
+            "device": where_in_words({**(history.start or {}), "device": config.device}),
             "versions": versions,
             "created": config.created,
             "folder": run.path,
@@ -191,16 +193,17 @@ def attach(session: Session, run_name: str) -> None:
         for event in events:
             report(event)
         if history.ending:
-            if "reason" in history.ending:
-                raise CftuiError(f"run {run.name} failed: {history.ending['reason']}")
-            return
+            if history.ending["event"] == "failed":
+                raise CftuiError(f"run {run.name} failed: {run.obituary(history)}")
+            if history.ending["event"] != "dead":
+                return
         if status not in LIVE and not events:
             why = run.obituary(history)
             raise CftuiError(f"run {run.name} is {status} ({why}); continue it with: cftui runs resume {run.name}")
         time.sleep(FOLLOW_SECONDS)
 
 
-@runs.command()
+@runs.command(cls=SharedVerb)
 @RUN
 @click.option(
     "--epochs",
@@ -214,23 +217,26 @@ def attach(session: Session, run_name: str) -> None:
 def resume(session: Session, run_name: str, more_epochs: int | None, device: str) -> None:
     """Continue a run that was stopped or has died.
 
-    It continues exactly from its last checkpoint.
+    It continues exactly from its last checkpoint, with torchrun by any number of processes.
     """
     with stop_requests() as stop_requested:
         from cftui.engine import device as devices
+        from cftui.engine import ranks
         from cftui.engine.runs.folder import find
         from cftui.engine.training import resume as run_resume
 
-        run = find(session.home, run_name)
-        run_resume(
-            session.home,
-            run,
-            more_epochs=more_epochs or 0,
-            device=devices.choose(device),
-            emit=EventPrinter(session.json),
-            stop_requested=stop_requested,
-        )
-    exit_if_unfinished(run, stop_requested)
+        with ranks.joined() as processes:
+            run = find(session.home, run_name)
+            run_resume(
+                session.home,
+                run,
+                more_epochs=more_epochs or 0,
+                device=devices.choose(ranks.own_device(device)),
+                emit=EventPrinter(session.json),
+                stop_requested=stop_requested,
+            )
+    if processes.is_first:
+        exit_if_unfinished(run, stop_requested)
 
 
 @runs.command()

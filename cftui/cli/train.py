@@ -13,13 +13,14 @@ from cftui.cli.output import narrate, print_json, print_table
 from cftui.cli.requeue import exit_if_unfinished, job_run_name, wait_until_dead
 from cftui.cli.verb import Decorated, HyperParameter, Session, Verb, pass_session
 from cftui.cli.verdicts import narrate_verdict
+from cftui.engine import ranks
 from cftui.engine.gradient.method import FAST_BATCH
 from cftui.engine.interrupts import stop_requests
 from cftui.engine.models.method import LOSS, NDCG
 from cftui.engine.models.methods import all_methods
 from cftui.engine.models.options import Option, Options
 from cftui.engine.models.recipes import RECIPES, Recipe, all_recipes, recipe
-from cftui.engine.runs.events import EpochEvent, Event
+from cftui.engine.runs.events import EpochEvent, Event, where_in_words
 from cftui.engine.runs.folder import RunFolder
 from cftui.errors import CftuiError
 from cftui.text import figure, number, parts_in_words, plural
@@ -32,6 +33,8 @@ SPLIT_HELP = (
 
 class TrainVerb(Verb):
     """A verb whose help ends with the list of recipes, those of other installed packages included."""
+
+    shared = True
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Recipes"):
@@ -167,6 +170,8 @@ def train(
     The output is the epoch table or, with --json, the events of the run as one object a line. Ctrl+C or SIGTERM stops
     the run after its current batch and keeps what it has learned. SIGUSR1, by which schedulers announce a time limit,
     does the same with exit status 75. The run continues if its terminal is closed.
+
+    Several processes train one run together: torchrun --nproc-per-node N -m cftui train RECIPE.
     """
     if like is not None and (recipe_name is not None or config_file is not None):
         raise click.UsageError("give a RECIPE, or --like RUN, or --config FILE: --like takes everything from a run")
@@ -180,7 +185,8 @@ def train(
     else:
         raise click.UsageError("give a RECIPE, or --like RUN for the settings of a run, or --config FILE")
     if summary:
-        _summary(session, found.recipe, found.options, found.data)
+        if ranks.launched().rank == 0:
+            _summary(session, found.recipe, found.options, found.data)
         return
     name = name or found.name or (job_run_name(found.recipe.name) if requeue else None)
     if requeue and name is None:
@@ -191,22 +197,25 @@ def train(
         from cftui.engine.training import train as train_anew
         from cftui.engine.training import train_or_resume
 
-        where = devices.choose(device if train_again.is_given("device") or not found.device else found.device)
-        train_again.check_fingerprint(session, found)
-        shared: dict[str, Any] = {
-            "data": found.data,
-            "device": where,
-            "emit": EventPrinter(session.json),
-            "stop_requested": stop_requested,
-        }
-        if requeue:
-            assert name is not None
-            wait_until_dead(RunFolder(session.home.models / name))
-            run = train_or_resume(session.home, found.recipe, found.options, name=name, **shared)
-        else:
-            run = train_anew(session.home, found.recipe, found.options, name=name, **shared)
-    narrate_verdict(session.home, run.name)
-    exit_if_unfinished(run, stop_requested, requeue)
+        wanted = device if train_again.is_given("device") or not found.device else found.device
+        with ranks.joined() as processes:
+            train_again.check_fingerprint(session, found)
+            shared: dict[str, Any] = {
+                "data": found.data,
+                "device": devices.choose(ranks.own_device(wanted)),
+                "emit": EventPrinter(session.json),
+                "stop_requested": stop_requested,
+            }
+            if requeue:
+                assert name is not None
+                if processes.is_first:
+                    wait_until_dead(RunFolder(session.home.models / name))
+                run = train_or_resume(session.home, found.recipe, found.options, name=name, **shared)
+            else:
+                run = train_anew(session.home, found.recipe, found.options, name=name, **shared)
+    if processes.is_first:
+        narrate_verdict(session.home, run.name)
+        exit_if_unfinished(run, stop_requested, requeue)
 
 
 class EventPrinter:
@@ -238,7 +247,7 @@ class EventPrinter:
             batches = f"{event['steps_per_epoch']:,} batches of " if batched else ""
             narrate(
                 f"run {event['run']}: {event['epochs']} {unit}{'' if event['epochs'] == 1 else 's'} of "
-                f"{batches}{event['batch_size']:,}{'' if batches else ' ratings'} on {event['device']}"
+                f"{batches}{event['batch_size']:,}{'' if batches else ' ratings'} on {where_in_words(event)}"
             )
             if words := parts_in_words(event):
                 narrate(words)

@@ -11,6 +11,7 @@ import click
 
 from cftui.cli.output import clean_terminal
 from cftui.engine.models.options import Option
+from cftui.engine.ranks import launched
 from cftui.errors import CftuiError
 from cftui.home import Home
 
@@ -53,7 +54,13 @@ def home_option() -> click.Option:
 
 
 class Verb(click.Command):
-    """A command with ``--json`` and ``--home``."""
+    """A command with ``--json`` and ``--home``.
+
+    Attributes:
+        shared: whether several processes of ``torchrun`` can do it together.
+    """
+
+    shared = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -72,8 +79,16 @@ class Verb(click.Command):
         complete(self.name or "", self.params)
 
     def invoke(self, ctx: click.Context) -> Any:
+        if not self.shared and (size := launched().size) > 1:
+            raise CftuiError(f"{ctx.command_path} cannot be shared by {size} processes", hint="run it without torchrun")
         with clean_terminal():
             return super().invoke(ctx)
+
+
+class SharedVerb(Verb):
+    """A verb that several processes of ``torchrun`` can do together."""
+
+    shared = True
 
 
 class Verbs(click.Group):

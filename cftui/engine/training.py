@@ -6,8 +6,8 @@ import datetime
 import json
 import platform
 from collections.abc import Callable
-from contextlib import suppress
-from typing import Any, cast
+from contextlib import nullcontext, suppress
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -24,7 +24,8 @@ from cftui.engine.list_baselines import list_baselines
 from cftui.engine.models.build import architecture
 from cftui.engine.models.method import LOSS, Criterion
 from cftui.engine.models.options import Options
-from cftui.engine.models.recipes import Recipe
+from cftui.engine.models.recipes import Recipe, all_recipes
+from cftui.engine.ranks import RankLost, Ranks, current
 from cftui.engine.runs import folder as runs
 from cftui.engine.runs import weights
 from cftui.engine.runs.config import DataFacts, RunConfig
@@ -69,6 +70,8 @@ def train(
 ) -> RunFolder:
     """Train ``recipe`` in a new run folder, until the last epoch or a SIGTERM or SIGINT.
 
+    Inside ``ranks.joined()``, all processes call this with the same arguments.
+
     Args:
         emit: receives every event after it is in the log.
         stop_requested: asked before every batch; by default whether SIGTERM or SIGINT has come.
@@ -81,10 +84,17 @@ def train(
     if stop_requested is None:
         with stop_requests() as asked:
             return train(home, recipe, options, data=data, device=device, name=name, emit=emit, stop_requested=asked)
+    ranks = current()
+    _check_shared(recipe, ranks)
+    run_name = ranks.from_first(lambda: name or runs.new_name(recipe.name, home))
     ratings = open_ratings(home, data, options.item_key)
     parts = split(ratings, options.split, options.seed)
     fitter = fitter_for(recipe, options, ratings, parts, device)
-    config = run_config(name or runs.new_name(recipe.name, home), recipe, options, ratings, parts, device)
+    if not ranks.is_first:
+        del ratings, parts
+        _take_part(fitter, stop_requested)
+        return RunFolder(home.models / run_name)
+    config = run_config(run_name, recipe, options, ratings, parts, device)
     with runs.created(home, config, vocabulary(ratings)) as run, EventWriter(run.events_file) as log:
         session = _Session(run, fitter, log, emit, stop_requested)
         session.record(StartEvent(event="start", **session.facts(), **sizes(ratings, parts)))
@@ -104,7 +114,7 @@ def resume(
     """Go on with a run that was stopped or died, from its last checkpoint; or with one that is done, for more epochs.
 
     On the CPU a resumed run ends with the weights, to the bit, of one never interrupted. More epochs go over a
-    one-cycle of their own.
+    one-cycle of their own. The number of processes may differ from before.
 
     Raises:
         CftuiError: there is nothing to go on with, the run is being trained, its files are damaged, or its data set is
@@ -114,10 +124,12 @@ def resume(
         with stop_requests() as asked:
             resume(home, run, more_epochs=more_epochs, device=device, emit=emit, stop_requested=asked)
             return
-    with run.lock():
-        _check_resumable(run, more_epochs)
+    ranks = current()
+    with run.lock() if ranks.is_first else nullcontext():
+        ranks.from_first(lambda: _check_resumable(run, more_epochs))
         config = run.config()
         config.check_resumable()
+        _check_shared(config.recipe, ranks)
         ratings = open_ratings(home, config.data.name, config.options.item_key)
         if ratings.fingerprint != config.data.fingerprint:
             raise CftuiError(
@@ -131,6 +143,12 @@ def resume(
             fitter.load_state(state)
         if more_epochs:
             fitter.extend(more_epochs)
+        # The checkpoint is about to be replaced.
+        ranks.wait_for_all()
+        if not ranks.is_first:
+            del ratings, parts, state
+            _take_part(fitter, stop_requested)
+            return
         with EventWriter(run.events_file) as log:
             session = _Session(run, fitter, log, emit, stop_requested)
             # Before the event: killed in between, the run is still done and can be extended again.
@@ -157,8 +175,8 @@ def train_or_resume(
     Raises:
         CftuiError: as for ``train`` and ``resume``, or the run was trained with other settings.
     """
-    run = RunFolder(home.models / name)
-    if not run.config_file.exists():
+    run, ranks = RunFolder(home.models / name), current()
+    if not ranks.from_first(run.config_file.exists):
         more: dict[str, Any] = {"data": data, "name": name, "stop_requested": stop_requested}
         return train(home, recipe, options, device=device, emit=emit, **more)
     config = run.config()
@@ -172,7 +190,7 @@ def train_or_resume(
             hint="choose another name",
             option="name",
         )
-    if run.status() != "done":
+    if ranks.from_first(run.status) != "done":
         resume(home, run, device=device, emit=emit, stop_requested=stop_requested)
     elif open_ratings(home, data, options.item_key).fingerprint != config.data.fingerprint:
         raise CftuiError(f"{data} is no longer the data set that {name} was trained on", hint="choose another name")
@@ -189,6 +207,21 @@ def _check_resumable(run: RunFolder, more_epochs: int) -> None:
         raise CftuiError(f"run {run.name} is done; to continue it, say for how many more epochs: --epochs N")
     if status != "done" and more_epochs:
         raise CftuiError(f"run {run.name} is not done (status: {status}); resume it without --epochs first")
+
+
+def _check_shared(recipe: Recipe, ranks: Ranks) -> None:
+    """Raises CftuiError if there are several processes and they cannot fit this recipe together."""
+    if ranks.size > 1 and not fitter_class(recipe.fitting).shares(recipe):
+        sharing = [one.name for one in all_recipes().values() if fitter_class(one.fitting).shares(one)]
+        raise CftuiError(
+            f"{recipe.name} cannot be trained by {ranks.size} processes",
+            hint=f"start it without torchrun, or train one of {', '.join(sharing)}",
+        )
+
+
+def _take_part(fitter: Fitter, stop_requested: StopRequested) -> None:
+    """Do the share of a process that is not the first. It writes nothing: the first one has the run folder."""
+    fitter.fit(Hooks(should_stop=stop_requested))
 
 
 def fitter_for(recipe: Recipe, options: Options, ratings: Ratings, parts: Split, device: torch.device) -> Fitter:
@@ -233,7 +266,7 @@ class _Session:
     def facts(self) -> Facts:
         fitter = self.fitter
         method = fitter.recipe.fitting
-        return Facts(
+        facts = Facts(
             run=self.run.name,
             recipe=fitter.recipe.name,
             epochs=fitter.steps // fitter.steps_per_epoch,
@@ -246,6 +279,9 @@ class _Session:
             device=describe(fitter.device),
             **runs.process_identity(),
         )
+        if fitter.ranks.size > 1:
+            facts["processes"] = fitter.ranks.size
+        return facts
 
     def record(self, event: Event) -> None:
         self._log.write(event)
@@ -295,6 +331,9 @@ class _Session:
                 weights.save_weights(run, fitter.model)
             self._fail(str(error))
             raise
+        except RankLost as error:
+            self._fail(str(error), "dead")
+            raise
         except OSError as error:
             # A full disk may have no room to record that it is full.
             with suppress(OSError):
@@ -312,8 +351,8 @@ class _Session:
             raise CftuiError(reason)
         self.record(self._ending(outcome))
 
-    def _fail(self, reason: str) -> None:
-        self.record(EndEvent(event="failed", run=self.run.name, reason=reason, step=self.fitter.step))
+    def _fail(self, reason: str, how: Literal["failed", "dead"] = "failed") -> None:
+        self.record(EndEvent(event=how, run=self.run.name, reason=reason, step=self.fitter.step))
 
     def _ending(self, outcome: Outcome) -> EndEvent:
         """The last event, with the scores of the epoch whose weights were kept."""

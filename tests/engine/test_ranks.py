@@ -8,11 +8,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from cftui.engine import ranks, training
 from cftui.engine.als.side import Side
 from cftui.engine.bayes import incidence
 from cftui.engine.bayes.incidence import Incidence
+from cftui.engine.models.recipes import recipe
 from cftui.engine.ranks import Launched, Ranks, launched
 from cftui.errors import CftuiError
+from cftui.home import Home
 
 from .sharing import FITS, fit_all, torchrun
 
@@ -69,6 +72,14 @@ def test_a_process_solves_its_own_rows_from_its_own_ratings(size: int, monkeypat
         gains, kept = gains + own, kept + len(side.value) - 1
     assert gains == pytest.approx(gained)
     assert kept == len(user)
+
+
+def test_a_recipe_that_cannot_be_shared_is_refused(tiny_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranks, "_current", Ranks(0, 2))
+    row = recipe("collab-nn")
+    with pytest.raises(CftuiError, match=r"collab-nn cannot be trained by 2 processes; start it without torchrun, or"):
+        training.train(tiny_home, row, row.options(), data="tiny", device=torch.device("cpu"))
+    assert not tiny_home.models.exists()
 
 
 @pytest.mark.slow

@@ -41,6 +41,7 @@ class Facts(Process, Sizes, total=False):
     """What a trainer says of its work when it begins, or goes on.
 
     ``unit`` names what an epoch is called; ``score`` and ``higher_is_better`` say by which figure epochs are compared.
+    ``processes`` is there if several fit together; ``pid`` is the first of them.
     """
 
     run: str
@@ -53,6 +54,7 @@ class Facts(Process, Sizes, total=False):
     score: str
     higher_is_better: bool
     device: str
+    processes: int
 
 
 class StartEvent(Facts):
@@ -173,10 +175,11 @@ class TrialEvent(TypedDict):
 class EndEvent(TypedDict):
     """Training was finished (``done``), asked to stop (``stopped``), or ended with an error (``failed``).
 
-    The scores are of the weights that were kept; a failed run has a ``reason`` instead.
+    It is ``dead`` if one of several processes was lost. The scores are of the weights that were kept; a failed or dead
+    run has a ``reason`` instead.
     """
 
-    event: Literal["done", "stopped", "failed"]
+    event: Literal["done", "stopped", "failed", "dead"]
     run: str
     step: int
     reason: NotRequired[str]
@@ -191,7 +194,13 @@ class EndEvent(TypedDict):
 
 
 Event = StartEvent | ResumeEvent | BaselinesEvent | UsageEvent | WindowEvent | TrialEvent | EpochEvent | EndEvent
-ENDINGS = ("done", "stopped", "failed")
+ENDINGS = ("done", "stopped", "failed", "dead")
+
+
+def where_in_words(facts: Facts) -> str:
+    """The device that a run is on, and by how many processes: ``cpu``, ``2 processes, cpu``."""
+    processes = facts.get("processes") or 1
+    return ", ".join(([f"{processes} processes"] if processes > 1 else []) + [str(facts.get("device", ""))])
 
 
 class EventWriter:
@@ -265,7 +274,7 @@ _NEEDED = {
 _FIGURES = (
     *("loss", "mean", "min", "max", "lr", "train_loss", "valid_loss", "rmse", "mae", "ndcg", "seconds"),
     *("ratings_per_second", "noise", "coverage", "draws", "l2", "left_out"),
-    *("steps", "epochs", "steps_per_epoch", "batch_size", "kept_epoch"),
+    *("steps", "epochs", "steps_per_epoch", "batch_size", "kept_epoch", "processes"),
 )
 _TEXTS = ("score", "unit", "recipe", "run", "host", "device", "reason")
 
@@ -308,7 +317,8 @@ class History:
             elif event["event"] == "usage":
                 self.usage = event
             elif event["event"] == "resume":
-                self.start = cast(Facts, {**(self.start or {}), **event})
+                before = {name: value for name, value in (self.start or {}).items() if name != "processes"}
+                self.start = cast(Facts, {**before, **event})
                 self.windows = [w for w in self.windows if w["step"] <= event["step"]]
                 self.epochs = [e for e in self.epochs if e["step"] <= event["step"]]
                 self.trials = [t for t in self.trials if t["step"] <= event["step"]]

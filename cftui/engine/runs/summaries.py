@@ -27,6 +27,7 @@ class RunSummary:
     Attributes:
         differs: the options in which it differs from the defaults of its recipe, in words: ``wd 0.2``.
         problem: what is wrong with a folder that cannot be read.
+        processes: how many processes train it, or did so last.
         note, tags: what a person wrote about it.
         progress: the share of its steps that are done, from 0 to 1.
         curve: the figure that it is judged by, epoch after epoch, in at most ``CURVE_POINTS`` points.
@@ -45,6 +46,7 @@ class RunSummary:
     ndcg: float | None = None
     seconds: float = 0.0
     created: str = ""
+    processes: int = 1
     problem: str = ""
     note: str = ""
     tags: tuple[str, ...] = ()
@@ -100,6 +102,7 @@ def summarise(run: RunFolder, history: History | None = None) -> RunSummary:
             ndcg=last.get("ndcg"),
             seconds=history.elapsed,
             created=config.created,
+            processes=(history.start or {}).get("processes") or 1,
             problem=run.obituary(history) if status in ("failed", "dead") else "",
             note=notes.note,
             tags=notes.tags,

@@ -6,7 +6,7 @@ import datetime
 
 from rich.text import Text
 
-from cftui.engine.runs.events import History, Memory
+from cftui.engine.runs.events import History, Memory, where_in_words
 from cftui.engine.runs.usage_text import in_words, megabytes
 from cftui.text import parts_in_words
 from cftui.tui.session.following import Followed
@@ -25,13 +25,13 @@ def status_line(followed: Followed, width: int) -> Text:
     if followed.problem:
         facts = [(9, followed.problem)]
     elif followed.live:
-        facts = [*_progress(history), (6, _speed(history)), (2, str(history.start["device"])), *_use(history)]
+        facts = [*_progress(history), (6, _speed(history)), (2, where_in_words(history.start)), *_use(history)]
         if not history.epochs:
             facts.append((7, parts_in_words(history.start)))
     else:
         state = history.ending["event"] if history.ending else "dead"
         facts = [(9, f"{state} after {history.elapsed:.1f} s"), (6, _speed(history))]
-        facts += [(5, str(history.start["device"])), (4, _memory(history))]
+        facts += [(5, where_in_words(history.start)), (4, _memory(history))]
     room = max(width - 2, 20)
     text = Text("  ".join(_fitting(facts, room)), no_wrap=True)
     text.truncate(room, overflow="ellipsis")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cftui.engine.runs.events import EventReader, EventWriter, History, read_history
+from cftui.engine.runs.events import EventReader, EventWriter, History, read_history, where_in_words
 
 
 @pytest.fixture
@@ -97,6 +97,14 @@ def test_a_resume_forgets_what_happened_in_vain() -> None:
     assert history.start == {"event": "resume", "step": 20, "steps": 40, "run": "r", "pid": 7}
     history.extend([{"event": "resume", "step": 10, "steps": 40}])
     assert [e["step"] for e in history.epochs] == [10]
+
+
+def test_a_resumed_run_has_the_processes_of_now() -> None:
+    history = History()
+    history.extend([event("start", steps=40, processes=4, device="cpu"), event("resume", step=20)])
+    assert where_in_words(history.start) == "cpu"
+    history.extend([event("resume", step=20, processes=2)])
+    assert where_in_words(history.start) == "2 processes, cpu"
 
 
 def test_a_history_of_nothing_has_no_best_and_no_progress(log: Path) -> None:

@@ -75,3 +75,9 @@ def test_a_log_of_an_older_version_says_how_much_memory():
 def test_a_run_that_ended_says_how():
     assert line(Shown(USAGE, live=False), 120) == "done after 30.0 s  118k ratings/s  NVIDIA H200  512 MB"
     assert line(Shown(live=False, problem="killed by signal 9"), 40) == "killed by signal 9"
+
+
+def test_several_processes_are_said_beside_the_device():
+    shown = Shown()
+    shown.history.start = START | {"processes": 4}
+    assert "4 processes, NVIDIA H200" in line(shown, 160)
