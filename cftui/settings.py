@@ -8,6 +8,11 @@ The configuration is a TOML file; ``cftui locate`` prints its path:
     recipe = "model4"          # the recipe that t trains if no model is open
     bell = true                # false: no bell and no notification when a run has ended
 
+    [notify]                   # what happens when a run has ended, failed or died
+    command = "..."            # a line of the shell; CFTUI_TEXT holds the message
+    webhook = "https://..."    # an address that gets the message as JSON
+    on = ["failed", "dead"]    # of which ends to tell: done, stopped, failed, dead [default: all]
+
     [keys]                     # the keys of actions, by the names that ? shows; commas separate several keys
     "search.why" = "w"
 """
@@ -62,6 +67,44 @@ def log_file() -> Path:
     return _place("state") / "cftui.log"
 
 
+ENDS = ("done", "stopped", "failed", "dead")
+
+
+@dataclass(frozen=True)
+class Notify:
+    """What happens when a run is no longer trained.
+
+    Attributes:
+        command: a line of the shell; "" for none.
+        webhook: an address that gets a request; "" for none.
+        on: of which ends to tell.
+    """
+
+    command: str = ""
+    webhook: str = ""
+    on: tuple[str, ...] = ENDS
+
+    def __bool__(self) -> bool:
+        """Whether anything happens."""
+        return bool((self.command or self.webhook) and self.on)
+
+    @classmethod
+    def parse(cls, table: dict[str, Any]) -> Notify:
+        """Read the table of the file. Raises KeyError with the name of what is wrong, the reason and a hint."""
+        for name, value in table.items():
+            if name not in ("command", "webhook", "on"):
+                raise KeyError(name, f"no setting {name!r} in [notify]", suggestion(name, ["command", "webhook", "on"]))
+            if name == "on":
+                if not isinstance(value, list) or not all(one in ENDS for one in value):
+                    raise KeyError(name, f"on must be a list of {', '.join(ENDS)}, each in quotes", "")
+            elif not isinstance(value, str):
+                raise KeyError(name, f"{name} must be a string in quotes", "")
+        webhook = table.get("webhook", "")
+        if webhook and not webhook.startswith(("http://", "https://")):
+            raise KeyError("webhook", "webhook must begin with https:// or http://", "")
+        return cls(table.get("command", ""), webhook, tuple(table.get("on", ENDS)))
+
+
 @dataclass(frozen=True)
 class Config:
     """The content of the configuration file, which the module's docstring describes."""
@@ -72,6 +115,7 @@ class Config:
     recipe: str = ""
     bell: bool = True
     keys: dict[str, str] = field(default_factory=dict)
+    notify: Notify = field(default_factory=Notify)
 
     @classmethod
     def read(
@@ -106,7 +150,7 @@ class Config:
         def wrong(name: str, what: str, hint: str = "") -> CftuiError:
             return CftuiError(what, where=f"{path}, line {line_of(text, name)}", hint=hint)
 
-        types = {"theme": str, "ascii": bool, "data": str, "recipe": str, "bell": bool, "keys": dict}
+        types = {"theme": str, "ascii": bool, "data": str, "recipe": str, "bell": bool, "notify": dict, "keys": dict}
         for name, value in values.items():
             if name not in types:
                 raise wrong(name, f"no setting {name!r}", suggestion(name, list(types)))
@@ -127,7 +171,11 @@ class Config:
                     raise wrong(
                         action, f"no key {key.strip()!r}", "keys have names such as f5, ctrl+g, question_mark or G"
                     )
-        return cls(**values)
+        try:
+            notify = Notify.parse(values.pop("notify", {}))
+        except KeyError as error:
+            raise wrong(*error.args) from None
+        return cls(**values, notify=notify)
 
 
 def line_of(text: str, name: str) -> int:

@@ -13,7 +13,7 @@ from cftui import settings
 from cftui.cli.main import main
 from cftui.errors import CftuiError
 from cftui.home import Home
-from cftui.settings import Config, State, Use, read_state, write_state
+from cftui.settings import Config, Notify, State, Use, read_state, write_state
 from cftui.tui.shell.keys import keymap
 
 
@@ -41,6 +41,29 @@ def refused(config: Path, text: str | bytes) -> str:
 
 
 # The configuration
+
+
+def test_whom_to_tell_of_the_end_of_a_run_is_read(config: Path) -> None:
+    config.write_text('[notify]\ncommand = "say"\nwebhook = "https://example.org/x"\non = ["dead"]\n')
+    assert Config.read().notify == Notify("say", "https://example.org/x", ("dead",))
+    config.write_text('[notify]\ncommand = "say"\n')
+    assert Config.read().notify == Notify("say", "", ("done", "stopped", "failed", "dead"))
+    assert Config.read().notify
+    assert not Notify()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('comand = "x"', "line 2: no setting 'comand' in [notify]; did you mean command?"),
+        ("command = 3", "line 2: command must be a string"),
+        ('webhook = "example.org"', "line 2: webhook must begin with https://"),
+        ('on = ["over"]', "line 2: on must be a list of done, stopped, failed, dead"),
+        ('on = "done"', "line 2: on must be a list"),
+    ],
+)
+def test_a_mistake_in_notify_is_told_with_its_line(config: Path, text: str, reason: str) -> None:
+    assert reason in refused(config, f"[notify]\n{text}\n")
 
 
 def test_without_a_file_the_defaults_hold(config: Path) -> None:

@@ -17,6 +17,7 @@ from cftui.cli.verb import HyperParameter, Session, SharedVerb, Verbs, home_opti
 from cftui.cli.verdicts import narrate_offers
 from cftui.engine.gradient.method import GradientOptions
 from cftui.engine.interrupts import stop_requests
+from cftui.engine.runs.watcher import watched
 from cftui.errors import CftuiError
 from cftui.text import plural, sparkline
 
@@ -219,7 +220,7 @@ def resume(session: Session, run_name: str, more_epochs: int | None, device: str
 
     It continues exactly from its last checkpoint, with torchrun by any number of processes.
     """
-    with stop_requests() as stop_requested:
+    with stop_requests() as stop_requested, watched(session.home, EventPrinter(session.json)) as emit:
         from cftui.engine import device as devices
         from cftui.engine import ranks
         from cftui.engine.runs.folder import find
@@ -232,7 +233,7 @@ def resume(session: Session, run_name: str, more_epochs: int | None, device: str
                 run,
                 more_epochs=more_epochs or 0,
                 device=devices.choose(ranks.own_device(device)),
-                emit=EventPrinter(session.json),
+                emit=emit,
                 stop_requested=stop_requested,
             )
     if processes.is_first:

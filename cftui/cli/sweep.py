@@ -14,6 +14,7 @@ from cftui.cli.verb import Session, Verb, pass_session
 from cftui.cli.verdicts import narrate_verdict
 from cftui.engine.interrupts import stop_requests
 from cftui.engine.models.recipes import recipe
+from cftui.engine.runs.watcher import watched
 from cftui.errors import CftuiError
 from cftui.text import number
 
@@ -95,7 +96,10 @@ def sweep(
             narrate(f"sweep {name} stopped; {go_on}")
             exit_if_out_of_time(stop_requested)
             return
-        run = train_or_resume(session.home, chosen, replace(options, **winner.setting), name=f"{name}-best", **shared)
+        # Nobody wants a message for every trial.
+        with watched(session.home, lambda event: None) as emit:
+            best = replace(options, **winner.setting)
+            run = train_or_resume(session.home, chosen, best, name=f"{name}-best", emit=emit, **shared)
         ending = run.history().ending
     score = chosen.fitting.score
     loss: Any = ending.get(score.key) if ending else None

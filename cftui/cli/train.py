@@ -22,6 +22,7 @@ from cftui.engine.models.options import Option, Options
 from cftui.engine.models.recipes import RECIPES, Recipe, all_recipes, recipe
 from cftui.engine.runs.events import EpochEvent, Event, where_in_words
 from cftui.engine.runs.folder import RunFolder
+from cftui.engine.runs.watcher import watched
 from cftui.errors import CftuiError
 from cftui.text import figure, number, parts_in_words, plural
 
@@ -192,7 +193,7 @@ def train(
     if requeue and name is None:
         raise click.UsageError("--requeue needs --name, so that the same command finds its run again")
     # Installed before PyTorch is imported, so that a terminal lost in the first seconds does not matter either.
-    with stop_requests() as stop_requested:
+    with stop_requests() as stop_requested, watched(session.home, EventPrinter(session.json)) as emit:
         from cftui.engine import device as devices
         from cftui.engine.training import train as train_anew
         from cftui.engine.training import train_or_resume
@@ -203,7 +204,7 @@ def train(
             shared: dict[str, Any] = {
                 "data": found.data,
                 "device": devices.choose(ranks.own_device(wanted)),
-                "emit": EventPrinter(session.json),
+                "emit": emit,
                 "stop_requested": stop_requested,
             }
             if requeue:
