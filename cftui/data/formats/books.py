@@ -17,6 +17,7 @@ from typing import IO, Any
 from cftui.data.formats import guessing
 from cftui.data.formats.dialects import Row
 from cftui.errors import CftuiError, missing_library
+from cftui.text import one_line, shorten
 
 _XLS = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _SQLITE = b"SQLite format 3\x00"
@@ -119,7 +120,7 @@ def _parquet(path: Path, found: Path) -> Found:
     try:
         names = pyarrow.parquet.read_schema(found).names
     except (pyarrow.ArrowException, OSError) as error:
-        raise CftuiError(f"{path}: not a readable Parquet file: {str(error)[:120]}") from None
+        raise CftuiError(f"{path}: not a readable Parquet file: {shorten(one_line(str(error)), 120)}") from None
 
     def source(picks: Sequence[int]) -> Iterator[Row]:
         number, picked = 0, [names[at] for at in picks]
@@ -130,7 +131,7 @@ def _parquet(path: Path, found: Path) -> Found:
                     number += 1
                     yield row_of(number, picked, values)
         except (pyarrow.ArrowException, OSError) as error:
-            raise CftuiError(f"{path}: not a readable Parquet file: {str(error)[:120]}") from None
+            raise CftuiError(f"{path}: not a readable Parquet file: {shorten(one_line(str(error)), 120)}") from None
 
     return Found("parquet", tuple(names), True, source)
 
@@ -156,7 +157,7 @@ def _excel(path: Path, found: Path, member: str) -> Found:
             # Open, since a name would have to end in .xlsx, and that of a copy from an archive does not.
             return openpyxl.load_workbook(file, read_only=True, data_only=True)
         except Exception as error:  # a damaged one fails in every way that XML and zip can
-            raise CftuiError(f"{path}: not a readable workbook: {str(error)[:120]}") from None
+            raise CftuiError(f"{path}: not a readable workbook: {shorten(one_line(str(error)), 120)}") from None
 
     def rows() -> Iterator[tuple[Any, ...]]:
         with found.open("rb") as file, closing(open_it(file)) as book:
@@ -165,7 +166,7 @@ def _excel(path: Path, found: Path, member: str) -> Found:
                 book[sheet].reset_dimensions()
                 yield from book[sheet].iter_rows(values_only=True)
             except Exception as error:
-                raise CftuiError(f"{path}: not a readable workbook: {str(error)[:120]}") from None
+                raise CftuiError(f"{path}: not a readable workbook: {shorten(one_line(str(error)), 120)}") from None
 
     with found.open("rb") as file, closing(open_it(file)) as book:
         sheet = _chosen(path, list(book.sheetnames), member, "sheet")

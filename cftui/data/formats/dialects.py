@@ -19,6 +19,8 @@ DELIMITERS = (",", "\t", ";", "|", "::")
 # Runs of blanks and tabs: no character can be this delimiter.
 BLANKS = "blanks"
 COMMENTS = ("#", "%")
+# What a row is instead of cells if it begins like the comments above the table.
+COMMENTED = "a comment"
 _WORDS = {
     "tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " ", "colon": ":", BLANKS: BLANKS
 }  # fmt: skip
@@ -144,7 +146,7 @@ def _closes_on_each_line(path: Path, dialect: Dialect) -> bool:
 def _fits(path: Path, dialect: Dialect, width: int) -> bool:
     """Whether every row has ``width`` cells and is on one line."""
     try:
-        rows = text_rows(path, path, dialect)
+        rows = (row for row in text_rows(path, path, dialect) if row.cells != COMMENTED)
         return all(not isinstance(row.cells, str) and len(row.cells) == width and row.lines == 1 for row in rows)
     except CftuiError:
         return False
@@ -177,7 +179,10 @@ def _lines(file: Any, dialect: Dialect) -> Iterator[Row]:
     apart = None if dialect.delimiter == BLANKS else dialect.delimiter
     quoted = dialect.delimiter == BLANKS and dialect.quote != "none"
     for line, text in enumerate(file, dialect.skip + 1):
-        if not text.strip() or (dialect.comment and text.startswith(dialect.comment)):
+        if not text.strip():
+            continue
+        if dialect.comment and text.startswith(dialect.comment):
+            yield Row(line, COMMENTED)
             continue
         if quoted and '"' in text:
             try:
@@ -215,5 +220,6 @@ def _quoted(path: Path, file: Any, dialect: Dialect) -> Iterator[Row]:
         if not cells or (len(cells) == 1 and not cells[0].strip()):
             continue
         if dialect.comment and cells[0].startswith(dialect.comment):
+            yield Row(line, COMMENTED, lines)
             continue
         yield Row(line, cells if any(map(str.strip, cells)) else "", lines)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from cftui.data.formats import matlab
 from cftui.data.formats.books import Found
-from cftui.data.formats.dialects import BLANKS, Row
+from cftui.data.formats.dialects import BLANKS, COMMENTED, Row
 from cftui.data.formats.values import is_missing, is_number
 from cftui.errors import CftuiError, missing_library
-from cftui.text import plural
+from cftui.text import one_line, plural, shorten
 
 RATED = ("user", "item", "rating")
 # Jester's code for a joke that was not rated.
@@ -23,14 +25,7 @@ _JESTER = "99"
 _WIDE = 8
 _SIZE = re.compile(r"\s*\d+\s+\d+\s+\d+\s*", re.ASCII)
 _MATLAB = b"MATLAB 5.0 MAT-file"
-_HDF5 = b"\x89HDF\r\n\x1a\n"
 _NUMPY = b"\x93NUMPY"
-# What published benchmarks call the matrix of all ratings, and of those that train and those that test.
-_NAMES = ("M", "ratings", "R", "data", "X")
-# How many rows a sparse matrix of Matlab 7.3 has: an attribute of its group.
-_ROWS = "MATLAB_sparse"
-# The masks of those that train and those that test, beside the matrix of all.
-_PARTS = ("Otraining", "Otest")
 
 
 # Text
@@ -95,7 +90,10 @@ def lists(path: Path, readable: Path, delimiter: str | None, skip: int, comment:
     def source(picks: Sequence[int]) -> Iterator[Row]:
         with readable.open(encoding="utf-8-sig", errors="surrogateescape") as file:
             for line, text in enumerate(file, 1):
-                if line <= skip or not text.strip() or (comment and text.startswith(comment)):
+                if line <= skip or not text.strip():
+                    continue
+                if comment and text.startswith(comment):
+                    yield Row(line, COMMENTED)
                     continue
                 user, *items = _pieces(text, delimiter)
                 for item in items:
@@ -208,10 +206,14 @@ def open_arrays(path: Path, found: Path, member: str) -> Found | None:
             return _npz(path, found, member)
         if start.startswith(_MATLAB):
             return _matlab(path, found, member)
-        if start.startswith(_HDF5) or start[512:].startswith(_HDF5):
-            return _hdf5(path, found, member)
-    except (OSError, ValueError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile, TypeError) as error:
-        raise CftuiError(f"{path}: not a readable file of arrays: {str(error)[:120]}") from None
+        if start.startswith(matlab.HDF5) or start[512:].startswith(matlab.HDF5):
+            if find_spec("h5py") is None:
+                raise missing_library(f"{path}: reading a Matlab 7.3 file", "h5py", "matlab")
+            return _matlab(path, found, member)
+    except CftuiError:
+        raise
+    except Exception as error:  # numpy has no error of its own for damaged files
+        raise CftuiError(f"{path}: not a readable file of arrays: {shorten(one_line(str(error)), 120)}") from None
     return None
 
 
@@ -221,77 +223,39 @@ def _npz(path: Path, found: Path, member: str) -> Found:
     if {"data", "shape", "format"} <= names:
         from scipy import sparse
 
-        return _of_sparse(path, sparse.load_npz(found))
+        matrix = sparse.load_npz(found)
+        if hasattr(matrix, "check_format"):
+            matrix.check_format()
+        return _of_sparse(path, matrix)
     with np.load(found, allow_pickle=False) as arrays:
-        return _of_array(path, np.asarray(arrays[_named(path, list(arrays.files), member)]))
+        return _of_wanted(path, list(arrays.files), arrays, member)
 
 
 def _matlab(path: Path, found: Path, member: str) -> Found:
-    from scipy import io, sparse
-
-    arrays = {name: one for name, one in io.loadmat(found).items() if not name.startswith("__")}
-    if _in_parts(arrays, member):
-        return _of_parts(path, *(sparse.coo_matrix(arrays[name]) for name in (_NAMES[0], *_PARTS)))
-    matrix = arrays[_named(path, list(arrays), member)]
-    return _of_sparse(path, matrix) if sparse.issparse(matrix) else _of_array(path, np.asarray(matrix))
+    return _of_wanted(path, *matlab.read(path, found, member), member)
 
 
-def _hdf5(path: Path, found: Path, member: str) -> Found:
-    from importlib.util import find_spec
-
-    if find_spec("h5py") is None:
-        raise missing_library(f"{path}: reading a Matlab 7.3 file", "h5py", "matlab")
-    import h5py  # type: ignore[import-not-found,import-untyped,unused-ignore]
+def _of_wanted(path: Path, names: list[str], arrays: Mapping[str, Any], member: str) -> Found:
+    """The ratings in the arrays of a file that hold them."""
     from scipy import sparse
 
-    with h5py.File(found) as file:
-        if _in_parts(file, member):
-            return _of_parts(path, *(sparse.coo_matrix(_array_of(file[name])) for name in (_NAMES[0], *_PARTS)))
-        names = [key for key in file if isinstance(file[key], h5py.Dataset) or _is_sparse(file[key])]
-        matrix = _array_of(file[_named(path, names, member)])
-        return _of_sparse(path, matrix) if sparse.issparse(matrix) else _of_array(path, matrix)
-
-
-def _is_sparse(entry: Any) -> bool:
-    """Whether an entry of a Matlab 7.3 file is a group that holds a sparse matrix."""
-    return _ROWS in entry.attrs
-
-
-def _array_of(entry: Any) -> Any:
-    """The array, or the sparse matrix, in an entry of a Matlab 7.3 file."""
-    from scipy import sparse
-
-    if not _is_sparse(entry):
-        return np.asarray(entry).T  # Matlab stores columns first.
-    starts = np.asarray(entry["jc"], dtype=np.int64)
-    # Without values, a matrix has only the starts of its columns.
-    values, rows = (np.asarray(entry.get(name, [])) for name in ("data", "ir"))
-    shape = (int(entry.attrs[_ROWS]), len(starts) - 1)
-    return sparse.csc_matrix((values.astype(np.float64), rows.astype(np.int64), starts), shape=shape)
-
-
-def _named(path: Path, names: list[str], member: str) -> str:
-    fits = [member] if member in names else [] if member else names
-    if len(fits) != 1 and not member:
-        fits = [name for name in _NAMES if name in names][:1]
-    if len(fits) != 1:
+    chosen = matlab.wanted(names, member)
+    if not chosen:
         listed = ", ".join(names[:8]) or "nothing"
         what = f"no array {member!r} in it" if member else f"holds the arrays {listed}"
         hint = f"it holds {listed}" if member else f"name one: {path}:{next(iter(names), 'ratings')}"
         raise CftuiError(what, where=path, hint=hint)
-    return fits[0]
-
-
-def _in_parts(names: Container[str], member: str) -> bool:
-    """Whether a file holds a matrix of all ratings and the masks of its training and its test part."""
-    return member in ("", _NAMES[0]) and all(name in names for name in (_NAMES[0], *_PARTS))
+    found = [arrays[name] for name in chosen]
+    if len(found) > 1:
+        return _of_parts(path, *map(sparse.coo_matrix, found))
+    return _of_sparse(path, found[0]) if sparse.issparse(found[0]) else _of_array(path, np.asarray(found[0]))
 
 
 def _of_parts(path: Path, every: Any, train: Any, test: Any) -> Found:
     """The ratings in a matrix that are in one of two masks of its shape, with the part of each."""
     if not every.shape == train.shape == test.shape:
         shapes = ", ".join(str(list(one.shape)) for one in (every, train, test))
-        raise CftuiError(f"{_NAMES[0]}, {' and '.join(_PARTS)} are of the shapes {shapes}", where=path)
+        raise CftuiError(f"{matlab.NAMES[0]}, {' and '.join(matlab.PARTS)} are of the shapes {shapes}", where=path)
     full = every.tocsr()
     found = []
     for mask in (train, test):

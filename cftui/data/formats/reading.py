@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cftui.data.formats.dialects import BLANKS
+from cftui.data.formats.dialects import BLANKS, COMMENTED
 from cftui.data.formats.encodings import blocks
 from cftui.data.formats.tabular import Faults, Table
 
@@ -30,6 +30,7 @@ class Columns:
         line: int64 ``[n]``.
         empty: the number of rows in which no cell is filled.
         spanning: how many rows span several lines, and how many lines these are.
+        comments: the number of lines among the rows that begin like a comment.
     """
 
     codes: Mapping[str, np.ndarray]
@@ -38,6 +39,7 @@ class Columns:
     line: np.ndarray
     empty: int = 0
     spanning: tuple[int, int] = (0, 0)
+    comments: int = 0
 
 
 def quick(table: Table, picks: Mapping[str, int]) -> Columns | None:
@@ -137,13 +139,15 @@ def row_by_row(table: Table, picks: Mapping[str, int], faults: Faults) -> Column
     known: dict[str, dict[str, int]] = {role: {} for role in picks}
     kept = {role: array("i") for role in roles}
     time, line = array("q"), array("q")
-    empty = spanning = lines = 0
+    empty = spanning = lines = comments = 0
     keep = [(kept[role].append, known[role], at) for at, role in enumerate(picks) if role != TIME]
     at_time = list(picks).index(TIME) if TIME in picks else -1
     moments = known.get(TIME, {})
     for number, cells, span in table.rows(list(picks.values())):
         if isinstance(cells, str):
-            if cells:
+            if cells == COMMENTED:
+                comments += span
+            elif cells:
                 faults.add(number, cells, span)
             else:
                 empty += span
@@ -160,4 +164,4 @@ def row_by_row(table: Table, picks: Mapping[str, int], faults: Faults) -> Column
     arrays = {role: np.frombuffer(values, values.typecode) for role, values in kept.items()}
     moment = np.frombuffer(time, "q") if at_time >= 0 else None
     texts = {role: list(seen) for role, seen in known.items()}
-    return Columns(arrays, texts, moment, np.frombuffer(line, "q"), empty, (spanning, lines))
+    return Columns(arrays, texts, moment, np.frombuffer(line, "q"), empty, (spanning, lines), comments)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cftui.data.formats import guessing
+from cftui.data.formats.dialects import COMMENTED
 from cftui.data.formats.movielens import year_of
 from cftui.data.formats.tabular import Faults, Table, open_table
 from cftui.data.formats.times import parse_times
@@ -36,7 +37,7 @@ def described(asked: Asked, ids: list[str], item_column: str, scratch: Path, say
     rated = set(ids)
     unread = 0
     for number, cells, span in table.rows(list(places.values())):
-        if cells == "":
+        if cells in ("", COMMENTED):
             continue
         try:
             if isinstance(cells, str):

@@ -167,6 +167,9 @@ def _parsed(
         ids[role] = place, names
     rating, dropped = _ratings(found, faults, fault, said, counted, unrated)
     time, timed = _times(found, fault, said, guessed_time)
+    if found.comments:
+        one = found.comments == 1
+        said.append(f"{plural(found.comments, 'line')} among the rows {'is' if one else 'are'} taken for a comment")
     if found.spanning[0]:
         count, lines = found.spanning
         what = "1 row spans" if count == 1 else f"{count:,} rows span"

@@ -150,6 +150,9 @@ CASES = {
     "spaces": Case("1 10 4\n1 11 2\n2 10 5\n2 11 1\n", NUMBERS, said=("--delimiter space",)),
     "runs of blanks": Case("1   10   4\n1   11   2\n2   10   5\n2   11   1\n", NUMBERS, said=("--delimiter blanks",)),
     "comments": Case(f"# exported 2024-01-01\n{LONG}", FOUR),
+    "comments among the rows": Case(
+        f"# exported\n{LONG}#1fan,tea,3\n#1fan,milk,2\n", FOUR, said=("2 lines among the rows are taken for a comment",)
+    ),
     "a header in a comment": Case("# user item rating\n1 10 4\n1 11 2\n2 10 5\n2 11 1\n", NUMBERS),
     "matrix market": Case(
         "%%MatrixMarket matrix coordinate real general\n2 2 4\n1 1 4\n1 2 2\n2 1 5\n2 2 1\n",
@@ -593,6 +596,18 @@ def test_arrays_of_numpy_scipy_and_matlab(tmp_path: Path) -> None:
     }
     for name, content in files.items():
         assert bring(content, name, tmp_path)[0] == CELLS, name
+
+
+@pytest.mark.parametrize("kind", [40, 8])
+def test_a_damaged_file_of_matlab_ends_its_reader_and_not_this_process(kind: int, tmp_path: Path) -> None:
+    from scipy import io as matlab
+
+    content = bytearray(saved(lambda out: matlab.savemat(out, {"M": WIDE})))
+    # The type of the numbers: behind the header, and the tag, flags, size and name of the matrix.
+    assert content[176] == 9
+    content[176] = kind
+    with pytest.raises(CftuiError, match="not a readable file of arrays: "):
+        bring(bytes(content), "own.mat", tmp_path)
 
 
 def test_a_table_of_a_database(tmp_path: Path) -> None:
