@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from cftui.analysis.maps.components import QUADRANTS, quadrant
+from cftui.analysis.trackers.exporting import TRACKERS
 from cftui.analysis.trained import TrainedModel
 from cftui.errors import CftuiError, suggestion
 from cftui.files import write_atomic
@@ -52,7 +53,7 @@ def export(model: TrainedModel, form: str, target: Path, *, spreadsheet: bool = 
         OSError: the disk is full, or the folder is not writable; existing files are then still intact.
     """
     if form not in FORMS:
-        raise CftuiError(f"no format {form!r}; {suggestion(form, list(FORMS))}")
+        raise CftuiError(f"no format {form!r}; {suggestion(form, [*FORMS, *TRACKERS])}")
     _ = model.item_factors  # raises the error of a model without factors
     if target.is_dir():
         target = target / model.name

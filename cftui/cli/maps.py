@@ -213,21 +213,34 @@ def _draw(model: TrainedModel, shown: ItemMap, labelled: list[int], path: Path, 
     "form",
     default="csv",
     show_default=True,
-    help="csv, npz, safetensors or tsv (for TensorBoard's projector).",
+    help="csv, npz, safetensors or tsv (for TensorBoard's projector); or, for the event log, tensorboard, mlflow, "
+    "wandb or trackio.",
 )
 @click.option(
     "--to",
     "target",
     type=click.Path(path_type=Path),
-    help="File to write, or its name without the ending [default: the run's name in the current folder].",
+    help="File to write, or its name without the ending [default: the run's name in the current folder]. For the event "
+    "log: the folder of the tracker [default: tensorboard, mlruns, wandb or trackio in the current folder].",
 )
 @SPREADSHEET
 @pass_session
 def export(session: Session, run_name: str, form: str, target: Path | None) -> None:
-    """Write factors and biases, with their titles, to files.
+    """Write factors and biases, with their titles, to files; or the event log, for an experiment tracker.
 
-    The formats suit pandas, numpy, torch and TensorBoard's projector.
+    The formats of files suit pandas, numpy, torch and TensorBoard's projector. For a tracker, the settings and all
+    figures of the run are written as its own package reads them; exporting once more replaces what was there of the
+    run. The package of the tracker has to be installed.
     """
+    from cftui.analysis.trackers.exporting import TRACKERS, export_run
+
+    if form in TRACKERS:
+        from cftui.engine.runs.folder import find
+
+        run = find(session.home, run_name)
+        where = export_run(run, form, target)
+        print_json({"run": run.name, "files": [str(where)]}) if session.json else print(where)
+        return
     from cftui.analysis.exports import export as write
 
     model = load(session, run_name)

@@ -1,0 +1,1 @@
+"""The event log of a run in the formats of experiment trackers."""
