@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import types
+
 import pytest
 import torch
 
@@ -92,3 +95,95 @@ def test_a_resumed_run_says_nothing_of_the_machine_it_was_on_before():
     assert history.usage is not None
     history.extend([{"event": "resume", "step": 1}])
     assert history.usage is None
+
+
+class Driver(types.ModuleType):
+    """The functions of nvidia-ml-py that PyTorch calls, for a GPU that is told what to say.
+
+    A figure that is None is one that the driver does not support.
+    """
+
+    class NVMLError_DriverNotLoaded(Exception):
+        pass
+
+    class NVMLError_NotSupported(Exception):
+        pass
+
+    def __init__(self, **figures: int | None) -> None:
+        super().__init__("pynvml")
+        self.figures, self.asked = figures, list[str]()
+
+    def tell(self, name: str) -> int:
+        self.asked.append(name)
+        value = self.figures[name]
+        if value is None:
+            raise self.NVMLError_NotSupported(name)
+        return value
+
+    def nvmlInit(self) -> None:
+        self.asked.append("init")
+
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> int:
+        return index
+
+    def nvmlDeviceGetUtilizationRates(self, handle: int) -> types.SimpleNamespace:
+        return types.SimpleNamespace(gpu=self.tell("gpu"))
+
+    def nvmlDeviceGetPowerUsage(self, handle: int) -> int:
+        return self.tell("milliwatts")
+
+    def nvmlDeviceGetTemperature(self, handle: int, sensor: int) -> int:
+        return self.tell("temperature")
+
+
+@pytest.fixture
+def driver(monkeypatch):
+    """Puts a stand-in in the place of nvidia-ml-py, below PyTorch."""
+
+    def install(**figures: int | None) -> Driver:
+        found = Driver(**figures)
+        monkeypatch.setitem(sys.modules, "pynvml", found)
+        monkeypatch.setattr(torch.cuda, "pynvml", found, raising=False)
+        monkeypatch.setattr(torch.cuda, "_HAS_PYNVML", True)
+        monkeypatch.setattr(torch.cuda, "_get_nvml_device_index", lambda device: 0)
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2**30, 2**34))
+        return found
+
+    return install
+
+
+def test_the_package_of_the_driver_is_asked_by_way_of_pytorch(driver):
+    driver(gpu=87, milliwatts=412_345, temperature=64)
+    found = Meter(GPU).read()
+    assert found["gpu"] == 87
+    assert found["power"] == pytest.approx(412.345)
+    assert found["temperature"] == 64
+    assert (found["gpu_memory_used"], found["gpu_memory_total"]) == (2**34 - 2**30, 2**34)
+
+
+def test_what_the_driver_does_not_support_is_asked_once_and_left_out(driver):
+    asked = driver(gpu=12, milliwatts=None, temperature=50).asked
+    meter = Meter(GPU)
+    for _ in range(3):
+        found = meter.read()
+        assert (found["gpu"], found["temperature"]) == (12, 50)
+        assert "power" not in found
+    assert asked.count("milliwatts") == 1
+    assert asked.count("gpu") == 3
+
+
+def test_without_the_package_the_memory_is_left(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "_HAS_PYNVML", False)
+    monkeypatch.setattr(torch.cuda, "_PYNVML_ERR", None)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2**30, 2**34))
+    assert Meter(GPU).read().keys() == {"cpu", "memory", "gpu_memory_used", "gpu_memory_total"}
+
+
+def test_what_the_driver_tells_is_in_the_log_of_a_run(tiny_home, talkative, driver, monkeypatch):
+    driver(gpu=87, milliwatts=412_345, temperature=64)
+    monkeypatch.setattr(training, "Meter", lambda device: Meter(GPU))
+    trained(tiny_home, "told")
+    said = find(tiny_home, "told").history().usage
+    assert said is not None
+    assert (said["gpu"], said["temperature"]) == (87, 64)
+    assert said["power"] == pytest.approx(412.345)
