@@ -82,6 +82,7 @@ def test_a_package_that_is_missing_is_named_with_its_extra(run: RunFolder, tmp_p
             export_run(run, form, tmp_path)
 
 
+@pytest.mark.slow
 def test_training_and_the_other_exports_import_no_tracker() -> None:
     modules = "cftui.engine.training, cftui.analysis.exports, cftui.cli.maps, cftui.cli.train"
     code = f"import sys, {modules}; print(*sys.modules)"
