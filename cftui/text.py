@@ -118,6 +118,19 @@ def number(value: float, digits: int, sign: str = "") -> str:
     return format(value, spec([value], digits, sign))
 
 
+def scaled(value: float, scale: Sequence[float], sign: str = "", digits: int = 2) -> str:
+    """A mean, a prediction or a difference of ratings, in the digits that their scale asks for.
+
+    ``3.53`` from 1 to 5, ``3.53e-07`` on a scale of millionths.
+    """
+    return format(value, spec(scale, digits, sign))
+
+
+def scaled_width(scale: Sequence[float], sign: str = "", digits: int = 2) -> int:
+    """How wide a column of ``scaled`` figures is."""
+    return max(len(scaled(end, scale, sign, digits)) for end in scale)
+
+
 def share(of_one: float) -> str:
     """The share of the variance that a component holds: ``12.3%``, or ``empty``."""
     return f"{of_one:.1%}" if of_one else "empty"

@@ -15,7 +15,7 @@ from cftui.analysis.maps.components import principal
 from cftui.cli.output import make_streams_lenient, print_json, print_table
 from cftui.cli.train import epoch_row
 from cftui.engine.models.architectures import DotProductBias, Shape
-from cftui.text import number, parts_in_words, share, spec
+from cftui.text import number, parts_in_words, scaled, scaled_width, share, spec
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,21 @@ from cftui.text import number, parts_in_words, share, spec
 )
 def test_a_figure_of_any_magnitude_has_significant_digits(value: float, text: str) -> None:
     assert number(value, 6) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "scale", "text"),
+    [
+        (0.004, (1, 5), "+0.00"),
+        (3.526, (1, 5), "+3.53"),
+        (51.25, (0, 100), "+51.25"),
+        (-3.5e-7, (1e-7, 5e-7), "-3.50e-07"),
+        (2.5e9, (-1e9, 1e9), "+2.50e+09"),
+    ],
+)
+def test_a_figure_on_a_scale_has_the_digits_of_the_scale(value: float, scale: tuple, text: str) -> None:
+    assert scaled(value, scale, "+") == text
+    assert scaled_width(scale, "+") >= len(scaled(scale[1], scale, "+"))
 
 
 def test_the_figures_of_a_column_share_their_form() -> None:

@@ -340,6 +340,10 @@ def _figures(own: Result, *values: float, short: bool = False) -> list[str]:
         return [first if short else f"{own.score.label} {first}", *rest]
     largest = max(map(abs, values))
     digits = 3 if largest < 2 else 2 if largest < 100 else 1 if largest < 1000 else 0
-    while digits < 6 and len({f"{value:.{digits}f}" for value in values}) < len(set(values)):
+    form = "f"
+    if largest and not 1e-3 <= largest < 1e10:
+        # The losses of a scale of millionths or millions: significant digits.
+        digits, form = 2, "e"
+    while digits < 6 and len({f"{value:.{digits}{form}}" for value in values}) < len(set(values)):
         digits += 1
-    return [f"{value:,.{digits}f}" for value in values]
+    return [f"{value:,.{digits}{form}}" for value in values]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from cftui.text import scaled, scaled_width
 from cftui.tui.shell.colours import Colours
 from cftui.tui.shell.columns import Column
 
@@ -31,19 +32,25 @@ def side_columns(
         by: ``bias`` or ``mean``.
         palette: the colours of the theme at the time a row is drawn.
     """
+    scale = opened.model.rating_range
     titles, counts, means = (table[name].to_numpy() for name in ("title", "ratings", "mean"))
     noun = Column(opened.model.noun, values=opened.title_ranks[table["code"].to_numpy()])
     if by == "bias":
         biases = table["bias"].to_numpy()
-        bias, mean = Column("bias", 5, right=True, values=biases), Column("mean", 4, right=True, values=means)
+        bias = Column("bias", max(5, scaled_width(scale, "+")), right=True, values=biases)
+        mean = Column("mean", max(4, scaled_width(scale)), right=True, values=means)
         if wide:
-            return (bias, mean, noun), lambda row: (palette().signed(biases[row]), f"{means[row]:.2f}", titles[row])
-        return (bias, noun), lambda row: (palette().signed(biases[row]), titles[row])
+            return (bias, mean, noun), lambda row: (
+                palette().signed(biases[row], scale=scale),
+                scaled(means[row], scale),
+                titles[row],
+            )
+        return (bias, noun), lambda row: (palette().signed(biases[row], scale=scale), titles[row])
     if opened.ratings.counted:
         rated = Column("by", 6, right=True, values=counts)
         return (rated, noun), lambda row: (bold(f"{counts[row]:,}"), titles[row])
-    mean = Column("mean", 4, right=True, values=means)
-    return (mean, noun), lambda row: (bold(f"{means[row]:.2f}"), titles[row])
+    mean = Column("mean", max(4, scaled_width(scale)), right=True, values=means)
+    return (mean, noun), lambda row: (bold(scaled(means[row], scale)), titles[row])
 
 
 def bold(text: str) -> Text:

@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.screen import Screen
 
 from cftui.errors import CftuiError
-from cftui.text import plural, printable
+from cftui.text import level, plural, printable
 from cftui.tui.session.app import session_of
 from cftui.tui.session.workspace import OpenModel
 from cftui.tui.shell.dialog import ClosesOnce
@@ -106,7 +106,7 @@ class ListsScreen(ClosesOnce, Screen[int | None]):
         self._shown["history"] = codes
 
         def render(index: int, width: int) -> Text:
-            row = Text.assemble((f"{given[index]:g} ", "bold"), printable(titles[index]))
+            row = Text.assemble((f"{level(given[index])} ", "bold"), printable(titles[index]))
             row.truncate(width, overflow="ellipsis")
             return row
 

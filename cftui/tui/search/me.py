@@ -20,7 +20,7 @@ from cftui.analysis.pair import Both
 from cftui.analysis.users import folding, people, profiles
 from cftui.analysis.users.scale import TYPED_COUNT, Entered, Scale
 from cftui.errors import CftuiError
-from cftui.text import plural, printable
+from cftui.text import plural, printable, scaled
 from cftui.tui.session.app import session_of
 from cftui.tui.session.workspace import OpenModel
 from cftui.tui.shell.dialog import ClosesOnce
@@ -189,11 +189,12 @@ class MeScreen(ClosesOnce, Screen[str | None]):
             # What is uncertain of the prediction, not how scattered one rates: that is what a rating takes away.
             found, scale = intervals(model, who.row, codes), model.rating_range
             half, was = NINETY * found.uncertainty, self._row
-            pane.border_subtitle = f"how sure: ±{half.mean():.2f}"
+            pane.border_subtitle = f"how sure: ±{scaled(half.mean(), scale)}"
             if was is not None and len(codes):
                 half_before = NINETY * intervals(model, was, codes).uncertainty
-                pane.border_subtitle = f"how sure: ±{half_before.mean():.2f} → ±{half.mean():.2f}"
+                pane.border_subtitle = f"how sure: ±{scaled(half_before.mean(), scale)} → ±{scaled(half.mean(), scale)}"
         self._row = who.row
+        score_scale = model.rating_range if model.rates else (0.0, 1.0)
 
         def render(i: int, width: int) -> Text:
             bar = None
@@ -203,7 +204,7 @@ class MeScreen(ClosesOnce, Screen[str | None]):
                 bar = interval_bar(mean, mean - spread, mean + spread, scale, track, framed=False)
             # The title matters more than how many rated it.
             count = counts[i] if width >= WITH_COUNTS else None
-            row = scored_row(f"{score[i]:.2f}", titles[i], count, width - 5, bar=bar)
+            row = scored_row(scaled(score[i], score_scale), titles[i], count, width - 5, bar=bar)
             return Text.assemble((f"{moved(i)} ", "dim"), row)
 
         pane.show(len(best), render)

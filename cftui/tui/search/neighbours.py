@@ -8,7 +8,7 @@ from rich.text import Text
 from textual.content import Content
 
 from cftui.errors import CftuiError
-from cftui.text import printable
+from cftui.text import printable, spec
 from cftui.tui.search.pane_table import PaneTable
 from cftui.tui.session.workspace import OpenModel
 from cftui.tui.shell.columns import Column
@@ -62,14 +62,17 @@ class Neighbours(PaneTable):
         measure = str(near.columns[-1])
         score, titles, counts = near[measure].to_numpy(), near["title"].to_numpy(), near["ratings"].to_numpy()
 
+        distance = spec(score, 2)
+        wide = max([4, *(len(format(value, distance)) for value in score)]) if measure == "euclidean" else 4
+
         def render(index: int, width: int) -> Text:
             # Weights are small: two digits would not tell them apart.
             digits = 3 if measure == "weight" else 2
-            value = f"{score[index]:.2f}" if measure == "euclidean" else cosine(score[index], digits)
-            return scored_row(f"{value:>4}", titles[index], counts[index], width)
+            value = format(score[index], distance) if measure == "euclidean" else cosine(score[index], digits)
+            return scored_row(f"{value:>{wide}}", titles[index], counts[index], width)
 
         columns = (
-            Column(HEADS[measure], 4, right=True, values=score),
+            Column(HEADS[measure], wide, right=True, values=score),
             Column(model.noun, values=titles),
             Column("rated", 5, right=True, values=counts),
         )

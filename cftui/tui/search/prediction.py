@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
-from cftui.text import plural, printable
+from cftui.text import level, plural, printable, scaled
 from cftui.tui.session.workspace import OpenModel
 from cftui.tui.shell.interval_bar import given_mark, interval_bar, interval_words
 from cftui.tui.shell.rows import called, gauge, histogram
@@ -57,8 +57,9 @@ class Prediction(Static):
             first = self._interval(opened, who, item, given, width)
         else:
             predicted = float(model.rate(who.row, np.array([item]))[0])
-            words, said = f"{predicted:.2f} ", f"  gave {given:g}" if given is not None else "  unseen"
             low, high = model.rating_range
+            words = f"{scaled(predicted, model.rating_range)} "
+            said = f"  gave {level(given)}" if given is not None else "  unseen"
             # The shortest gauge leaves one empty column before the frame.
             room = width - len(words) - len(said) - len(gauge(predicted, low, high, 1))
             first = Text.assemble((words, "bold"), gauge(predicted, low, high, min(max(room, 5), 24)), said)
@@ -75,20 +76,20 @@ class Prediction(Static):
         found, scale = intervals(opened.model, who.row, np.array([item])), opened.model.rating_range
         mean, half = float(found.centre[0]), NINETY * float(found.sd[0])
         words = interval_words(mean, mean - half, mean + half, scale)
-        low, high = (f"{end:g}" for end in scale)
+        low, high = (level(end) for end in scale)
         # A space after the words, and around the bar; the bar has a frame of its own.
         room = width - len(words) - len(low) - len(high) - 5
         if room < 7:
             low, high, room = "", "", width - len(words) - 3
         track = min(max(room, 3), TRACK_MOST)
         bar = interval_bar(mean, mean - half, mean + half, scale, track, given)
-        said = "unseen" if given is None else f"{given_mark(mean, given, scale, track)} gave {given:g}"
+        said = "unseen" if given is None else f"{given_mark(mean, given, scale, track)} gave {level(given)}"
         self._said = f"{said}   90 % interval"
         return Text.assemble((f"{words} ", "bold"), (f"{low} ".lstrip(), "dim"), bar, (f" {high}".rstrip(), "dim"))
 
     def _about(self, opened: OpenModel, about: About, first: Text) -> None:
         """The prediction, and beneath it what there is to know of the item."""
-        width = self.content_size.width
+        width, scale = self.content_size.width, opened.model.rating_range
         rank = "" if about.rank is None else f"no. {about.rank:,} of {len(opened.model.items) - 1:,}"
         genres, tags = Text(" ".join(about.genres) or "no genre"), Text(", ".join(about.tags), style="dim")
         roomy = self.content_size.height > LINES_ABOUT
@@ -96,8 +97,8 @@ class Prediction(Static):
             first,
             Text(printable(about.title), style="bold"),
             *([genres, tags] if tags and roomy else [Text.assemble(genres, "  ", tags)]),
-            Text(f"{plural(about.ratings, 'rating')}, mean {about.mean:.2f}"),
-            Text("no bias" if about.bias is None else f"bias {about.bias:+.2f}, {rank}"),
+            Text(f"{plural(about.ratings, 'rating')}, mean {scaled(about.mean, scale)}"),
+            Text("no bias" if about.bias is None else f"bias {scaled(about.bias, scale, '+')}, {rank}"),
             histogram(about, width),
         ]
         if opened.model.counted:

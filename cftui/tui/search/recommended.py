@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 from textual.content import Content
 
-from cftui.text import printable
+from cftui.text import printable, scaled
 from cftui.tui.search.pane_table import PaneTable
 from cftui.tui.session.workspace import OpenModel
 from cftui.tui.shell.columns import Column
@@ -72,11 +72,12 @@ class Recommended(PaneTable):
             found, scale = intervals(opened.model, who.row, best["code"].to_numpy(copy=True)), opened.model.rating_range
             title = f"{RANKINGS[by]} for {called(who)}{ORDERS[by]}"
 
-        texts = [f"{value:.2f}" for value in score]
+        scale = opened.model.rating_range if rates else (0.0, 1.0)
+        texts = [scaled(value, scale) for value in score]
         if opened.sure:
             # The prediction's column, since rows are sorted by it.
             means, halves = found.centre.tolist(), (NINETY * found.uncertainty).tolist()
-            texts = [f"{text}±{half:.2f}" for text, half in zip(texts, halves, strict=True)]
+            texts = [f"{text}±{scaled(half, scale)}" for text, half in zip(texts, halves, strict=True)]
         head = ("pred ±" if opened.sure else "pred") if rates else "score"
         wide = max([len(head), *map(len, texts)])
 

@@ -13,7 +13,7 @@ from textual.widgets import Input, Static
 
 from cftui.analysis.users import people, profiles
 from cftui.analysis.users.people import Person
-from cftui.text import printable
+from cftui.text import level, printable, scaled, scaled_width
 from cftui.tui.session.workspace import OpenModel
 from cftui.tui.shell.columns import Column, line
 from cftui.tui.shell.dialog import Dialog
@@ -119,16 +119,22 @@ class ProfileScreen(Dialog[None]):
         box.border_title, box.border_subtitle = Content(f"user {who.name}"), "tab: other list   escape closes"
         rated, taste = people.rated(opened.model, who), people.taste(opened.model, who)
         self._show_rated(rated["title"].to_list(), rated["rating"].to_list(), rated.get("predicted"))
-        names = ("genre", "ratings", "mean", "beside")
+        names, scale = ("genre", "ratings", "mean", "beside"), self._opened.model.rating_range
+        least = {"genre": 0, "ratings": 0, "mean": scaled_width(scale), "beside": scaled_width(scale, "+")}
         columns = [
-            Column(name[:7], *size, values=taste[name].tolist()) for name, size in zip(names, SIZES, strict=True)
+            Column(name[:7], wide and max(wide, least[name]), right, values=taste[name].tolist())
+            for name, (wide, right) in zip(names, SIZES, strict=True)
         ]
         spans = taste[[*names]].values.tolist()
         pane = self.query_one("#taste", RowList)
 
         def render(i: int, width: int) -> Text:
             genre, ratings, mean, beside = spans[i]
-            return line(columns, (genre, f"{ratings:,}", f"{mean:.2f}", Text(f"{beside:+.2f}", style="bold")), width)
+            return line(
+                columns,
+                (genre, f"{ratings:,}", scaled(mean, scale), Text(scaled(beside, scale, "+"), style="bold")),
+                width,
+            )
 
         pane.show(len(spans), render, columns=columns)
         pane.border_title, pane.border_subtitle = "taste by genre", "mean, beside the user's"
@@ -136,15 +142,16 @@ class ProfileScreen(Dialog[None]):
 
     def _show_rated(self, titles: list[str], given: list[float], predicted: pd.Series | None) -> None:
         guesses = None if predicted is None else predicted.tolist()
-        columns = [Column("gave", 4, right=True, values=given)]
+        scale = self._opened.model.rating_range
+        columns = [Column("gave", max(4, *(len(level(end)) for end in scale)), right=True, values=given)]
         if guesses is not None:
-            columns.append(Column("pred", 4, right=True, values=guesses))
+            columns.append(Column("pred", max(4, scaled_width(scale)), right=True, values=guesses))
         columns.append(Column(self._opened.model.noun, values=titles))
 
         def render(i: int, width: int) -> Text:
             cells: list[str | Text] = [
-                Text(f"{given[i]:g}", style="bold"),
-                *([] if guesses is None else [f"{guesses[i]:.2f}"]),
+                Text(level(given[i]), style="bold"),
+                *([] if guesses is None else [scaled(guesses[i], scale)]),
                 titles[i],
             ]
             return line(columns, cells, width)

@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.message import Message
 
 from cftui.errors import CftuiError
-from cftui.text import printable
+from cftui.text import level, printable, scaled, scaled_width
 from cftui.tui.session.workspace import OpenModel
 from cftui.tui.shell.row_list import RowList
 from cftui.tui.shell.rows import called
@@ -71,7 +71,7 @@ class Why(RowList):
         if opened.folds_in and model.rates:
             table = pulls(model, who, item, opened.prior, opened.fitted(who))
         words = in_words(model, opened.ratings, who, item, found.terms if found else (), table)
-        rows = WhyRows()
+        rows = WhyRows(model.rating_range)
         rows.add_words(words, self._wrapped)
         if found is not None:
             # One more of a sampler: what follows from sets and side information is to be seen with the rest as one.
@@ -89,7 +89,11 @@ class Why(RowList):
         self.show(len(rows), rows.render)
         shown = ""
         if found is not None:
-            shown = f" {found.prediction:.2f}" if found.rates else f" a score of {found.prediction:.3f}"
+            shown = (
+                f" {scaled(found.prediction, model.rating_range)}"
+                if found.rates
+                else f" a score of {found.prediction:.3f}"
+            )
         trained = "" if epoch is None else ", as trained"
         self.border_title = Content(f"why{shown} for {called(who)}{trained}")
         self.border_subtitle = Content(printable(model.titles[item]))
@@ -126,9 +130,10 @@ class WhyRows:
     All bars are to one scale.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ends: Sequence[float] = (0.0, 1.0)) -> None:
+        """``ends`` are those of the rating scale, which says how many digits its figures have."""
         self._rows: list[Row] = []
-        self._digits = 2
+        self._ends, self._digits = ends, 2
         self._scale: float | None = None
 
     def __len__(self) -> int:
@@ -143,7 +148,7 @@ class WhyRows:
 
     def add_terms(self, found: Explanation, terms: int) -> None:
         """Add the largest terms, one row for the rest, the sum, and the last step."""
-        self._digits = 2 if found.rates else 3
+        self._ends, self._digits = (self._ends, 2) if found.rates else ((0.0, 1.0), 3)
         self._rows.append(Row("by the model's terms", 0.0, "head"))
         for term in found.grouped(terms):
             kind: Literal["total", "term"] = "total" if term.kind == "baseline" else "term"
@@ -156,7 +161,7 @@ class WhyRows:
     def add_pulls(self, pulls: Iterable[tuple[int, str, float, float]]) -> None:
         """Add ratings that pull: code, title, rating, and what the rating adds to the prediction."""
         self._rows.append(Row("moved most by (leave-one-out)", 0.0, "head"))
-        self._rows += [Row(f"{given:g} {title}", pull, "pull", code) for code, title, given, pull in pulls]
+        self._rows += [Row(f"{level(given)} {title}", pull, "pull", code) for code, title, given, pull in pulls]
 
     @property
     def scale(self) -> float:
@@ -172,18 +177,22 @@ class WhyRows:
         if row.kind == "note":
             return Text(printable(row.name), style="dim")
         if row.kind == "total":
-            return Text(f"{row.name:<15}{row.value:>6.{self._digits}f}", style="bold")
+            return Text(f"{row.name:<15}{self._figure(row.value):>6}", style="bold")
         if row.kind == "head":
             text = Text(row.name, style="bold")
-            full = f"full bar {self.scale:.{self._digits}f}"
+            full = f"full bar {self._figure(self.scale)}"
             if text.cell_len + len(full) + 2 <= width:
                 text = Text.assemble((row.name, "bold"), " " * (width - text.cell_len - len(full)), (full, "dim"))
             return text
         half = max(min((width - 23) // 2, 12), 3)
-        room = max(width - 2 * half - 7 - self._digits, 6)
+        wide = scaled_width(self._ends, "+", self._digits)
+        room = max(width - 2 * half - 4 - wide, 6)
         label = _cut(row.name, room, keep_number=row.kind == "term")
-        number = (f" {row.value:+.{self._digits}f} ", "bold")
+        number = (f" {self._figure(row.value, '+'):>{wide}} ", "bold")
         return Text.assemble(label, number, signed_bar(row.value, self.scale, half))
+
+    def _figure(self, value: float, sign: str = "") -> str:
+        return scaled(value, self._ends, sign, self._digits)
 
 
 def _cut(name: str, width: int, *, keep_number: bool) -> Text:

@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Input
 
+from cftui.text import scaled, scaled_width
 from cftui.tui.session.app import session_of
 from cftui.tui.session.places import Place
 from cftui.tui.session.workspace import OpenModel
@@ -55,13 +56,13 @@ class BiasScreen(Dialog[None]):
         self.query_one(RowList).focus()
 
     def _fill(self) -> None:
-        table, shown = self._table, self._shown
+        table, shown, scale = self._table, self._shown, self._opened.model.rating_range
         bias, mean, count = (table[name].to_numpy() for name in ("bias", "mean", "ratings"))
         title, ranks = table["title"].to_numpy(), self._opened.title_ranks[table["code"].to_numpy()]
         columns = (
             Column("no.", 6, right=True, values=shown),
-            Column("bias", 7, right=True, values=bias[shown]),
-            Column("mean", 6, right=True, values=mean[shown]),
+            Column("bias", max(7, scaled_width(scale, "+", 3)), right=True, values=bias[shown]),
+            Column("mean", max(6, scaled_width(scale)), right=True, values=mean[shown]),
             Column("ratings", 8, right=True, values=count[shown]),
             Column(f" {self._opened.model.noun}", values=ranks[shown]),
         )
@@ -70,9 +71,9 @@ class BiasScreen(Dialog[None]):
             row = int(shown[index])
             place, value = (
                 Text(f"{row + 1:,}", style="dim"),
-                colours(dark=self.app.current_theme.dark).signed(bias[row], 3),
+                colours(dark=self.app.current_theme.dark).signed(bias[row], 3, scale),
             )
-            return line(columns, (place, value, f"{mean[row]:.2f}", f"{count[row]:,}", f" {title[row]}"), width)
+            return line(columns, (place, value, scaled(mean[row], scale), f"{count[row]:,}", f" {title[row]}"), width)
 
         self.query_one(RowList).show(len(shown), render, columns=columns)
 

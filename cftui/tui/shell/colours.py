@@ -6,9 +6,12 @@ never hangs on them alone: series differ by mark, quadrants by place, and what a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.text import Text
+
+from cftui.text import scaled
 
 RGB = tuple[int, int, int]
 
@@ -36,9 +39,9 @@ class Colours:
     plus: str
     minus: str
 
-    def signed(self, value: float, digits: int = 2) -> Text:
-        """``+0.55`` or ``-0.26``: a sign and a colour."""
-        return Text(f"{value:+.{digits}f}", style=f"bold {self.minus if value < 0 else self.plus}")
+    def signed(self, value: float, digits: int = 2, scale: Sequence[float] = (0.0, 1.0)) -> Text:
+        """``+0.55`` or ``-0.26``: a sign and a colour, in the digits that the scale asks for."""
+        return Text(scaled(value, scale, "+", digits), style=f"bold {self.minus if value < 0 else self.plus}")
 
 
 # As near as the palette comes to Okabe and Ito's, and to cividis with its dark end lightened.

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from rich.text import Text
 
+from cftui.text import scaled
+
 TRACK, BODY, FROM, TO = ".", "━", "├", "┤"
 MEAN, GIVEN, BOTH = "●", "◇", "◉"
 FRAME, BELOW, ABOVE = "│", "◂", "▸"
@@ -64,6 +66,7 @@ def given_mark(mean: float, given: float, scale: Scale, width: int) -> str:
 
 
 def interval_words(mean: float, low: float, high: float, scale: Scale) -> str:
-    """``4.2 (2.8 to 5.0)``, none of them beyond the scale."""
+    """``4.2 (2.8 to 5.0)``, none of them beyond the scale; other scales get more digits."""
     mean, low, high = (min(max(value, scale[0]), scale[1]) for value in (mean, low, high))
-    return f"{mean:.1f} ({low:.1f} to {high:.1f})"
+    shown = [scaled(value, scale, digits=1 if scale[1] - scale[0] > 1 else 2) for value in (mean, low, high)]
+    return "{} ({} to {})".format(*shown)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from cftui.text import plural, printable
+from cftui.text import level, plural, printable
 from cftui.tui.shell.columns import LEAST
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def cosine(value: float, digits: int = 2) -> str:
 def gauge(value: float, low: float, high: float, width: int = 20) -> str:
     """``1 |------o---| 5``."""
     at = round((min(max(value, low), high) - low) / (high - low) * (width - 1))
-    return f"{low:g} |{'-' * at}o{'-' * (width - 1 - at)}| {high:g}"
+    return f"{level(low)} |{'-' * at}o{'-' * (width - 1 - at)}| {level(high)}"
 
 
 def histogram(about: About, width: int) -> Text:
@@ -57,7 +57,7 @@ def histogram(about: About, width: int) -> Text:
     """
     if not len(about.histogram):
         return Text()
-    values, shares = [f"{value:g}" for value in about.histogram["value"]], about.histogram["share"].to_list()
+    values, shares = [level(value) for value in about.histogram["value"]], about.histogram["share"].to_list()
     if sum(len(value) + 2 for value in values) - 1 <= width:
         percent = sum(len(value) + 6 for value in values) <= width
         text = Text()

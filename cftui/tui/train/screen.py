@@ -14,6 +14,7 @@ from cftui.engine.runs.events import read_history
 from cftui.engine.runs.folder import RunFolder
 from cftui.engine.runs.verdict import result
 from cftui.errors import CftuiError
+from cftui.text import level, scaled
 from cftui.tui.session.places import Place
 from cftui.tui.shell.keys import bindings
 from cftui.tui.shell.prompt import Prompt
@@ -293,12 +294,13 @@ class TrainScreen(Room):
             return
         try:
             model = TrainedModel.load(RunFolder(self.cftui.home.models / name))
+            scale = model.rating_range
             table = accuracy.results(model, model.ratings(self.cftui.home), rows=12)
         except (CftuiError, OSError) as error:
             self.cftui.from_worker(self.cftui.complain, error)
             return
         rows = [
-            {**row, "rating": f"{row['rating']:g}", "rating_pred": f"{row['rating_pred']:.4f}"}
+            {**row, "rating": level(row["rating"]), "rating_pred": scaled(row["rating_pred"], scale, digits=4)}
             for row in table.to_dict("records")
         ]
         places = [Place("search", row["title"], str(row["user"])) for row in rows]
