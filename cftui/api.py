@@ -41,7 +41,7 @@ from cftui.engine.models.recipes import recipe as recipe_named
 from cftui.engine.runs import folder as run_folders
 from cftui.engine.runs import summaries
 from cftui.engine.runs.events import EpochEvent, Event
-from cftui.engine.runs.summaries import verdict_on
+from cftui.engine.runs.index import verdict_on
 from cftui.engine.runs.verdict import Result, verdict
 from cftui.errors import CftuiError
 from cftui.home import Home

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 # What went wrong, as a stable word for programs:
@@ -46,7 +47,12 @@ def suggestion(name: str, choices: list[str]) -> str:
     near = difflib.get_close_matches(name, choices, n=3, cutoff=0.6)
     if near:
         return f"did you mean {' or '.join(near)}?"
-    return f"choose from {', '.join(choices)}" if choices else "none exists yet"
+    return f"choose from {several(choices, 30)}" if choices else "none exists yet"
+
+
+def several(names: Sequence[str], most: int = 10) -> str:
+    """Names in a message: all of them, or the first ``most`` and how many there are."""
+    return ", ".join(names[:most]) + (f" ... ({len(names):,} in all)" if len(names) > most else "")
 
 
 DISTRIBUTION = "cftui-workbench"

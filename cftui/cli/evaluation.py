@@ -198,7 +198,7 @@ def _evaluate_run(
     from cftui.engine import rankings as evaluation
     from cftui.engine.list_baselines import beside_baselines
     from cftui.engine.runs.folder import all_runs
-    from cftui.engine.runs.summaries import verdict_on
+    from cftui.engine.runs.index import verdict_on
 
     if run_name in RECIPES and not any(run.name.startswith(run_name) for run in all_runs(session.home)):
         raise CftuiError(f"no run {run_name!r}; to cross-validate the recipe: cftui eval {run_name} --folds 5")

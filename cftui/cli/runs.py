@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -24,7 +23,7 @@ from cftui.text import plural, sparkline
 if TYPE_CHECKING:
     from cftui.engine.runs.folder import RunFolder
     from cftui.engine.runs.summaries import JudgedRun
-    from cftui.engine.runs.verdict import Result
+    from cftui.engine.runs.verdict import Peers
 
 RUN = click.argument("run_name", metavar="RUN")
 FOLLOW_SECONDS = 0.25
@@ -46,12 +45,14 @@ def runs(context: click.Context, as_json: bool) -> None:
 
 
 def _list(session: Session) -> None:
-    from cftui.engine.runs.summaries import RunIndex
+    from cftui.engine.runs.index import RunIndex
 
     found = list(RunIndex(session.home).read())[::-1]
     if session.json:
-        known = [one.run.result for one in found if one.run.result is not None]
-        print_json([_as_json(one, known) for one in found])
+        from cftui.engine.runs.verdict import Peers
+
+        peers = Peers(one.run.result for one in found if one.run.result is not None)
+        print_json([_as_json(one, peers) for one in found])
     elif not found:
         narrate("no run yet; train one with: cftui train model4")
     else:
@@ -61,13 +62,13 @@ def _list(session: Session) -> None:
         print_table([{name: row[name] for name in kept} for row in rows], {"valid_loss": ".6f", "seconds": ".1f"})
 
 
-def _as_json(one: JudgedRun, known: Sequence[Result]) -> dict[str, Any]:
+def _as_json(one: JudgedRun, peers: Peers) -> dict[str, Any]:
     from cftui.engine.runs.verdict import verdict
 
     own = one.run.result
     judged: dict[str, Any] = {"verdict": None, "kind": None, "baseline": "", "margin": None, "remarks": []}
     if own is not None:
-        judged = verdict(own, known).as_json()
+        judged = verdict(own, peers.of(own)).as_json()
     return {**one.run.as_row(), **judged, "best": one.best}
 
 
@@ -109,8 +110,8 @@ def show(session: Session, run_name: str, as_file: bool) -> None:
     """Show the settings and the epoch table of a run."""
     from cftui.engine.runs.events import where_in_words
     from cftui.engine.runs.folder import LIVE, find
+    from cftui.engine.runs.index import verdict_on
     from cftui.engine.runs.notes import read_notes
-    from cftui.engine.runs.summaries import verdict_on
     from cftui.engine.runs.usage_text import in_words
 
     run = find(session.home, run_name)
@@ -186,19 +187,20 @@ def attach(session: Session, run_name: str) -> None:
     from cftui.engine.runs.folder import LIVE, find
 
     run = find(session.home, run_name)
-    report, reader, history = EventPrinter(session.json), EventReader(run.events_file), History()
+    report, reader, history = EventPrinter(session.json), EventReader(run.events_file, windows=False), History()
     while True:
         status = run.status(history)
-        events = reader.poll()
-        history.extend(events)
-        for event in events:
+        news = False
+        for event in reader.events():
+            news = True
+            history.extend([event])
             report(event)
         if history.ending:
             if history.ending["event"] == "failed":
                 raise CftuiError(f"run {run.name} failed: {run.obituary(history)}")
             if history.ending["event"] != "dead":
                 return
-        if status not in LIVE and not events:
+        if status not in LIVE and not news:
             why = run.obituary(history)
             raise CftuiError(f"run {run.name} is {status} ({why}); continue it with: cftui runs resume {run.name}")
         time.sleep(FOLLOW_SECONDS)

@@ -258,7 +258,7 @@ class EventPrinter:
                 narrate(f"continuing: {done} are done")
             print(epoch_heading(unit, event.get("score", LOSS.key)), flush=True)
         elif event["event"] == "trial":
-            ndcg = "nothing relevant to judge it by" if event["ndcg"] is None else f"NDCG@10 {event['ndcg']:.4f}"
+            ndcg = "nothing relevant to judge it by" if event.get("ndcg") is None else f"NDCG@10 {event['ndcg']:.4f}"
             narrate(f"lambda {event['l2']:g}: {ndcg} (within the training ratings)")
         elif event["event"] == "epoch":
             print(epoch_row(event), flush=True)
@@ -270,8 +270,10 @@ class EventPrinter:
         elif event["event"] == "done" or event["event"] == "stopped":
             early = " early" if event.get("early") else ""
             kept = event.get("kept_epoch")
-            which = f"; weights of epoch {kept}" if kept is not None and kept != event["epochs"] - 1 else ""
-            narrate(f"run {event['run']} {event['event']}{early} after {event['seconds']:.1f} s of fitting{which}")
+            which = f"; weights of epoch {kept}" if kept is not None and kept != event.get("epochs", 0) - 1 else ""
+            narrate(
+                f"run {event['run']} {event['event']}{early} after {event.get('seconds', 0.0):.1f} s of fitting{which}"
+            )
         elif event["event"] == "baselines":
             found: dict[str, Any] = {LINES[name]: value for name, value in event.items() if name in LINES}
             figures = ", ".join(f"{name} {number(value, 4)}" for name, value in found.items())
@@ -291,12 +293,12 @@ def epoch_row(event: EpochEvent) -> str:
     def cell(value: float | None) -> str:
         return f"{'-':>12}" if value is None else f"{number(value, 6):>12}"
 
-    minutes, seconds = divmod(event["seconds"], 60)
+    minutes, seconds = divmod(event.get("seconds", 0.0), 60)
     time = f"{int(minutes):02d}:{seconds:04.1f}"
     if "ndcg" in event:
-        return f"{event['epoch']:>5}{cell(event['train_loss'])}{cell(event['ndcg'])}  {time}"
-    rmse = "-" if event["rmse"] is None else _short(event["rmse"])
-    return f"{event['epoch']:>5}{cell(event['train_loss'])}{cell(event['valid_loss'])}{rmse:>8}  {time}"
+        return f"{event['epoch']:>5}{cell(event.get('train_loss'))}{cell(event['ndcg'])}  {time}"
+    rmse = "-" if (value := event.get("rmse")) is None else _short(value)
+    return f"{event['epoch']:>5}{cell(event.get('train_loss'))}{cell(event.get('valid_loss'))}{rmse:>8}  {time}"
 
 
 def _short(rmse: float) -> str:

@@ -7,7 +7,7 @@ import shlex
 from cftui.cli.output import narrate
 from cftui.engine.runs.config import RunConfig
 from cftui.engine.runs.folder import RunFolder
-from cftui.engine.runs.summaries import verdict_on
+from cftui.engine.runs.index import verdict_on
 from cftui.engine.runs.verdict import Verdict
 from cftui.errors import CftuiError
 from cftui.home import Home

@@ -41,6 +41,7 @@ from cftui.engine.runs.events import (
     UsageEvent,
 )
 from cftui.engine.runs.folder import RunFolder
+from cftui.engine.runs.windows import WindowClock
 from cftui.engine.usage import Meter
 from cftui.errors import CftuiError
 from cftui.files import update_json
@@ -257,6 +258,7 @@ class _Session:
         history = run.history()
         self._epochs = {event["epoch"]: event for event in history.epochs}
         self._knows_baselines = bool(history.baselines)
+        self._windows = WindowClock(len(history.windows), history.elapsed)
         self._meter = Meter(fitter.device)
         # A kill in the middle of writing leaves these behind; this process holds the lock, so nobody is writing them.
         for folder in (run.path, run.snapshots_folder):
@@ -284,6 +286,8 @@ class _Session:
         return facts
 
     def record(self, event: Event) -> None:
+        if event["event"] == "window" and not self._windows.is_due(event["elapsed"]):
+            return
         self._log.write(event)
         if event["event"] == "epoch":
             self._epochs[event["epoch"]] = event

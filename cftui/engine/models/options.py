@@ -161,8 +161,15 @@ def arguments(values: Mapping[str, Any]) -> list[str]:
     return words
 
 
+_DESCRIBED: dict[type[Options], Mapping[str, Option]] = {}
+
+
 def described(kind: type[Options]) -> dict[str, Option]:
     """The options of a method by name, in the order of its form: its own first, then what all methods share."""
+    return dict(_DESCRIBED.get(kind) or _DESCRIBED.setdefault(kind, _describe(kind)))
+
+
+def _describe(kind: type[Options]) -> Mapping[str, Option]:
     shared = {one.name for one in fields(Options)}
     every = sorted(fields(kind), key=lambda one: one.name in shared)
     return {one.name: one.metadata["option"] for one in every}

@@ -10,13 +10,15 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, NotRequired, TypedDict, cast
 
 from cftui.engine.models.method import LOSS, NDCG, Criterion
+from cftui.engine.runs.event_fields import fault
+from cftui.engine.runs.windows import MANY, thin
 from cftui.files import check_ordinary
 
 
@@ -233,66 +235,88 @@ def _end_torn_line(path: Path, size: int, write: Any) -> None:
             write(b"\n")
 
 
-class EventReader:
-    """Follows a log from where it last stopped reading."""
+# No event has this many bytes: a longer line is damage.
+BLOCK_BYTES = 4 << 20
+# Most events are windows. If more bytes than this are new, one window of several is read.
+BYTES_AT_ONCE = 4 << 20
+_WINDOW = b'{"event": "window"'
+_decode = json.JSONDecoder().decode
 
-    def __init__(self, path: Path) -> None:
+
+class EventReader:
+    """Follows a log from where it last stopped reading.
+
+    Args:
+        windows: whether the batch losses are needed; otherwise only the last window of each block is read.
+
+    Attributes:
+        fault: what is wrong with the first unreadable line, with file, line and field; else "".
+    """
+
+    def __init__(self, path: Path, *, windows: bool = True) -> None:
         self.path = path
-        self._offset = 0
+        self.fault = ""
+        self._windows = windows
+        self._offset = self._lines = 0
 
     def poll(self) -> list[Event]:
         """The complete events since the last call; none if the log is not there (yet), or cannot be read just now."""
+        return list(self.events())
+
+    def events(self) -> Iterator[Event]:
+        """What ``poll`` returns, one at a time: a long log is never in memory as a whole."""
+        for number, line in self._needed():
+            try:
+                event = _decode(line.decode())
+            except (ValueError, RecursionError):
+                continue  # a line torn by a kill and ended by the next writer
+            if wrong := fault(event):
+                self.fault = self.fault or f"{self.path}:{number}: {wrong}"
+            else:
+                yield cast(Event, event)
+
+    def _needed(self) -> Iterator[tuple[int, bytes]]:
+        """The new lines with their numbers, without the windows that are skipped."""
+        for first, lines, every in self._blocks():
+            # The last window tells how far the run is. It is near the end, so the search is short.
+            last = next((at for at in reversed(range(len(lines))) if lines[at].startswith(_WINDOW)), 0) + first
+            yield from (
+                (at, line)
+                for at, line in enumerate(lines, first)
+                if not line.startswith(_WINDOW) or not at % every or at == last
+            )
+
+    def _blocks(self) -> Iterator[tuple[int, list[bytes], int]]:
+        """Runs of complete lines: the number of the first, the lines, and of how many windows one is needed."""
         try:
             check_ordinary(self.path)
             with self.path.open("rb") as file:
-                if file.seek(0, os.SEEK_END) < self._offset:
-                    self._offset = 0  # it was cut, and is written anew
+                size = file.seek(0, os.SEEK_END)
+                if size < self._offset:
+                    self._offset = self._lines = 0  # it was cut, and is written anew
+                    self.fault = ""
                 file.seek(self._offset)
-                block = file.read()
+                every = max(1, (size - self._offset) // BYTES_AT_ONCE) if self._windows else size + 1
+                rest = b""
+                while block := file.read(BLOCK_BYTES):
+                    *lines, rest = (rest + block).split(b"\n")
+                    if len(rest) > BLOCK_BYTES:
+                        self._offset, rest = self._offset + len(rest), b""
+                    number, self._lines = self._lines + 1, self._lines + len(lines)
+                    self._offset += sum(map(len, lines)) + len(lines)
+                    yield number, lines, every
         except OSError:  # also of a network disk, which may be back at the next call
-            return []
-        complete = block[: block.rfind(b"\n") + 1]
-        self._offset += len(complete)
-        events: list[Event] = []
-        for line in complete.splitlines():
-            try:
-                event = json.loads(line)
-            except ValueError:
-                continue  # a line torn by a kill and ended by the next writer
-            if isinstance(event, dict) and _is_event(event):
-                events.append(cast(Event, event))
-        return events
-
-
-# The numbers without which an event of a kind says nothing.
-_NEEDED = {
-    "resume": ("step",),
-    "window": ("step", "elapsed"),
-    "trial": ("step", "elapsed"),
-    "epoch": ("epoch", "step", "elapsed"),
-}
-_FIGURES = (
-    *("loss", "mean", "min", "max", "lr", "train_loss", "valid_loss", "rmse", "mae", "ndcg", "seconds"),
-    *("ratings_per_second", "noise", "coverage", "draws", "l2", "left_out"),
-    *("steps", "epochs", "steps_per_epoch", "batch_size", "kept_epoch", "processes"),
-)
-_TEXTS = ("score", "unit", "recipe", "run", "host", "device", "reason")
-
-
-def _is_event(event: dict[str, Any]) -> bool:
-    """Whether a line of the log is an event that can be read: somebody may have edited the file."""
-    kind = event.get("event")
-    return (
-        isinstance(kind, str)
-        and all(isinstance(event.get(name), int | float) for name in _NEEDED.get(kind, ()))
-        and all(isinstance(event[name], int | float | None) for name in _FIGURES if name in event)
-        and all(isinstance(event[name], str | None) for name in _TEXTS if name in event)
-    )
+            return
 
 
 @dataclass
 class History:
-    """What a log says so far, folded: the epoch table, the loss curve, and how it ended if it has."""
+    """What a log says so far, folded: the epoch table, the loss curve, and how it ended if it has.
+
+    Attributes:
+        windows: the batch losses; those of a long run are merged, so that their number has a bound.
+        fault: what is wrong with the first unreadable line; else "".
+    """
 
     start: Facts | None = None
     windows: list[WindowEvent] = field(default_factory=list)
@@ -301,6 +325,7 @@ class History:
     baselines: dict[str, float] = field(default_factory=dict)
     usage: Usage | None = None
     ending: EndEvent | None = None
+    fault: str = ""
 
     def extend(self, events: Iterable[Event]) -> None:
         for event in events:
@@ -310,6 +335,8 @@ class History:
                 self.baselines = {k: v for k, v in event.items() if isinstance(v, float)}
             elif event["event"] == "window":
                 self.windows.append(event)
+                if len(self.windows) > MANY:
+                    self.windows = thin(self.windows)
             elif event["event"] == "epoch":
                 self.epochs.append(event)
             elif event["event"] == "trial":
@@ -367,7 +394,13 @@ class History:
         return max((events[-1]["elapsed"] for events in self._counted if events), default=0.0)
 
 
-def read_history(path: Path) -> History:
-    history = History()
-    history.extend(EventReader(path).poll())
+def read_history(path: Path, *, windows: bool = True) -> History:
+    """Read a log from its beginning.
+
+    Args:
+        windows: whether the batch losses are needed; otherwise only the last window is read.
+    """
+    history, reader = History(), EventReader(path, windows=windows)
+    history.extend(reader.events())
+    history.fault = reader.fault
     return history

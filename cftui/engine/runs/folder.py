@@ -37,7 +37,7 @@ from cftui.engine.models.method import LOSS, NDCG
 from cftui.engine.runs.config import RunConfig, read_config
 from cftui.engine.runs.events import History, Process, read_history
 from cftui.engine.runs.verdict import Lists
-from cftui.errors import CftuiError, suggestion
+from cftui.errors import CftuiError, several, suggestion
 from cftui.files import rename_folder, write_json
 from cftui.home import Home
 
@@ -346,8 +346,8 @@ def find(home: Home, wanted: str) -> RunFolder:
         return runs[names.index(wanted)]
     fitting = [run for run in runs if wanted and run.name.startswith(wanted)]
     if len(fitting) > 1:
-        names = [run.name for run in fitting]
-        raise CftuiError(f"run {wanted!r} is ambiguous: {', '.join(names)}", hint="give more letters", kind="ambiguous")
+        fit = several([run.name for run in fitting])
+        raise CftuiError(f"run {wanted!r} is ambiguous: {fit}", hint="give more letters", kind="ambiguous")
     if not fitting:
         if (home.models / wanted).is_dir() and wanted:
             raise CftuiError(f"{home.models / wanted / 'run.json'}: no such file; the run folder is incomplete")

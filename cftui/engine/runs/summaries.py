@@ -1,20 +1,19 @@
-"""A run in one row, for lists of runs; and all rows of a home, read again only where files have changed."""
+"""A run in one row, for lists of runs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from cftui.engine.models.method import Criterion
 from cftui.engine.models.options import Option
 from cftui.engine.runs.config import RunConfig, TrainedOn
-from cftui.engine.runs.events import EventReader, History
-from cftui.engine.runs.folder import LIVE, RunFolder, all_runs
+from cftui.engine.runs.events import History, read_history
+from cftui.engine.runs.folder import RunFolder
 from cftui.engine.runs.notes import Notes, read_notes
 from cftui.engine.runs.verdict import Result, Verdict, result, verdict
 from cftui.errors import CftuiError
-from cftui.home import Home
 
 # A sparkline has no more points than a table has room for.
 CURVE_POINTS = 24
@@ -84,7 +83,7 @@ def summarise(run: RunFolder, history: History | None = None) -> RunSummary:
         history: what its log says, if that has been read.
     """
     try:
-        config, history = run.config(), history or run.history()
+        config, history = run.config(), history or read_history(run.events_file, windows=False)
         status = run.status(history)
         # A finished run may have kept an earlier epoch than its last.
         last: Mapping[str, Any] = (history.ending if status == "done" else None) or history.last or {}
@@ -103,7 +102,7 @@ def summarise(run: RunFolder, history: History | None = None) -> RunSummary:
             seconds=history.elapsed,
             created=config.created,
             processes=(history.start or {}).get("processes") or 1,
-            problem=run.obituary(history) if status in ("failed", "dead") else "",
+            problem=run.obituary(history) if status in ("failed", "dead") else history.fault,
             note=notes.note,
             tags=notes.tags,
             progress=history.progress,
@@ -164,9 +163,10 @@ def judge(runs: Iterable[RunSummary]) -> list[JudgedRun]:
     """Judge each run, and find the best among those that can be compared."""
     runs = list(runs)
     groups: dict[Any, list[RunSummary]] = {}
-    for run in runs:
-        if run.comparable is not None:
-            groups.setdefault(run.comparable, []).append(run)
+    keys = [run.comparable for run in runs]
+    for run, key in zip(runs, keys, strict=True):
+        if key is not None:
+            groups.setdefault(key, []).append(run)
     best, measured = set(), {}
     for key, group in groups.items():
         scored = [run for run in group if run.figure is not None]
@@ -176,58 +176,6 @@ def judge(runs: Iterable[RunSummary]) -> list[JudgedRun]:
         # A run from before baselines were logged borrows those of another run: one such run is enough.
         measured[key] = [run.result for run in group if run.result and run.result.baselines][:1]
     return [
-        JudgedRun(run, verdict(run.result, measured[run.comparable]) if run.result else None, run.name in best)
-        for run in runs
+        JudgedRun(run, verdict(run.result, measured[key]) if run.result else None, run.name in best)
+        for run, key in zip(runs, keys, strict=True)
     ]
-
-
-@dataclass
-class _Known:
-    """A run as it was when its files had this stamp; ``history`` and ``reader`` are kept while it is live."""
-
-    stamp: object
-    summary: RunSummary
-    history: History | None = None
-    reader: EventReader | None = None
-
-    def still_so(self, run: RunFolder) -> bool:
-        """Whether the status is what it was; it may only change by itself while the run is live."""
-        return self.history is None or run.status(self.history) == self.summary.status
-
-
-@dataclass
-class RunIndex:
-    """All runs of a home, for a list that is read again every few seconds. Not for several threads at once."""
-
-    home: Home
-    _known: dict[str, _Known] = field(default_factory=dict)
-
-    def read(self) -> Sequence[JudgedRun]:
-        """Every run, the newest first.
-
-        A run is read again only if a file has changed. A live run may die in silence, so its status is asked for each
-        time, and only what is new of its log is read.
-        """
-        self._known = {run.name: self._look(run, self._known.get(run.name)) for run in reversed(all_runs(self.home))}
-        return judge(known.summary for known in self._known.values())
-
-    def _look(self, run: RunFolder, known: _Known | None) -> _Known:
-        stamp = run.stamp()
-        if known is not None and known.stamp == stamp and known.still_so(run):
-            return known
-        history, reader = History(), EventReader(run.events_file)
-        if known is not None and known.history is not None and known.reader is not None:
-            history, reader = known.history, known.reader
-        try:
-            history.extend(reader.poll())
-        except (OSError, LookupError, TypeError, ValueError) as error:
-            # One broken run does not hide the others.
-            return _Known(stamp, RunSummary(name=run.name, status="damaged", problem=f"{run.events_file}: {error}"))
-        summary = summarise(run, history)
-        return _Known(stamp, summary, history, reader) if summary.status in LIVE else _Known(stamp, summary)
-
-
-def verdict_on(home: Home, run: RunFolder) -> Verdict | None:
-    """The verdict on a run beside the others in the home; None if its folder cannot be read."""
-    known = [one.run.result for one in RunIndex(home).read() if one.run.result is not None]
-    return next((verdict(own, known) for own in known if own.run == run.name), None)

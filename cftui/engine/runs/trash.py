@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cftui.engine.runs.folder import LIVE, RunFolder
-from cftui.errors import CftuiError, suggestion
+from cftui.errors import CftuiError, several, suggestion
 from cftui.home import Home
 
 _TIME = "%Y%m%d-%H%M%S-%f"
@@ -85,7 +85,7 @@ def find_removed(home: Home, wanted: str) -> RemovedRun:
         raise CftuiError(f"no removed run {wanted!r}", hint=hint, kind="unknown")
     if len(fitting) > 1:
         raise CftuiError(
-            f"removed run {wanted!r} is ambiguous: {', '.join(fitting)}", hint="give more letters", kind="ambiguous"
+            f"removed run {wanted!r} is ambiguous: {several(fitting)}", hint="give more letters", kind="ambiguous"
         )
     return next(run for run in runs if run.name == fitting[0])
 

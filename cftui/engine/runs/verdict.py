@@ -258,6 +258,30 @@ def verdict(own: Result, others: Iterable[Result] = ()) -> Verdict:
     )
 
 
+class Peers:
+    """Many runs, and for each of them those on which its verdict depends, so that all can be judged in linear time."""
+
+    def __init__(self, results: Iterable[Result]) -> None:
+        self._groups: dict[tuple[TrainedOn, Criterion], list[Result]] = {}
+        for one in results:
+            self._groups.setdefault(one.comparable, []).append(one)
+        self._few = {key: self._contenders(key[1], group) for key, group in self._groups.items()}
+
+    @staticmethod
+    def _contenders(score: Criterion, group: list[Result]) -> list[Result]:
+        """The two best, since a run is not compared with itself, and one that knows the baselines."""
+        scored = [one for one in group if one.value is not None]
+        best = sorted(scored, key=lambda one: cast(float, one.value), reverse=score.higher_is_better)[:2]
+        return [*best, *[one for one in group if one.baselines][:1]]
+
+    def of(self, own: Result) -> list[Result]:
+        """The runs to judge ``own`` by, which is one of them: all of its group if it may be the best of them."""
+        few, best = self._few[own.comparable], self._few[own.comparable][:1]
+        if own.value is None or any(one.value is not None and own.better(one.value) > -EQUAL for one in best):
+            return self._groups[own.comparable]
+        return few
+
+
 def _beside_baselines(own: Result, baselines: Mapping[str, float]) -> Remark:
     assert own.value is not None
     so_far = "" if own.ended else f" after {own.done} of {plural(own.of, own.unit)}"

@@ -28,7 +28,8 @@ from cftui.tui.session.workspace import OpenData, OpenModel, try_epoch
 
 if TYPE_CHECKING:
     from cftui.engine.runs.folder import RunFolder
-    from cftui.engine.runs.summaries import JudgedRun, RunIndex
+    from cftui.engine.runs.index import RunIndex
+    from cftui.engine.runs.summaries import JudgedRun
     from cftui.tui.session.following import Followed
 
 DEFAULT_USER = "196"
@@ -230,6 +231,7 @@ class SessionApp(RunKeeper):
             data: the data set on show; "" if nothing is shown, and a run on any data set will do.
         """
         from cftui.engine.runs.folder import LIVE, RunFolder, all_runs
+        from cftui.tui.session.following import Followed
 
         use = self._used.get(data or self._last.data, Use())
         runs = [run for run in reversed(all_runs(self.home)) if not data or _ran_on(run, data)]
@@ -243,7 +245,9 @@ class SessionApp(RunKeeper):
         rows = self._read_index()
         live = next((one.run.name for one in rows if one.run.status in LIVE and one.run.name not in self._left_out), "")
         if name := live or (runs[0].name if runs else ""):
-            self.from_worker(self._follow_again, data, RunFolder(self.home.models / name))
+            followed = Followed(RunFolder(self.home.models / name))
+            followed.poll()
+            self.from_worker(self._follow_again, data, followed)
         self.from_worker(self._set, run_rows=rows, _looked=True)
 
     def _open_again(self, data: str, newest: str, to_open: str) -> None:
@@ -252,14 +256,10 @@ class SessionApp(RunKeeper):
         if to_open and (self.chosen is None or self.chosen.name != to_open):
             self.open_model(to_open)
 
-    def _follow_again(self, data: str, run: RunFolder) -> None:
+    def _follow_again(self, data: str, followed: Followed) -> None:
         """Follow the live run, else the newest on the data set, unless such a run is followed already."""
-        from cftui.tui.session.following import Followed
-
         if self.followed is not None and (self.training or not data or _ran_on(self.followed.run, data)):
             return
-        followed = Followed(run)
-        followed.poll()
         followed.told = not followed.live
         self.followed = followed
 
@@ -338,7 +338,7 @@ class SessionApp(RunKeeper):
 
     def _read_index(self) -> Sequence[JudgedRun]:
         """In a thread."""
-        from cftui.engine.runs.summaries import RunIndex
+        from cftui.engine.runs.index import RunIndex
 
         with self._index_lock:
             self._index = self._index or RunIndex(self.home)

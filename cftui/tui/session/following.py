@@ -37,9 +37,12 @@ class Followed:
 
     def poll(self) -> bool:
         """Read what is new. True if anything was."""
-        events = self._reader.poll()
-        self.history.extend(events)
-        return bool(events)
+        news = False
+        for event in self._reader.events():
+            news = True
+            self.history.extend([event])
+        self.history.fault = self._reader.fault
+        return news
 
     @property
     def live(self) -> bool:

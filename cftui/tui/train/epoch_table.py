@@ -93,7 +93,7 @@ def _cells(epoch: EpochEvent, columns: dict[str, int]) -> list[Text]:
         value = epoch.get(name)
         return number(value, digits) if isinstance(value, float) else "-"
 
-    minutes, seconds = divmod(epoch["seconds"], 60)
+    minutes, seconds = divmod(epoch.get("seconds", 0.0), 60)
     coverage = epoch.get("coverage")
     cells = {
         "train_loss": cell("train_loss", 6),

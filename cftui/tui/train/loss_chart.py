@@ -252,7 +252,10 @@ class LossChart(PlotextPlot):
         x, windows = self._x(main.history), main.windows
         if self._banded and windows:
             starts = [2 * x(windows[0]) - x(windows[1]) if len(windows) > 1 else x(windows[0]), *map(x, windows)]
-            spans = [(start, x(w), w["min"], w["max"]) for start, w in zip(starts, windows, strict=False)]
+            spans = [
+                (start, x(w), w.get("min", w["loss"]), w.get("max", w["loss"]))
+                for start, w in zip(starts, windows, strict=False)
+            ]
             canvas.band(spans, BAND_MARK, known.band)
         for value in main.baselines.values():
             if canvas.scale.holds(value):

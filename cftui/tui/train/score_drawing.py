@@ -30,7 +30,7 @@ def draw_scores(plt: Any, history: History, colours: Colours) -> None:
 
 def _over_lambda(plt: Any, history: History, colours: Colours) -> None:
     """The search: each lambda with what it came to within the training ratings."""
-    tried = [(trial["l2"], trial["ndcg"]) for trial in history.trials if trial["ndcg"] is not None]
+    tried = [(one["l2"], ndcg) for one in history.trials if (ndcg := one.get("ndcg")) is not None and one["l2"] > 0]
     if not tried:
         plt.title("nothing relevant within the training ratings to judge lambda by")
         return

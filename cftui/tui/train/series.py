@@ -35,7 +35,7 @@ class Series:
     @classmethod
     def of(cls, history: History) -> Series:
         key, is_loss = history.score.key, history.score == LOSS
-        windows = [window for window in history.windows if window["loss"] is not None] if is_loss else []
+        windows = [window for window in history.windows if _is_drawable(window)] if is_loss else []
         scored = [(event, score) for event in history.epochs if isinstance(score := event.get(key), float)]
         return cls(history, windows, scored, _state(history))
 
@@ -64,6 +64,10 @@ class Series:
         begin = (self.history.start or {}).get("steps", 0) * SETTLED
         later = [window["loss"] for window in self.windows if window["step"] > begin]
         return later or [window["loss"] for window in self.windows]
+
+
+def _is_drawable(window: WindowEvent) -> bool:
+    return all(window.get(name, 0.0) is not None for name in ("loss", "min", "max"))
 
 
 def _state(history: History) -> tuple[int, ...]:

@@ -55,7 +55,7 @@ def _progress(history: History) -> list[Fact]:
 
 
 def _speed(history: History) -> str:
-    speed = history.last["ratings_per_second"] if history.last else 0.0
+    speed = (history.last.get("ratings_per_second") if history.last else None) or 0.0
     if not speed and history.windows and history.elapsed and history.start:
         speed = history.windows[-1]["step"] * history.start["batch_size"] / history.elapsed
     if speed >= 1e6:

@@ -19,7 +19,7 @@ from cftui.analysis.trained import TrainedModel
 from cftui.engine import training
 from cftui.engine.models.recipes import recipe
 from cftui.engine.runs import folder as runs
-from cftui.engine.runs import summaries, trash, weights
+from cftui.engine.runs import index, summaries, trash, weights
 from cftui.engine.runs.folder import RunFolder
 from cftui.errors import CftuiError
 from cftui.home import Home
@@ -385,6 +385,6 @@ def test_one_broken_run_does_not_hide_the_others(tiny_home: Home) -> None:
     folder = fit(tiny_home, "folder")
     folder.events_file.unlink()
     folder.events_file.mkdir()
-    listed = {one.run.name: one.run for one in summaries.RunIndex(tiny_home).read()}
+    listed = {one.run.name: one.run for one in index.RunIndex(tiny_home).read()}
     assert set(listed) == {"good", "text", "list", "nothing", "folder"}
     assert listed["good"].status == "done"

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from cftui.engine.models.recipes import recipe
+from cftui.engine.runs import index as run_index
 from cftui.engine.runs import summaries
 from cftui.engine.runs.folder import RunFolder, process_identity
+from cftui.engine.runs.index import RunIndex
 from cftui.engine.runs.notes import set_note, set_tags
-from cftui.engine.runs.summaries import RunIndex, differences, in_words, judge, summarise
+from cftui.engine.runs.summaries import differences, in_words, judge, summarise
 from cftui.home import Home
 
 
@@ -79,7 +81,7 @@ def test_only_runs_whose_files_have_changed_are_read_again(home: Home, monkeypat
         read.append(run.name)
         return summarise(run, *more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(summaries, "summarise", noted)
+    monkeypatch.setattr(run_index, "summarise", noted)
     before = index.read()
     assert read == []
     assert index.read() == before
