@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
+from cftui.cli.train import options_of
+from cftui.cli.train import train as train_verb
 from cftui.engine.bayes.method import BayesOptions
 from cftui.engine.gradient.method import GradientOptions
 from cftui.engine.models.build import architecture
@@ -27,6 +30,15 @@ def options_for(row: Recipe, **values: Any) -> Options:
         return True
 
     return row.options(**{name: value for name, value in values.items() if has(name)})
+
+
+def settings_of_verb(words: list[str]) -> Options:
+    """What ``cftui train`` makes of these words; fails where it does not take them."""
+    given = train_verb.make_context("train", list(words)).params
+    assert train_verb.callback is not None
+    own = inspect.signature(inspect.unwrap(train_verb.callback)).parameters
+    values = {name: value for name, value in given.items() if name not in own}
+    return options_of(RECIPES[given["recipe_name"]], given["fast"], values)
 
 
 def gradient_options(row: Recipe, **values: Any) -> GradientOptions:

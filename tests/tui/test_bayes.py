@@ -18,8 +18,6 @@ from cftui.analysis import ranking
 from cftui.analysis.evaluation.intervals import NINETY, By, intervals
 from cftui.analysis.trained import TrainedModel
 from cftui.analysis.users import people
-from cftui.cli.train import options_of
-from cftui.cli.train import train as train_verb
 from cftui.engine.models.options import Options
 from cftui.engine.models.recipes import recipe
 from cftui.engine.models.terms import Kind, Term
@@ -38,6 +36,7 @@ from cftui.tui.shell.prompt import Prompt
 from cftui.tui.train.epoch_table import EPOCHS_SHOWN, EpochTable
 from cftui.tui.train.loss_chart import LossChart
 from cftui.tui.train.recipe_form import RecipeForm
+from tests.settings import settings_of_verb
 
 from .looking import SIZE, WIDE, EmptyRoom, app_with, page, rows, said, searching, subtitle, title, wait
 
@@ -127,9 +126,7 @@ def seen(form: RecipeForm) -> set[str]:
 
 def taken(name: str, words: list[str]) -> Options:
     """What the verb makes of the form's words; fails where it does not take them."""
-    given = train_verb.make_context("train", [name, *words]).params
-    apart = ("recipe_name", "data_name", "fast", "device", "name", "summary")
-    return options_of(recipe(name), given["fast"], {key: value for key, value in given.items() if key not in apart})
+    return settings_of_verb([name, *words])
 
 
 def value(form: RecipeForm, name: str) -> str:

@@ -14,6 +14,7 @@ from cftui.home import Home
 from cftui.tui.main import CftuiApp
 from cftui.tui.train.comparison import Comparison
 from cftui.tui.train.verdict_line import VerdictLine, fitted
+from tests.settings import settings_of_verb
 
 from ..looking import SIZE, said, settled, wait
 
@@ -68,19 +69,7 @@ async def test_the_key_in_the_line_trains_the_run_again_and_keeps_its_best_epoch
         await wait(pilot, lambda: started)
     (recipe, words), config = started[0], RunFolder(overfitted.models / "over").config()
     assert recipe == "model4"
-    assert config.recipe.options(**_parsed(words)) == config.recipe.options(**{**config.settings(), "keep_best": True})
-
-
-def _parsed(words: list[str]) -> dict:
-    """The options of the command line, as ``cftui train`` reads them."""
-    import click
-
-    from cftui.cli.train import train
-
-    context = train.make_context("train", ["model4", *words])
-    assert isinstance(context, click.Context)
-    others = ("recipe_name", "data_name", "device", "name", "fast", "summary", "as_json", "home")
-    return {name: value for name, value in context.params.items() if name not in others}
+    assert settings_of_verb(["model4", *words]) == config.recipe.options(**{**config.settings(), "keep_best": True})
 
 
 async def test_a_run_without_a_figure_says_why(overfitted) -> None:
