@@ -25,7 +25,9 @@ def loaded_by(code: str) -> set[str]:
 
 def modules_of(room: str) -> list[str]:
     package = __import__(f"cftui.{room}", fromlist=["x"])
-    return [module.name for module in pkgutil.walk_packages(package.__path__, f"cftui.{room}.")]
+    names = [module.name for module in pkgutil.walk_packages(package.__path__, f"cftui.{room}.")]
+    # Each of these imports an optional package.
+    return [name for name in names if not name.startswith("cftui.analysis.trackers.to_")]
 
 
 def rooms(modules: set[str]) -> set[str]:

@@ -877,7 +877,8 @@ async def test_every_recipe_has_a_map(tiny_opened):
             app._choose(opened)
             await wait(pilot, lambda opened=opened: is_drawn(app, expected(opened, app.screen._only)))
             await press_all(pilot, ("right", "v", "["))
-            assert len(rows(app, "#highest")) == (19 if opened.model.has_bias else 0)
+            # Without biases, the items are ranked by their mean ratings.
+            assert rows(app, "#highest")
             await wait(pilot, lambda: re.search(r"trust \d+/\d+", said(app, "#where")))
 
 
