@@ -84,7 +84,7 @@ async def test_no_dialog_changes_the_look_of_a_screen(furnished) -> None:
                 await pilot.press(f"f{entry.key}")
                 await wait(pilot, lambda entry=entry: app.current_mode == entry.mode)
             for stop in STOPS:
-                if stop.kind or stop.name in NOT_DIALOGS:
+                if stop.kind or stop.name in NOT_DIALOGS or stop.name.startswith("dataset-"):
                     continue
                 await begin(pilot, stop)
                 before = styles(app)

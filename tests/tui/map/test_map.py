@@ -862,10 +862,10 @@ async def test_a_run_with_one_factor_has_no_map_says_so_and_survives_every_key(t
     async with app.run_test(size=SIZE, notifications=True) as pilot:
         await until(pilot, lambda: app.chosen)
         await pilot.press("4")
-        await until(pilot, lambda: "two components need" in said(app, "#where"))
+        await until(pilot, lambda: "two components need" in page(app))
         assert len(rows(app, "#highest")) == 19
         await press_all(pilot)
-        assert "two components need" in said(app, "#where")
+        assert "two components need" in page(app)
 
 
 @pytest.mark.slow

@@ -280,7 +280,7 @@ async def test_a_saved_profile_is_in_the_picker_and_survives_a_restart(quick, op
         shown = rows(quick, "#recommended")
         await pilot.press("u")
         await wait(pilot, lambda: isinstance(quick.screen, UserPicker))
-        assert "now tester" in page(quick)
+        assert "now tester" in title(quick, "#users")
         assert rows(quick, "#users-list")[0].split() == ["tester", "a", "saved", "profile"]
     again = CftuiApp(opened.home)
     async with searching(again) as pilot:

@@ -86,7 +86,7 @@ async def test_runs_of_other_terminals_appear_in_the_list(fresh_home, until, mon
     async with app.run_test(size=SIZE) as pilot:
         await until(pilot, lambda: app.opened)
         await pilot.press("2")
-        await until(pilot, lambda: app.screen.query_one(RunTable).count)
+        await until(pilot, lambda: app.screen.query(RunTable))
         assert app.screen.query_one(RunTable).current is None
         train(fresh_home, recipe("model4"), recipe("model4").options(epochs=1, bs=4096), device=CPU, name="elsewhere")
         await until(pilot, lambda: app.screen.query_one(RunTable).current == "elsewhere")
