@@ -12,6 +12,7 @@ import psutil
 import pytest
 from textual.command import CommandPalette
 
+from cftui.engine.runs import folder
 from cftui.engine.runs.folder import RunFolder
 from cftui.home import Home
 from cftui.settings import Config
@@ -89,6 +90,8 @@ def started(tiny_runs, monkeypatch) -> list[str]:
         return FakeTrainer(run, [begin, *middle * 12, *done])
 
     monkeypatch.setattr(jobs, "start_detached", start)
+    # By their logs, the trainer is this process.
+    monkeypatch.setattr(folder, "request_stop", lambda run: None)
     return names
 
 

@@ -80,8 +80,8 @@ async def test_a_dialog_keeps_its_frame_with_its_keys_at_every_size(quick, come,
         for size in (SMALL, LARGE, SIZE):
             lines = await resized(pilot, size)
             # What stands around a dialog is the screen that it was opened on.
-            beside = (KeyBar, *(type(child) for child in quick.screen.children if child.has_class("-textual-system")))
-            (box,) = (child.region for child in quick.screen.children if not isinstance(child, beside))
+            own = (child for child in quick.screen.children if not child.has_class("-textual-system"))
+            (box,) = (child.region for child in own if not isinstance(child, KeyBar))
             assert quick.screen.region.contains_region(box)
             framed = [line[box.x : box.right] for line in lines[box.y : box.bottom]]
             assert framed[0].startswith("╭")
