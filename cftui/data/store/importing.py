@@ -6,7 +6,6 @@ import datetime
 import os
 import re
 import tempfile
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -15,14 +14,15 @@ import numpy as np
 import pandas as pd
 
 from cftui.data import columns
-from cftui.data.formats import guessing, scores, split_column
-from cftui.data.formats.guessing import Guess
+from cftui.data.formats import guessing, scores
 from cftui.data.formats.tabular import SHAPES, Faults, Table, looks_like_matrix, open_table
-from cftui.data.formats.values import as_int, shown
+from cftui.data.formats.values import shown
 from cftui.data.store import adding, catalog, parts
-from cftui.data.store.about_items import Described, described, from_ratings
-from cftui.data.store.asked import RULES, Asked, Duplicates, Say, say_format
+from cftui.data.store.about_items import described, from_ratings
+from cftui.data.store.asked import RULES, Asked, Duplicates, Say
+from cftui.data.store.encoding import encode
 from cftui.data.store.read import Read, read
+from cftui.data.store.roles import guessed, is_feedback, places_of
 from cftui.errors import CftuiError
 from cftui.files import new_folder
 from cftui.home import Home
@@ -30,8 +30,6 @@ from cftui.text import level, plural
 
 # Names that a noun cannot have: columns of the ratings, and files of a data set.
 _TAKEN = {"title", "user", "rating", "ratings", "timestamp", "year", "genres"}
-# What there is to read beside user, item, rating and time.
-_LABELS = ("title", "genres", "year")
 # Above this, not every whole number is kept exactly.
 EXACT = 2**24
 
@@ -127,11 +125,11 @@ def _content(
         shape=asked.shape,
         named=named,
     )
-    guess = _guessed(table, asked)
-    places, counted = _places(table, guess, asked, say)
+    guess = guessed(table, asked)
+    places, counted = places_of(table, guess, asked, say)
     faults = Faults(file, asked.skip_bad)
     found = _read(table, places, faults, asked, counted)
-    if asked.rating is None and asked.counts is None and not counted and _is_feedback(found):
+    if asked.rating is None and asked.counts is None and not counted and is_feedback(found):
         counted = True
         say(
             f"{table.columns[places['rating']]} holds whole numbers with a long tail: read as counts, of plays or "
@@ -174,7 +172,7 @@ def _content(
         )
         say(f"{added:,} rows added to {before.ratings:,}; {replaced:,} {what}")
     _say_rounded(found.rating, say)
-    content = _encode(found, found.rating.astype(np.float32), about, say)
+    content = encode(found, found.rating.astype(np.float32), about, say)
     if content.unrated is not None:
         say(f"{content.unrated.shape[1]:,} pairs without a rating are kept as choices, for ease and ials")
     facts: dict[str, Any] = {
@@ -215,7 +213,7 @@ def _read_test(asked: Asked, file: Path, scratch: Path, counted: bool, valued: b
     table = open_table(
         file, scratch, delimiter=asked.delimiter, encoding=asked.encoding, quote=asked.quote, shape=asked.shape
     )
-    places, _ = _places(table, _guessed(table, asked), asked, say)
+    places, _ = places_of(table, guessed(table, asked), asked, say)
     if ("rating" in places) != valued:
         have = "no ratings" if valued else "ratings"
         what = f"holds {have}, and the training part {'does' if valued else 'has none'}"
@@ -241,99 +239,6 @@ def _source(path: Path) -> str:
 def _sub(scratch: Path, name: str) -> Path:
     (scratch / name).mkdir()
     return scratch / name
-
-
-# What the columns are
-
-
-def _guessed(table: Table, asked: Asked) -> Guess:
-    """The columns as named by the user, and guesses for the others."""
-    given: dict[str, int] = {}
-    for role in ("user", "item", "rating", "counts", "time"):
-        if column := getattr(asked, role):
-            given[role] = table.index(column, role)
-    if asked.only_column is not None:
-        given["only"] = table.index(asked.only_column, "only")
-    at: dict[int, str] = {}
-    for role, place in given.items():
-        if at.setdefault(place, role) != role:
-            what = f"column {table.columns[place]!r} for both --{at[place]} and --{role}"
-            raise CftuiError(what, where=table.path, hint="give each its own column", option=role)
-    guess = guessing.guess_places(
-        table.columns,
-        table.header,
-        table.first,
-        asked.noun,
-        given,
-        valued=not asked.no_rating,
-        timed=asked.time is None,
-    )
-    if guess.problem:
-        option = next((role for role in ("user", "item", "rating") if role not in guess.places), "rating")
-        hint = guess.hint.replace("FILE", str(table.path))
-        raise CftuiError(guess.problem, where=table.path, hint=hint, option=option)
-    return guess
-
-
-def _places(table: Table, guess: Guess, asked: Asked, say: Say) -> tuple[dict[str, int], bool]:
-    """The places of the columns to read, with counts in that of ratings, and whether they are counts.
-
-    Reports the guesses.
-    """
-    places, guessed = {}, []
-    for role in ("user", "item", "rating", "counts", "time"):
-        if role in guess.places:
-            places["rating" if role == "counts" else role] = guess.places[role]
-            if getattr(asked, role) is None:
-                guessed.append(f"--{role} {table.word(guess.places[role])}")
-    counted = asked.no_rating or "rating" not in places or "counts" in guess.places
-    if guess.no_rating and not asked.no_rating:
-        guessed.append("--no-rating")
-    if "only" in guess.places:
-        places["only"] = guess.places["only"]
-    if asked.split_column is not None or (asked.test is None and not asked.only):
-        column = asked.split_name
-        guess_at = split_column.guessed(table.columns, table.first, set(places.values())) if column is None else None
-        at = table.index(column, "split-column") if column is not None else guess_at
-        if at is not None:
-            places[split_column.SPLIT] = at
-            guessed += [] if column is not None else [f"--split-column {table.word(at)}"]
-    if asked.items is None and table.shape == "rows":
-        for role in _LABELS:
-            column = getattr(asked, role)
-            at = table.index(column, role) if column else _label(table, role, places)
-            if at is not None and (role == "title" or "title" in places):
-                places[role] = at
-                guessed += [] if column else [f"--{role} {table.word(at)}"]
-    say_format(table, asked, guessed, say)
-    if guess.no_rating and not asked.no_rating and guess.unused:
-        names = " and ".join(table.word(at) for at in guess.unused[:5])
-        say(f"no column is of ratings, so each row counts as one choice; not used: {names}")
-    elif guess.no_rating and not asked.no_rating:
-        say("no column is of ratings, so each row counts as one choice (--no-rating)")
-    return places, counted
-
-
-def _label(table: Table, role: str, places: dict[str, int]) -> int | None:
-    """A column of the ratings that says something about the items."""
-    if not table.header:
-        return None
-    found = guessing.candidates(role, table.columns)
-    used = set(places.values())
-    at = next((at for at in found if at not in used), None)
-    if at is None or (role == "title" and not _depends(table, places["item"], at)):
-        return None
-    return at
-
-
-def _depends(table: Table, item: int, title: int) -> bool:
-    """Whether rows of the same item have the same title in the first rows."""
-    pairs = {(row[item], row[title]) for row in table.first}
-    return bool(pairs) and len(pairs) == len({one for one, _ in pairs}) and any(one != two for one, two in pairs)
-
-
-def _is_feedback(found: Read) -> bool:
-    return found.levels is not None and scores.are_counts(*found.levels)
 
 
 # What is said of the rows
@@ -455,66 +360,6 @@ def _resolve(file: Path, read: Read, rule: Duplicates | Literal["sum"], test: Pa
     kept = np.ones(len(key), dtype=bool)
     kept[order[pd.Series(key[order]).duplicated(keep="last").to_numpy()]] = False
     return replace(read, rating=rating).where(kept), count
-
-
-# Encoding
-
-
-def _sorted(ids: list[str]) -> tuple[list[int] | list[str], np.ndarray]:
-    """Sort the ids, as whole numbers if all are; also return the place of each, int32 ``[ids]``."""
-    whole = [as_int(one) for one in ids]
-    numbers = [one for one in whole if one is not None]
-    values: Any = numbers if len(numbers) == len(ids) else ids
-    order = sorted(range(len(ids)), key=values.__getitem__)
-    place = np.empty(len(ids), dtype=np.int32)
-    place[order] = np.arange(len(ids), dtype=np.int32)
-    return [values[at] for at in order], place
-
-
-def _told_apart(titles: list[str], ids: list[Any], say: Say) -> list[str]:
-    """Titles with the id behind those that several items have, so that these stay several wherever titles are shown."""
-    counts = Counter(titles)
-    found = [f"{title} [{one}]" if counts[title] > 1 else title for title, one in zip(titles, ids, strict=True)]
-    if several := sum(count for count in counts.values() if count > 1):
-        example = shown(next(one for one in found if one not in counts))
-        say(f"{several:,} items share their title with another: their ids are added to it, as in {example}")
-    return found
-
-
-def _encode(read: Read, rating: np.ndarray, described: Described | None, say: Say) -> columns.Content:
-    described = described or {}
-    known = set(read.item_ids)
-    every = [*read.item_ids, *(key for key in described if key not in known)]
-    users, user_place = _sorted(read.user_ids)
-    items, item_place = _sorted(every)
-    facts = [described.get(str(key), (str(key), 0, "")) for key in items]
-    return columns.Content(
-        user=user_place[read.user],
-        item=item_place[read.item],
-        rating=rating,
-        timestamp=read.time,
-        held_back=read.held_back,
-        unrated=_unrated(read, user_place, item_place),
-        users=pd.DataFrame({"user": users}),
-        items=pd.DataFrame(
-            {
-                "item": items,
-                "title": _told_apart([title for title, _, _ in facts], items, say),
-                "year": [year for _, year, _ in facts],
-                "genres": [genres for _, _, genres in facts],
-            }
-        ),
-    )
-
-
-def _unrated(read: Read, user_place: np.ndarray, item_place: np.ndarray) -> np.ndarray | None:
-    """What was chosen and not rated, each pair once and no rated pair: int64 ``[3, m]``; None if nothing."""
-    user, item, time = read.chosen.among(read.user_ids, read.item_ids)
-    key = user * len(read.item_ids) + item
-    rated = np.isin(key, read.user.astype(np.int64) * len(read.item_ids) + read.item)
-    _, first = np.unique(key, return_index=True)
-    kept = np.sort(first[~rated[first]])
-    return np.stack((user_place[user[kept]], item_place[item[kept]], time[kept])) if len(kept) else None
 
 
 def imported_in_words(facts: dict[str, Any]) -> str:
