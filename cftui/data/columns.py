@@ -95,6 +95,7 @@ def write(folder: Path, content: Content, facts: dict[str, Any]) -> str:
     if content.held_back is not None:
         np.save(folder / f"{HELD_BACK}.npy", content.held_back)
         digest.update(HELD_BACK.encode() + content.held_back.tobytes())
+        checksums[f"{HELD_BACK}.npy"] = _checksum(content.held_back)
     if content.unrated is not None:
         for (name, kind), rows in zip(UNRATED.items(), content.unrated, strict=True):
             values = np.ascontiguousarray(rows, dtype=kind)
@@ -324,7 +325,7 @@ def _checked(
 def _held_back(folder: Path, facts: dict[str, Any], remedy: str) -> np.ndarray | None:
     if not facts.get("given_split", False):
         return None
-    return load_columns(folder, {HELD_BACK: np.bool_}, {HELD_BACK: facts["ratings"]}, remedy)[HELD_BACK]
+    return _checked(folder, {HELD_BACK: np.bool_}, facts["ratings"], facts, remedy)[HELD_BACK]
 
 
 def load_columns(

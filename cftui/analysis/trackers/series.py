@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from cftui.engine.runs.events import Event, EventReader
@@ -65,17 +66,22 @@ class Series:
     status: str
     points: tuple[Point, ...]
     begun: float
-    by_step: Mapping[int, Mapping[str, float]] = field(init=False)
 
-    def __post_init__(self) -> None:
+    @cached_property
+    def by_step(self) -> Mapping[int, Mapping[str, float]]:
+        """The figures of each step, by name."""
         steps: dict[int, dict[str, float]] = {}
         for point in self.points:
             steps.setdefault(point.step, {})[point.name] = point.value
-        object.__setattr__(self, "by_step", steps)
+        return steps
 
-    def time_of(self, step: int) -> float:
-        """When a step that has figures was done."""
-        return max(point.time for point in self.points if point.step == step)
+    @cached_property
+    def times(self) -> Mapping[int, float]:
+        """When each step that has figures was done."""
+        found: dict[int, float] = {}
+        for point in self.points:
+            found[point.step] = max(point.time, found.get(point.step, point.time))
+        return found
 
 
 def read_series(run: RunFolder) -> Series:

@@ -22,7 +22,7 @@ def write(series: Series, folder: Path) -> Path:
 
     SQLiteStorage.delete_run(PROJECT, series.run)
     steps = list(series.by_step)
-    times = [datetime.datetime.fromtimestamp(series.time_of(step), datetime.UTC).isoformat() for step in steps]
+    times = [datetime.datetime.fromtimestamp(series.times[step], datetime.UTC).isoformat() for step in steps]
     figures = [dict(series.by_step[step]) for step in steps]
     if figures:
         figures[-1] |= series.summary

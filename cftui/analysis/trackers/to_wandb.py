@@ -31,7 +31,7 @@ def write(series: Series, folder: Path) -> Path:
     written = Path(run.dir).parent
     for step, figures in series.by_step.items():
         # What wandb shows as the time of a step; its own is that of the export.
-        run.log({**figures, "_timestamp": series.time_of(step)}, step=step)
+        run.log({**figures, "_timestamp": series.times[step]}, step=step)
     run.summary.update({**series.summary, "status": series.status})
     run.finish(exit_code=0 if series.status in ("done", "stopped") else 1)
     # The process behind it writes the last records when it ends.

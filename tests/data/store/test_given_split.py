@@ -162,3 +162,11 @@ def test_without_a_test_part_given_is_refused(bring: Callable[..., Any]) -> None
 def test_a_data_set_offers_the_splits_that_it_has() -> None:
     assert offered((), has_given=False) == ("random", "time", "none")
     assert offered(("u1", "u2"), has_given=True) == ("random", "u1", "u2", "time", "given", "none")
+
+
+def test_a_damaged_mark_of_the_test_part_is_named(bring: Callable[..., Any], home: Home) -> None:
+    bring(TRAIN, TEST)
+    marks = home.data / "own" / "held_back.npy"
+    np.save(marks, ~np.load(marks))
+    with pytest.raises(CftuiError, match=r"held_back\.npy: damaged \(its checksum differs\)"):
+        columns.read_ratings(home.data / "own", "id", "")
