@@ -89,13 +89,16 @@ class Unrated:
         return len(self.user)
 
     @cached_property
-    def by_user(self) -> Grouped:
-        """The rows of each user."""
-        return Grouped(self.user, int(self.user.max(initial=0)) + 1)
+    def _last_user(self) -> int:
+        return int(self.user.max(initial=0))
+
+    @cached_property
+    def _by_user(self) -> Grouped:
+        return Grouped(self.user, self._last_user + 1)
 
     def of_user(self, user: int) -> np.ndarray:
         """The item codes of one user, int64."""
-        return self.item[self.by_user.rows(user)] if user <= self.user.max(initial=0) else self.item[:0]
+        return self.item[self._by_user.rows(user)] if user <= self._last_user else self.item[:0]
 
 
 @dataclass(frozen=True, eq=False)

@@ -153,8 +153,12 @@ def _moved(
         if code != item:
             sums[code] = sums.get(code, 0.0) + part
     strongest = sorted(sums.items(), key=lambda one: -abs(one[1]))
-    known = set(who.items.tolist())
-    return [Moved(model.titles[code], who.rating(code), part) for code, part in strongest if code in known]
+    given = pd.Series(who.given).groupby(who.items).mean().to_dict()
+    return [
+        Moved(model.titles[code], None if math.isnan(given[code]) else given[code], part)
+        for code, part in strongest
+        if code in given
+    ]
 
 
 def _reasons(model: TrainedModel, ratings: Ratings, moved: list[Moved]) -> list[str]:
