@@ -204,7 +204,7 @@ class MapScreen(MapRoom):
             "near": f"{labelled:,} within {self._tolerance:.2g} of an axis",
             "all": "no labels",
         }
-        back = "" if self.part == "M" else words.BACK
+        back = words.NEXT_PART.get(self.part, words.BACK)
         kept = "  ".join(
             filter(None, (back, f"{len(shown.table):,} {opened.model.nouns}", str(only), names[self.preset]))
         )

@@ -23,7 +23,9 @@ INSTEAD = "Open another run: 2 goes to Train, u to the runs, enter opens one. Or
 NEED_MAP = frozenset(
     {"find", "colour", "filter", "axes", "part", "export", "next", "preset", "tolerance", "robust", "read", "epoch"}
 )
+# Where the next part is, for a map that is not that of the components.
 BACK = "p: back to the components"
+NEXT_PART = {"M": "", "L": "p: the sparse part"}
 # Facts about the item at the cursor, the first to be left out first.
 DROPPED = ("trust", "distance", "ratings", "place", "quadrant")
 # The title keeps this many cells before facts are left out.

@@ -456,11 +456,15 @@ async def test_p_solves_robust_pca_once_and_goes_through_l_s_and_m(tiny_opened):
         await solved(pilot)
         await pilot.press("enter")
         parts = robust.robust_pca(opened.model.item_factors[1:])
-        for factors, name in ((parts.low_rank, "L"), (parts.sparse, "S")):
+        for factors, name, then in (
+            (parts.low_rank, "L", "p: the sparse part"),
+            (parts.sparse, "S", "p: back to the components"),
+        ):
             shown, found = maps.principal_map(opened.model, factors, f"{name} PC")
             await wait(pilot, lambda shown=shown: is_drawn(app, shown))
             x, y = found.variance
             assert title(app, "#points") == f"{name} PC1 {x:.1%}   {name} PC2 {y:.1%}   {PARTS[name]}"
+            assert subtitle(app, "#points").startswith(then)
             assert f"rank of L {parts.rank}, density of S {parts.density:.1%}" in notices(app)[-1]
             await pilot.press("p")
         await wait(pilot, lambda: is_drawn(app, whole))
