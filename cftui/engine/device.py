@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Protocol, TypeVar
 
 import psutil
 import torch
 
 from cftui.errors import CftuiError
+
+Given = TypeVar("Given")
+Found = TypeVar("Found")
+
+
+class Map(Protocol):
+    """What ``map`` does with one iterable."""
+
+    def __call__(self, function: Callable[[Given], Found], values: Iterable[Given], /) -> Iterator[Found]: ...
 
 
 def choose(wanted: str = "auto") -> torch.device:
@@ -73,6 +84,27 @@ def threads_for(elements: int) -> Iterator[None]:
     try:
         yield
     finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def workers(device: torch.device) -> Iterator[Map]:
+    """In this context, what ``map`` does; on the CPU by as many threads as PyTorch has, each of which computes alone.
+
+    PyTorch calls LAPACK for one small matrix after the other, on one thread. The results are those of one thread, to
+    the bit, in order. Whoever leaves early waits for what is being computed.
+    """
+    before = torch.get_num_threads()
+    if device.type != "cpu" or before == 1:
+        yield map
+        return
+    # Threads that begin in this context have one thread each.
+    torch.set_num_threads(1)
+    pool = ThreadPoolExecutor(before)
+    try:
+        yield pool.map
+    finally:
+        pool.shutdown(cancel_futures=True)
         torch.set_num_threads(before)
 
 

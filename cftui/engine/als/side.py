@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cftui.engine.device import workers
 from cftui.engine.ranks import ALONE, Ranks
 
 # Gathered factors at a time: what fits the caches of a CPU, or keeps a GPU busy.
@@ -122,7 +123,11 @@ class Side:
         padded = torch.cat((table, table.new_zeros(1, k)))
         found, gains = table.new_zeros(self.n, k), table.new_zeros(self._turns, dtype=torch.float64)
         eye = torch.eye(k, device=table.device)
-        for turn, (rows, width) in enumerate(self._own_batches):
+
+        @torch.no_grad()  # each thread has to be told
+        def solved(batch: tuple[Tensor, int]) -> Tensor:
+            """Write the factors of a batch of rows into ``found``; return their gain."""
+            rows, width = batch
             place = torch.arange(width, device=table.device)
             at = torch.where(
                 place < self.counts[rows].unsqueeze(1), self._starts[rows].unsqueeze(1) + place, len(self.value) - 1
@@ -134,13 +139,17 @@ class Side:
             matrix += ridge[rows, None, None] * eye
             # Whether it failed is asked once, at the end: each answer takes a wait for the device.
             root, failed = torch.linalg.cholesky_ex(matrix)
-            solved = torch.cholesky_solve(moment.unsqueeze(2), root).squeeze(2)
-            found[rows] = solved
-            gain = (solved * moment).sum(dtype=torch.float64)
+            factors = torch.cholesky_solve(moment.unsqueeze(2), root).squeeze(2)
+            found[rows] = factors
+            gain = (factors * moment).sum(dtype=torch.float64)
             # Told to all processes by the number.
-            gains[self._ranks.rank + turn * self._ranks.size] = torch.where(failed.any(), math.nan, gain)
-            if after_batch():
-                return None
+            return torch.where(failed.any(), math.nan, gain)
+
+        with workers(table.device) as each:
+            for turn, gain in enumerate(each(solved, self._own_batches)):
+                gains[self._ranks.rank + turn * self._ranks.size] = gain
+                if after_batch():
+                    return None
         # Added up in the order of the batches, whoever solved them.
         gained = sum(self._ranks.sum(gains).tolist())
         if math.isnan(gained):

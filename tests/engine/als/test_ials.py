@@ -101,3 +101,31 @@ def test_what_is_not_a_number_is_said(tiny: Ratings) -> None:
     one.model.users.fill_(float("nan"))
     with pytest.raises(Diverged, match="sweep 0 gave something that is not a number; use a larger --reg"):
         one.fit()
+
+
+def test_threads_change_nothing_and_stop_when_they_are_told(monkeypatch) -> None:
+    monkeypatch.setattr(side, "CELLS", 60)
+    random = torch.Generator().manual_seed(0)
+    row = torch.randint(1, 300, (3000,), generator=random)
+    column, value = torch.randint(1, 40, (3000,), generator=random), torch.rand(3000, generator=random)
+    table, base = torch.rand(40, 3, generator=random), 0.5 * torch.eye(3)
+    one = Side(row, column, value, 300, 40, 3)
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            found.append(one.solve(table, base, torch.full((300,), 0.1)))
+            assert torch.get_num_threads() == threads
+        # What has not begun by then is left alone.
+        begun: list[int] = []
+        count = torch.linalg.cholesky_ex
+        monkeypatch.setattr(torch.linalg, "cholesky_ex", lambda matrix: begun.append(1) or count(matrix))
+        assert one.solve(table, base, torch.full((300,), 0.1), lambda: True) is None
+        assert len(begun) < len(one._own_batches) / 2
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+    assert found[0] is not None
+    assert found[1] is not None
+    assert torch.equal(found[0][0], found[1][0])
+    assert found[0][1] == found[1][1]
