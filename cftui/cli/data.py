@@ -136,6 +136,11 @@ def get(session: Session, name: str, source: Path | None) -> None:
     "[default: guessed].",
 )
 @click.option(
+    "--header/--no-header",
+    default=None,
+    help="Whether the first row holds the names of the columns [default: guessed].",
+)
+@click.option(
     "--shape",
     type=click.Choice(["rows", "matrix", "lists", "blocks"]),
     help="A rating a row, a matrix of users and items, a user and their items a line, or blocks of ratings under "
@@ -292,7 +297,7 @@ def readable(facts: dict[str, Any], noun: str) -> dict[str, str]:
         f"{noun}s": f"{facts['items']:,} ids, {facts['titles']:,} titles ({facts['duplicate_titles']} duplicates)",
         "density": f"{facts['density']:.2%}",
         **_values_in_words(facts),
-        "ids": "consecutive, no gaps" if facts["ids_consecutive"] else "with gaps",
+        "ids": facts["ids"],
         "from": f"{facts['first'][:10]} to {facts['last'][:10]}" if facts["first"] else "no times",
         "per user": spread("ratings_per_user"),
         f"per {noun}": spread("ratings_per_item"),

@@ -20,7 +20,8 @@ def describe(tables: Tables) -> dict[str, Any]:
     """The facts of ``cftui data stats``, JSON-ready.
 
     ``density`` is ratings / (users x items); ``ids_consecutive`` asks, as the chapter does, whether user and item
-    ids run from 1 without a gap; ``duplicate_titles`` counts the ids whose title an earlier id has already;
+    ids run from 1 without a gap, and ``ids`` says so in words; ``duplicate_titles`` counts the ids whose title an
+    earlier id has already;
     ``first`` and ``last`` are empty if the ratings have no times. If the values are counts, ``counted`` says so, and
     ``total`` is their sum.
     """
@@ -43,6 +44,7 @@ def describe(tables: Tables) -> dict[str, Any]:
         "counted": tables.counted,
         "density": len(ratings) / (users * rated),
         "ids_consecutive": _consecutive(tables.per_user.ids) and _consecutive(tables.per_item.ids),
+        "ids": _ids_in_words(tables.per_user.ids, tables.per_item.ids),
         # 0 is a missing time.
         "first": _moment(ratings["timestamp"][ratings["timestamp"] != 0].min()) if timed else "",
         "last": _moment(ratings["timestamp"].max()) if timed else "",
@@ -54,6 +56,13 @@ def describe(tables: Tables) -> dict[str, Any]:
 
 def _number(value: float) -> float | int:
     return int(value) if float(value).is_integer() else float(value)
+
+
+def _ids_in_words(users: pd.Index, items: pd.Index) -> str:
+    """Whether ids are numbers, and those without a gap."""
+    if not (pd.api.types.is_integer_dtype(users) and pd.api.types.is_integer_dtype(items)):
+        return "text"
+    return "consecutive, no gaps" if _consecutive(users) and _consecutive(items) else "numbers with gaps"
 
 
 def _consecutive(ids: pd.Index) -> bool:

@@ -87,12 +87,13 @@ def first_rows(found: Found, count: int) -> tuple[list[str], ...]:
     return tuple(row.cells for row in rows if isinstance(row.cells, list))
 
 
-def open_book(path: Path, found: Path, member: str) -> Found | None:
+def open_book(path: Path, found: Path, member: str, header: bool | None = None) -> Found | None:
     """The table in a file of one of these formats, or None if it has another.
 
     Args:
         path: as the user named it; found: where it is.
         member: the sheet or table that the user named, or empty.
+        header: whether the first row of a sheet holds the names of the columns; guessed if None.
 
     Raises:
         CftuiError: it is damaged, needs a library that is not installed, or holds several tables.
@@ -107,7 +108,7 @@ def open_book(path: Path, found: Path, member: str) -> Found | None:
     if start.startswith(_SQLITE):
         return _sqlite(path, found, member)
     if (start.startswith(b"PK") and path.suffix.casefold() in (".xlsx", ".xlsm")) or _is_workbook(found, start):
-        return _excel(path, found, member)
+        return _excel(path, found, member, header)
     return None
 
 
@@ -146,7 +147,7 @@ def _is_workbook(found: Path, start: bytes) -> bool:
         return False
 
 
-def _excel(path: Path, found: Path, member: str) -> Found:
+def _excel(path: Path, found: Path, member: str, header: bool | None) -> Found:
     if find_spec("openpyxl") is None:
         what = f"{path}: an Excel workbook; save the sheet as CSV, or reading it"
         raise missing_library(what, "openpyxl", "excel")
@@ -173,7 +174,8 @@ def _excel(path: Path, found: Path, member: str) -> Found:
     first = [[text_of("", value) for value in row] for row in islice(rows(), 2)]
     if not first:
         raise CftuiError(f"{path}: the sheet {sheet} is empty")
-    header = guessing.has_header(first[0], first[1] if len(first) > 1 else ())
+    if header is None:
+        header = guessing.has_header(first[0], first[1] if len(first) > 1 else ())
     names = [name.strip() for name in first[0]] if header else [str(at + 1) for at in range(len(first[0]))]
 
     def source(picks: Sequence[int]) -> Iterator[Row]:

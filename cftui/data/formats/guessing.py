@@ -320,13 +320,18 @@ def has_header(first: Sequence[str], second: Sequence[str] = ()) -> bool:
     filled = [cell.strip() for cell in first if cell.strip()]
     if not filled:
         return False
-    if any(map(is_number, filled)):
+    if any(map(_is_written_number, filled)):
         # The ids of the items, over a matrix of ratings; or the numbers pandas gives to columns without names.
         corner = first[0].strip()
         return len(first) > 2 and (not corner or _plain(corner) in ROLES["user"]) and all(map(is_number, first[1:]))
     usual = {name for names in ROLES.values() for name in names} | _EXPORTS | {"id"}
     known = sum(_plain(cell) in usual or (" " not in cell and bool(usual & _endings(cell))) for cell in filled)
-    return known >= min(2, len(filled)) or any(is_number(cell) for cell in second)
+    return known >= min(2, len(filled)) or any(map(_is_written_number, second))
+
+
+def _is_written_number(cell: str) -> bool:
+    """Whether a cell is a number, with a decimal comma perhaps."""
+    return is_number(cell) or scores.has_decimal_comma(cell)
 
 
 def counts_rows(cells: Sequence[str]) -> bool:

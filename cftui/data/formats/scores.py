@@ -76,7 +76,7 @@ def parse_scores(texts: Sequence[str]) -> Scores:
 def _number(text: str, decimal_comma: bool, one_top: bool) -> tuple[str, str]:
     """The number in a text, and the form in which it was written."""
     if decimal_comma and _COMMA.fullmatch(text):
-        return text.replace(",", "."), "decimal commas"
+        return text.replace(",", "."), "numbers with a decimal comma"
     for pattern, how in ((_STARS, "numbers of stars"), (_PERCENT, "per cent"), (_OUT_OF, "out of")):
         if (how != "out of" or one_top) and (found := pattern.fullmatch(text)):
             return found[1].replace(",", "."), how
@@ -133,6 +133,11 @@ def not_rated(levels: np.ndarray, weights: np.ndarray) -> float | None:
         if apart or (value <= 0 and code and share > _SHARE):
             return float(value)
     return None
+
+
+def has_decimal_comma(text: str) -> bool:
+    """Whether a cell is a number such as 4,5."""
+    return _COMMA.fullmatch(text.strip()) is not None
 
 
 def is_score(text: str) -> bool:

@@ -164,6 +164,7 @@ def open_table(
     delimiter: str | None = None,
     encoding: str | None = None,
     quote: dialects.Quote | None = None,
+    header: bool | None = None,
     shape: Shape | None = None,
     named: Sequence[str] = (),
     wanted: Sequence[str] = ("rating",),
@@ -172,6 +173,7 @@ def open_table(
 
     Args:
         quote: what a double quote is; guessed if None.
+        header: whether the first row of a text or a workbook holds the names of the columns; guessed if None.
         shape: how ratings are laid out; guessed if None.
         named: the columns that the user named; a table that has them is not taken for a matrix.
         wanted: words in the name of the table that is looked for in an archive.
@@ -181,7 +183,7 @@ def open_table(
     """
     found, member, table = unpacked(path, scratch, wanted)
     name = with_member(path, member or table)
-    book = books.open_book(name, found, table) or matrices.open_arrays(name, found, table)
+    book = books.open_book(name, found, table, header) or matrices.open_arrays(name, found, table)
     if book is not None:
         return _of_rows(name, Plain(found, "", True), book, shape, named)
     try:
@@ -198,7 +200,7 @@ def open_table(
         tree = trees.open_tree(name, plain.path, [line for line in lines if line.strip()])
         if tree is not None:
             return _of_rows(name, plain, tree, shape, named)
-    return _open_text(name, plain, lines, delimiter, quote, shape, named)
+    return _open_text(name, plain, lines, delimiter, quote, header, shape, named)
 
 
 def _first_lines(path: Path) -> list[str]:
@@ -222,6 +224,7 @@ def _open_text(
     lines: list[str],
     delimiter: str | None,
     quote: dialects.Quote | None,
+    asked_header: bool | None,
     shape: Shape | None,
     named: Sequence[str],
 ) -> Table:
@@ -257,8 +260,11 @@ def _open_text(
     if isinstance(first[0].cells, str) and first[0].cells:
         what = f"its first row cannot be read ({first[0].cells})"
         raise CftuiError(what, where=path, hint="--delimiter or --quote may help", option="delimiter")
-    header = guessing.has_header(usable[0], usable[1] if len(usable) > 1 else ())
-    titled = _cells(heading.lstrip("#% ").rstrip("\r\n"), chosen) if heading and not header and comment == "#" else []
+    header = asked_header
+    if header is None:
+        header = guessing.has_header(usable[0], usable[1] if len(usable) > 1 else ())
+    above = heading and asked_header is None and not header and comment == "#"
+    titled = _cells(heading.lstrip("#% ").rstrip("\r\n"), chosen) if above else []
     names = [name.strip() for name in usable[0]]
     notes: list[str] = []
     body = usable[int(header) :]

@@ -29,7 +29,8 @@ class Asked:
             of, or ``column=text`` with the text of the rows that form the test part.
         items: a file about the items, with its columns ``title``, ``genres``, ``year``; ``item_id`` is the one that
             holds the ids in ``item``. Without it, these are columns of the ratings.
-        quote: what a double quote is; shape: how ratings are laid out.
+        quote: what a double quote is; header: whether the first row holds the names of the columns.
+        shape: how ratings are laid out.
         duplicates: which rating counts if a user rates an item twice: the last by time, then in the file, the mean,
             or none.
         skip_bad: number of malformed rows to tolerate in each file.
@@ -55,6 +56,7 @@ class Asked:
     delimiter: str | None = None
     encoding: str | None = None
     quote: Quote | None = None
+    header: bool | None = None
     shape: Shape | None = None
     duplicates: Duplicates = "last"
     skip_bad: int = 0

@@ -122,6 +122,7 @@ def _content(
         delimiter=asked.delimiter,
         encoding=asked.encoding,
         quote=asked.quote,
+        header=asked.header,
         shape=asked.shape,
         named=named,
     )
@@ -211,7 +212,13 @@ def _read_test(asked: Asked, file: Path, scratch: Path, counted: bool, valued: b
         valued: whether the training part has a column of ratings or counts.
     """
     table = open_table(
-        file, scratch, delimiter=asked.delimiter, encoding=asked.encoding, quote=asked.quote, shape=asked.shape
+        file,
+        scratch,
+        delimiter=asked.delimiter,
+        encoding=asked.encoding,
+        quote=asked.quote,
+        header=asked.header,
+        shape=asked.shape,
     )
     places, _ = places_of(table, guessed(table, asked), asked, say)
     if ("rating" in places) != valued:

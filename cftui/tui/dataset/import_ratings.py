@@ -60,6 +60,11 @@ class PathField(ListField):
 class ImportScreen(Dialog[str | None]):
     """Dismissed with the name of the data set that was imported, which is being opened then, or None."""
 
+    ROOM = "import"
+    ABOUT = (
+        "Type the path of a file; tab completes it. The first rows show what its columns were taken for. Go to a "
+        "column with the arrow keys and press the letter of what it is; enter imports."
+    )
     BINDINGS = bindings("import")
     CSS_PATH = "import_ratings.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (80, "-normal")]

@@ -85,7 +85,9 @@ class Sample:
         return self.words[at]
 
 
-def read_sample(path: Path, delimiter: str | None = None, encoding: str | None = None) -> Sample:
+def read_sample(
+    path: Path, delimiter: str | None = None, encoding: str | None = None, header: bool | None = None
+) -> Sample:
     """The first rows of ``path``.
 
     Raises:
@@ -97,7 +99,7 @@ def read_sample(path: Path, delimiter: str | None = None, encoding: str | None =
     with tempfile.TemporaryDirectory(prefix="cftui-") as scratch:
         start = _beginning(path, Path(scratch))
         try:
-            table = open_table(start, Path(scratch), delimiter=delimiter, encoding=encoding)
+            table = open_table(start, Path(scratch), delimiter=delimiter, encoding=encoding, header=header)
             picks = range(min(len(table.columns), COLUMNS))
             rows = tuple((line, cells) for line, cells, _ in islice(table.rows(picks), ROWS))
         except CftuiError as error:

@@ -28,6 +28,7 @@ class Side:
         entries: files that complete ``text`` while it is not yet a file.
         problem: why there are no rows, or none by the delimiter or encoding asked for.
         marks: column by role.
+        delimiter, encoding, header: as the user chose them; guessed where None.
         each_row: whether every row says that something was chosen once more, without a rating.
         odd: a rating that seems to mean "not rated", if one stands apart; unrated: whether it does.
         guess: what the columns were taken for at first.
@@ -41,6 +42,7 @@ class Side:
     marks: dict[str, int] = field(default_factory=dict)
     delimiter: str | None = None
     encoding: str | None = None
+    header: bool | None = None
     each_row: bool = False
     odd: float | None = None
     unrated: bool = False
@@ -67,7 +69,7 @@ class Side:
 
     @property
     def can_be_cut_otherwise(self) -> bool:
-        """Whether delimiter and encoding are there to be changed: of the items' file they are always guessed."""
+        """Whether delimiter, encoding and header can be changed: of the items' file they are always guessed."""
         return self.kind == "ratings" and self.sample is not None and self.sample.kind == "csv"
 
     @property
@@ -94,7 +96,7 @@ class Side:
         try:
             if import_paths.is_file(text):
                 path = import_paths.path_of(text).absolute()
-                side.sample = import_sample.read_sample(path, self.delimiter, self.encoding)
+                side.sample = import_sample.read_sample(path, self.delimiter, self.encoding, self.header)
             else:
                 side.sample = None
                 # An empty field asks for nothing where it may stay empty.
@@ -137,7 +139,10 @@ class Side:
         self.look_at_ratings()
 
     def another(self, what: str) -> None:
-        """The next delimiter or encoding; the first is a guess."""
+        """The next delimiter or encoding; the first is a guess. The header is there or it is not."""
+        if what == "header":
+            self.header = self.sample is not None and not self.sample.header
+            return
         values = DELIMITERS if what == "delimiter" else ENCODINGS
         setattr(self, what, values[(values.index(getattr(self, what)) + 1) % len(values)])
 
@@ -156,6 +161,8 @@ class Side:
         words += ["--no-rating"] if self.each_row else []
         words += [f"--shape={sample.shape}"] if self.kind == "ratings" else []
         words += [f"--unrated={self.odd:g}"] if self.unrated else []
+        if self.kind == "ratings" and self.header is not None:
+            words += ["--header" if self.header else "--no-header"]
         asked = {"delimiter": self.delimiter, "encoding": self.encoding}
         return words + [f"--{option}={value}" for option, value in asked.items() if value is not None]
 
@@ -167,8 +174,10 @@ class Side:
         text = Text.assemble(*_key("d", keys), self.sample.format, "   ")
         if self.sample.encoding:
             text.append_text(Text.assemble(*_key("e", keys), self.sample.encoding, "   "))
-        names = "" if self.sample.header else ", no names in the first row"
-        return text.append(f"{len(self.sample.columns)} columns{names}")
+        text.append(f"{len(self.sample.columns)} columns   ")
+        if self.can_be_cut_otherwise or not self.sample.header:
+            text.append_text(Text.assemble(*_key("h", keys), f"first row: {'names' if self.sample.header else 'data'}"))
+        return text
 
     def marks_line(self, with_keys: bool) -> Text:
         """``user person   item beer   rating stars``; the first letter is the key, where it does anything."""

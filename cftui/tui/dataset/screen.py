@@ -202,6 +202,8 @@ class DatasetScreen(Room):
         self.query_one("#when", Picture).show(partial(drawing.columns, dates, each))
         self.query_one("#kinds", Picture).show(partial(drawing.top_bars, genres, ratings, facts["ratings"]))
         self.query_one("#head-table").focus()
+        # There is room for the tabs only now.
+        self.call_after_refresh(self._label_tabs)
 
     def _name_tail(self) -> None:
         """In full where there is room for it."""
@@ -220,7 +222,7 @@ class DatasetScreen(Room):
         """Each tab is called by its key and its name."""
         keys = {key.name: key.keys for key in ACTIONS["dataset"]}
         tabs = self.query_one("#tables", TabbedContent)
-        length = (self.size.width < WIDE_TABS) + (self.size.width < TABS)
+        length = (tabs.size.width < WIDE_TABS) + (tabs.size.width < TABS)
         for name, names in LABELS.items():
             tabs.get_tab(name).label = Content.assemble((keys[name], "bold"), f" {names[length]}")
 
@@ -314,7 +316,7 @@ def _facts_text(noun: str, facts: dict[str, Any]) -> Text:
         ("density", _percent(facts["density"])),
         *values,
         ("from", f"{facts['first'][:10]} to {facts['last'][:10]}" if facts["first"] else "no times"),
-        ("ids", "consecutive, no gaps" if facts["ids_consecutive"] else "with gaps"),
+        ("ids", facts["ids"]),
         ("a user", f"{per_user['min']:,} to {per_user['max']:,}, median {drawing.value(per_user['median'])}"),
     ]
     text = Text("\n").join(Text(f"{name:<8} ", style="dim") + Text(value, style="not dim") for name, value in rows)

@@ -285,7 +285,22 @@ CASES = {
     "decimal commas": Case(
         "user;item;rating\nann;tea;3,5\nann;milk;4\nbob;tea;2,5\n",
         [("ann", "tea", 3.5), ("ann", "milk", 4.0), ("bob", "tea", 2.5)],
-        said=("read as decimal commas",),
+        said=("read as numbers with a decimal comma",),
+    ),
+    "names that nobody knows over decimal commas": Case(
+        "wer;was;wieviel\nann;tea;3,5\nann;milk;4,0\nbob;tea;2,5\n",
+        [("ann", "tea", 3.5), ("ann", "milk", 4.0), ("bob", "tea", 2.5)],
+        asked={"user": "wer", "item": "was", "rating": "wieviel"},
+    ),
+    "names over words, as one says": Case(
+        "wer;was;wie\nann;tea;like\nann;milk;dislike\nbob;tea;like\n",
+        [("ann", "tea", 1.0), ("ann", "milk", 0.0), ("bob", "tea", 1.0)],
+        asked={"user": "wer", "item": "was", "rating": "wie", "header": True},
+    ),
+    "no names, as one says": Case(
+        "user;item;like\nann;tea;like\nbob;milk;dislike\n",
+        [("user", "item", 1.0), ("ann", "tea", 1.0), ("bob", "milk", 0.0)],
+        asked={"rating": "3", "header": False},
     ),
     "booleans": Case(
         "user,item,liked\nann,tea,True\nann,milk,False\nbob,tea,True\nbob,milk,False\n",

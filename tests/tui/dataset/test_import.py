@@ -296,7 +296,7 @@ async def test_an_import_that_was_stopped_too_late_is_not_denied(files, home, mo
 
 
 async def test_quitting_ends_an_import_too(files, home):
-    (files / "evenings.csv").write_text("\n".join(evenings(20_000)))
+    (files / "evenings.csv").write_text("\n".join(evenings(80_000)))
     app = CftuiApp(home)
     async with importing(app) as pilot:
         await choose(pilot, "evenings.csv")
@@ -456,6 +456,25 @@ async def test_another_delimiter_and_another_encoding(files, home):
         await pilot.press("enter")
         await opened(pilot, "spaced")
         assert app.opened.tables.users["user"].to_list() == ["Zo\xeb1", "Zo\xeb2"]
+
+
+async def test_the_first_row_is_names_or_data_as_one_says(files, home):
+    (files / "words.csv").write_text("wer;was\nann;Tee\nbob;Tee\nann;Milch\nbob;Kaffee\n")
+    app = CftuiApp(home)
+    async with importing(app) as pilot:
+        await choose(pilot, "words.csv")
+        assert "first row: data" in said(app, "#import-format"), "nothing tells words from names"
+        await pilot.press("h")
+        await wait(pilot, lambda: "first row: names" in said(app, "#import-format"))
+        assert "wer" in page(app)
+        await pilot.press("question_mark")
+        await wait(pilot, lambda: "This column is the user" in page(app))
+        await pilot.press("escape")
+        await mark(pilot, "u", 0)
+        await mark(pilot, "i", 1)
+        await pilot.press("n", "enter")
+        await opened(pilot, "words")
+        assert app.opened.tables.users["user"].to_list() == ["ann", "bob"]
 
 
 async def test_a_set_of_that_name_is_replaced_only_if_one_says_so(files, home, tree):
