@@ -186,11 +186,18 @@ class Remark:
 
     Attributes:
         offer: what the reader can do about it; each face names its own key or command for it.
+        shorter: the same in fewer and fewer words, for where there is little room.
     """
 
     kind: Kind
     words: str
     offer: Offer = ""
+    shorter: tuple[str, ...] = field(default=(), compare=False)
+
+    def at(self, level: int) -> str:
+        """The words, in full at level 0."""
+        forms = (self.words, *self.shorter)
+        return forms[min(level, len(forms) - 1)]
 
 
 @dataclass(frozen=True)
@@ -251,8 +258,9 @@ def verdict(own: Result, others: Iterable[Result] = ()) -> Verdict:
     # Runs from before baselines were kept, and runs that have not come to them: those of another run hold as well.
     baselines = own.baselines or next((one.baselines for one in peers if one.baselines), {})
     best = own.score.best(baselines, baselines.get)
+    beside = _beside_baselines(own, baselines)
     return Verdict(
-        (_beside_baselines(own, baselines), *_beside_runs(own, peers), *_best_epoch(own), *_of_lists(own)),
+        (beside, *_beside_runs(own, peers), *_best_epoch(own), *_of_lists(own, beside.kind == "good")),
         baseline=best or "",
         margin=own.better(baselines[best]) if best else None,
     )
@@ -294,13 +302,13 @@ def _beside_baselines(own: Result, baselines: Mapping[str, float]) -> Remark:
     value, baseline = _figures(own, own.value, baselines[name])
     beside = f"{BASELINES[name]} ({baseline})"
     kind = kind_of(margin)
-    if kind == "neutral":
-        return Remark(kind, f"{value}{so_far}: as good as {beside}")
-    if kind == "bad":
-        worse = "below" if own.score.higher_is_better else "worse than"
-        return Remark(kind, f"{value}{so_far}: {worse} {beside}")
-    by = f"{margin + 1:.1f} times {beside}" if margin > 1 else f"beats {beside} by {percent(margin)}"
-    return Remark(kind, f"{value}{so_far}: {by}")
+    worse = "below" if own.score.higher_is_better else "worse than"
+    does = {"neutral": "as good as", "bad": worse}.get(kind, "beats")
+    said = f"{does} {beside}"
+    if kind == "good":
+        said = f"{margin + 1:.1f} times {beside}" if margin > 1 else f"{said} by {percent(margin)}"
+    words = f"{value}{so_far}: {said}"
+    return Remark(kind, words, shorter=(words, f"{value}: {does} {BASELINES[name]}"))
 
 
 def _beside_runs(own: Result, peers: list[Result]) -> list[Remark]:
@@ -322,18 +330,26 @@ def _best_epoch(own: Result) -> list[Remark]:
     if own.score != LOSS:
         return [Remark("neutral", f"{words} ({_figures(own, own.best_value, short=True)[0]})")]
     offer: Offer = "keep_best" if own.can_keep_best and own.ended else ""
-    return [Remark("overfit", f"{words}; later {own.unit}s overfit", offer)]
+    return [Remark("overfit", f"{words}; later {own.unit}s overfit", offer, shorter=(words,))]
 
 
-def _of_lists(own: Result) -> list[Remark]:
+def _of_lists(own: Result, predicts_well: bool = False) -> list[Remark]:
     """The lists of a run that is judged by its loss; one that is judged by its lists has that said already."""
-    return [lists_remark(own.lists)] if own.lists is not None and own.score == LOSS else []
+    return [lists_remark(own.lists, predicts_well)] if own.lists is not None and own.score == LOSS else []
 
 
-def lists_remark(lists: Lists) -> Remark:
-    """The lists of a run beside popularity's: ``NDCG@10 .129, below popularity (.172)``."""
-    words = f"{NDCG.label} {points(lists.ndcg)}, {lists.standing} ({points(lists.popularity)})"
-    return Remark(lists.kind, words, "" if lists.kind == "good" else "recommender")
+def lists_remark(lists: Lists, predicts_well: bool = False) -> Remark:
+    """The lists of a run beside popularity's: ``poor lists: NDCG@10 .129, below popularity (.172)``.
+
+    Args:
+        predicts_well: its ratings are better than the baselines; where its lists are not, that is said in one breath.
+    """
+    figures = f"{NDCG.label} {points(lists.ndcg)}, {lists.standing} ({points(lists.popularity)})"
+    of = {"good": "good lists", "bad": "poor lists"}.get(lists.kind, "lists")
+    shorter = (f"{of}: {figures.removeprefix(NDCG.label).strip()}", f"{of} ({points(lists.ndcg)})")
+    if predicts_well and lists.kind == "bad":
+        of = f"good ratings, {of}"
+    return Remark(lists.kind, f"{of}: {figures}", "" if lists.kind == "good" else "recommender", shorter)
 
 
 def kind_of(margin: float) -> Kind:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from textual.content import Content
@@ -17,8 +18,11 @@ if TYPE_CHECKING:
 # On a low screen the chart needs the lines.
 LOW, ROWS, ROWS_LOW = 30, 3, 2
 # What gives way first if there is no room for all remarks.
-LEAST_FIRST = ("neutral", "good", "bad", "overfit")
+LEAST_FIRST = ("neutral", "good", "overfit", "bad")
+CAN_GO = LEAST_FIRST[:2]
 GAP = "  "
+# The key that trains a run again and keeps its best epoch.
+KEEP_BEST = "b"
 # Cells of a mark and the blank after it.
 MARK = 2
 
@@ -61,15 +65,34 @@ def words(one: Remark, width: int) -> str:
     """What a remark says, and the key for what can be done about it here, in a line that fits the width."""
     if one.offer != "keep_best":
         return one.words
-    question = f"{one.words}: keep best? (b)"
-    return question if len(question) + MARK <= width else f"{one.words} (b)"
+    question = f"{one.words}: keep best? ({KEEP_BEST})"
+    return question if len(question) + MARK <= width else f"{one.words} ({KEEP_BEST})"
+
+
+def shortened(one: Remark, level: int) -> Remark:
+    """The remark in fewer words, and still with its key."""
+    if not level or not one.shorter:
+        return one
+    key = f" ({KEEP_BEST})" if one.offer == "keep_best" else ""
+    return replace(one, words=f"{one.at(level)}{key}", offer="")
 
 
 def fitted(remarks: Sequence[Remark], width: int, rows: int) -> list[list[Remark]]:
-    """Lay remarks out in rows of this width, leaving out the least important until they fit."""
-    kept = list(remarks)
-    while _height(lines := _lines(kept, width), width) > rows and len(kept) > 1:
-        kept.remove(min(reversed(kept[1:]), key=lambda one: LEAST_FIRST.index(one.kind)))
+    """Lay remarks out in rows of this width.
+
+    Without room for all, those give way that one can do without; then the others are put in fewer words, and at last
+    the least important of them are left out. The first always stays.
+    """
+    lines: list[list[Remark]] = []
+    for level, can_go in enumerate((CAN_GO, CAN_GO, LEAST_FIRST)):
+        kept = [shortened(one, level) for one in remarks]
+        while _height(lines := _lines(kept, width), width) > rows:
+            found = [one for one in reversed(kept[1:]) if one.kind in can_go]
+            if not found:
+                break
+            kept.remove(min(found, key=lambda one: LEAST_FIRST.index(one.kind)))
+        else:
+            break
     return lines
 
 

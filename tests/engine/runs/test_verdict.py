@@ -101,17 +101,24 @@ def test_an_unfinished_run_says_how_far_it_is() -> None:
 @pytest.mark.parametrize(
     ("low", "high", "kind", "words", "cell"),
     [
-        (-0.05, -0.03, "bad", "NDCG@10 .129, below popularity (.172)", ".129 <pop"),
-        (-0.05, 0.01, "neutral", "NDCG@10 .129, no better than popularity (.172)", ".129 =pop"),
+        (-0.05, -0.03, "bad", "good ratings, poor lists: NDCG@10 .129, below popularity (.172)", ".129 <pop"),
+        (-0.05, 0.01, "neutral", "lists: NDCG@10 .129, no better than popularity (.172)", ".129 =pop"),
     ],
 )
 def test_lists_of_a_run_that_predicts_ratings(low: float, high: float, kind: Kind, words: str, cell: str) -> None:
     lists = Lists(0.129, 0.172, low, high, 300)
     assert verdict(replace(MINE, lists=lists)).remarks[-1] == Remark(kind, words, "recommender")
+    # Where the ratings are poor as well, that is said by the first remark.
+    worse = verdict(replace(MINE, value=2.0, lists=lists))
+    assert worse.remarks[-1].words == words.removeprefix("good ratings, ")
+    assert worse.remarks[-1].at(9) == f"{'poor lists' if kind == 'bad' else 'lists'} (.129)"
+    assert worse.remarks[0].at(9) == "2.00: worse than the global mean"
     assert lists.cell == cell
     assert lists.brief in (".129 below popularity (.172)", "no better than popularity")
     better = Lists(0.393, 0.172, 0.2, 0.3, 300)
-    assert verdict(replace(MINE, lists=better)).remarks[-1] == Remark("good", "NDCG@10 .393, above popularity (.172)")
+    assert verdict(replace(MINE, lists=better)).remarks[-1] == Remark(
+        "good", "good lists: NDCG@10 .393, above popularity (.172)"
+    )
     assert better.cell == ".393 x2.3"
 
 

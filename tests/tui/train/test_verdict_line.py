@@ -13,15 +13,22 @@ from cftui.engine.runs.verdict import Remark
 from cftui.home import Home
 from cftui.tui.main import CftuiApp
 from cftui.tui.train.comparison import Comparison
-from cftui.tui.train.verdict_line import VerdictLine, fitted
+from cftui.tui.train.verdict_line import VerdictLine, fitted, shortened
 from tests.settings import settings_of_verb
 
 from ..looking import SIZE, said, settled, wait
 
-BESIDE = Remark("good", "0.827: beats item kNN (0.840) by 1.6 %")
+BESIDE = Remark(
+    "good",
+    "0.827: beats item kNN (0.840) by 1.6 %",
+    shorter=("0.827: beats item kNN (0.840) by 1.6 %", "0.827: beats item kNN"),
+)
 OTHER = Remark("neutral", "your run calm-otter reaches 0.764")
-OVER = Remark("overfit", "best at epoch 2; later epochs overfit", "keep_best")
-LISTS = Remark("bad", "NDCG@10 .129, below popularity (.172)")
+OVER = Remark("overfit", "best at epoch 2; later epochs overfit", "keep_best", ("best at epoch 2",))
+LISTS = Remark(
+    "bad", "poor lists: NDCG@10 .129, below popularity (.172)", shorter=("poor lists: .129, below", "poor lists (.129)")
+)
+BESIDE_SHORT, OVER_SHORT, LISTS_SHORT = (shortened(one, 2) for one in (BESIDE, OVER, LISTS))
 
 
 @pytest.mark.parametrize(
@@ -29,9 +36,12 @@ LISTS = Remark("bad", "NDCG@10 .129, below popularity (.172)")
     [
         (200, 3, [[BESIDE, OTHER, OVER, LISTS]]),
         (84, 3, [[BESIDE, OTHER], [OVER], [LISTS]]),
-        (46, 2, [[BESIDE], [OVER]]),
+        (52, 3, [[BESIDE], [OVER], [LISTS]]),
+        (48, 2, [[shortened(BESIDE, 1)], [OVER_SHORT, shortened(LISTS, 1)]]),
+        (46, 2, [[BESIDE_SHORT, OVER_SHORT], [LISTS_SHORT]]),
+        (26, 2, [[BESIDE_SHORT], [LISTS_SHORT]]),
         (46, 9, [[BESIDE], [OTHER], [OVER], [LISTS]]),
-        (20, 1, [[BESIDE]]),
+        (20, 1, [[BESIDE_SHORT]]),
     ],
 )
 def test_the_least_important_remark_gives_way_first(width: int, rows: int, lines: list[list[Remark]]) -> None:
@@ -79,7 +89,7 @@ async def test_a_run_without_a_figure_says_why(overfitted) -> None:
     async with app.run_test(size=SIZE, notifications=True) as pilot:
         await pilot.press("2", "escape")
         await wait(pilot, lambda: "no verdict: it ended before" in said(app, "#verdict"))
-        assert app.screen.query_one(VerdictLine).size.height == 1
+        assert app.screen.query_one(VerdictLine).size.height == len(said(app, "#verdict").splitlines())
 
 
 async def test_the_comparison_of_two_runs_names_the_better(tiny_runs) -> None:
