@@ -39,6 +39,8 @@ APP = "cftui"
 # When the log is longer than this, it is renamed and a new one begins.
 LOG_BYTES = 1_000_000
 STATE_VERSION = 2
+# Named axes run from one pole to another.
+POLES = 4
 
 
 def _place(kind: str) -> Path:
@@ -192,11 +194,15 @@ class Use:
         run: the run that was open.
         user: the user that was open.
         newest: the newest run on the data set at that time.
+        query: what was searched for.
+        axes: the four poles of the map's named axes, as ``MapRoom`` writes them; empty for the components.
     """
 
     run: str = ""
     user: str = ""
     newest: str = ""
+    query: str = ""
+    axes: tuple[str, ...] = ()
 
 
 @dataclass
@@ -243,8 +249,11 @@ class State:
 
 
 def _use(entries: dict[str, Any]) -> Use:
-    names = {item.name for item in fields(Use)}
-    return Use(**{name: value for name, value in entries.items() if name in names and isinstance(value, str)})
+    names = {item.name for item in fields(Use)} - {"axes"}
+    texts = {name: value for name, value in entries.items() if name in names and isinstance(value, str)}
+    axes = entries.get("axes")
+    is_whole = isinstance(axes, list) and len(axes) == POLES and all(isinstance(pole, str) for pole in axes)
+    return Use(**texts, axes=tuple(axes) if is_whole and axes else ())
 
 
 def _are_words(value: Any) -> bool:

@@ -23,7 +23,7 @@ from textual.app import App
 from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Static
+from textual.widgets import Input, Static
 from textual.widgets._toast import Toast
 from textual.worker import WorkerFailed
 
@@ -45,6 +45,7 @@ from cftui.tui.shell.jump import JumpScreen
 from cftui.tui.shell.keys import ACTIONS, ids
 from cftui.tui.shell.prompt import Confirm
 from cftui.tui.shell.row_list import RowList
+from cftui.tui.shell.titles import TitlePicker
 from cftui.tui.train.loss_chart import LossChart
 from cftui.tui.train.lr_finder import LrFinder
 from cftui.tui.train.run_table import RunTable
@@ -440,6 +441,41 @@ async def test_the_app_begins_where_it_was_left(two_runs):
         assert again.opened.name == TINY
         assert again.chosen.name == "model1.run"
         assert (again.user, again.theme) == ("7", "nord")
+
+
+async def test_what_was_searched_for_and_the_named_axes_are_there_again(two_runs):
+    app = CftuiApp(two_runs, Config(data=TINY), remember=True)
+    async with app.run_test(size=SIZE) as pilot:
+        await wait(pilot, lambda: app.chosen)
+        await pilot.press("3")
+        await wait(pilot, lambda: app.screen.item is not None)
+        title = app.chosen.model.titles[3]
+        app.screen.query_one("#query", Input).value = title
+        await wait(pilot, lambda: app.screen.item == 3)
+        await pilot.press("escape", "4")
+        await wait(pilot, lambda: app.current_mode == "map" and app.screen.can_show)
+        poles = [app.chosen.model.titles[code] for code in (1, 2, 4, 5)]
+        await pilot.press("a")
+        for name in poles:
+            await wait(pilot, lambda: isinstance(app.screen, TitlePicker))
+            await pilot.press(*name)
+            await pilot.press("enter")
+        await wait(pilot, lambda: app.current_mode == "map" and app.screen.part == "named")
+        assert app.use.axes
+        await pilot.press("q")
+    again = CftuiApp(two_runs, remember=True)
+    async with again.run_test(size=SIZE) as pilot:
+        await wait(pilot, lambda: again.current_mode == "map" and again.screen.can_show)
+        await wait(pilot, lambda: again.screen.part == "named")
+        # Named axes go with the data set, until one goes back to the components.
+        again.open_model("model1.run")
+        await wait(pilot, lambda: again.chosen.name == "model1.run" and again.screen.part == "named")
+        await pilot.press("p")
+        await wait(pilot, lambda: again.screen.part == "M")
+        assert not again.use.axes
+        await pilot.press("3")
+        await wait(pilot, lambda: again.screen.item == 3)
+        assert again.screen.query_one("#query", Input).value == title
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from cftui.analysis.maps.mapping import ItemMap, Pole
     from cftui.analysis.maps.robust import Robust
 
+# How the poles of named axes are remembered.
+KIND, ITEM = "kind:", "item:"
 PARTS = {"M": "item factors", "L": "L, low rank", "S": "S, sparse"}
 
 
@@ -68,7 +71,11 @@ class MapRoom(ModelRoom):
         if opened is not self.cftui.chosen:
             return
         self._components = found
-        self.use(item_map)
+        named = self._named_map(opened, self.cftui.use.axes)
+        if named is not None:
+            self._show_other("named", named)
+        else:
+            self.use(item_map)
 
     def action_axes(self) -> None:
         """Ask for four poles: from and to on x, from and to on y. Escape goes back to the components."""
@@ -76,38 +83,57 @@ class MapRoom(ModelRoom):
         if opened is None or self._components is None:
             return
         questions = ("x axis, from", "x axis, to", "y axis, from", "y axis, to")
-        poles: list[Pole] = []
+        # What was chosen, as it is remembered, and how it is called.
+        axes: list[str] = []
+        names: list[str] = []
 
         def take(choice: Choice | None) -> None:
-            import numpy as np
-
-            from cftui.analysis.maps import mapping as maps
-
             if self.cftui.chosen is not opened:
                 return
             if choice is None:
-                if not poles:
+                if not axes:
                     self._to_part("M")
                 return
             if choice.code is None:
-                poles.append(maps.pole(opened.model, choice.kind))
+                axes.append(f"{KIND}{choice.kind}")
+                names.append(choice.kind)
             else:
-                poles.append(maps.Pole(opened.model.titles[choice.code], np.array([choice.code])))
-            if len(poles) < len(questions):
+                axes.append(f"{ITEM}{opened.model.items.classes[choice.code]}")
+                names.append(opened.model.titles[choice.code])
+            if len(axes) < len(questions):
                 ask()
                 return
-            try:
-                named = maps.named_map(opened.model, (poles[0], poles[1]), (poles[2], poles[3]))
-            except CftuiError as error:
-                self.cftui.complain(error)
-                return
-            self._show_other("named", named)
+            named = self._named_map(opened, axes, complain=True)
+            if named is not None:
+                self.cftui.remember_use(axes=tuple(axes))
+                self._show_other("named", named)
 
         def ask() -> None:
-            so_far = f" ({printable(poles[-1].name)} ...)" if len(poles) % 2 else ""
-            self.app.push_screen(TitlePicker(opened, questions[len(poles)] + so_far, kinds=True), take)
+            so_far = f" ({printable(names[-1])} ...)" if len(names) % 2 else ""
+            self.app.push_screen(TitlePicker(opened, questions[len(names)] + so_far, kinds=True), take)
 
         ask()
+
+    def _named_map(self, opened: OpenModel, axes: Sequence[str], *, complain: bool = False) -> ItemMap | None:
+        """The map between four poles; None if there are none, or if the model has no such item or kind.
+
+        Args:
+            axes: from and to on x, from and to on y: each ``KIND`` and a genre or tag, or ``ITEM`` and what identifies
+                an item.
+            complain: say why there is no map.
+        """
+        from cftui.analysis.maps import mapping as maps
+
+        poles: list[Pole] = []
+        try:
+            for text in axes:
+                kind = text.startswith(KIND)
+                poles.append(maps.pole(opened.model, text.removeprefix(KIND)) if kind else _item_pole(opened, text))
+            return maps.named_map(opened.model, (poles[0], poles[1]), (poles[2], poles[3])) if poles else None
+        except CftuiError as error:
+            if complain:
+                self.cftui.complain(error)
+            return None
 
     def _show_other(self, part: str, item_map: ItemMap) -> None:
         """A map that is not of components, and so of no epoch."""
@@ -144,6 +170,7 @@ class MapRoom(ModelRoom):
             return
         self.part = part
         self.cftui.epoch = None
+        self.cftui.remember_use(axes=())
         if part == "M":
             self._load(opened)
             return
@@ -202,3 +229,16 @@ class MapRoom(ModelRoom):
             self._show_other("read", read(answer))
 
         self.app.push_screen(Prompt("read coordinates from", hint, "", check), self.while_open(done))
+
+
+def _item_pole(opened: OpenModel, text: str) -> Pole:
+    """The pole of an item, as it is remembered. Raises CftuiError if the model does not know the item."""
+    import numpy as np
+
+    from cftui.analysis.maps.mapping import Pole
+
+    wanted, model = text.removeprefix(ITEM), opened.model
+    code = next((code for code, raw in enumerate(model.items.classes) if code and str(raw) == wanted), None)
+    if code is None:
+        raise CftuiError(f"{model.name} has no {model.noun} {wanted!r}")
+    return Pole(model.titles[code], np.array([code]))

@@ -45,9 +45,11 @@ class MapScreen(MapRoom):
     ROOM = "map"
     ABOUT = (
         "Every item as a point: principal components of the item factors, or of their low-rank and sparse parts, or "
-        "axes named by their poles. The cursor names the item it is on; trust says how many of its nearest on the map "
-        "are its nearest in all dimensions. To the right, what is liked most and least whoever rates it, or what is "
-        "like the item at the cursor."
+        "axes named by their poles. A component has no meaning of its own; what the items at its two ends have in "
+        "common is what the model has found. a sets up axes with a meaning, from one genre, tag or item to another. "
+        "The cursor names the item it is on, and its quadrant by the chapter's name. Trust says how many of its "
+        "nearest on the map are its nearest in all dimensions: where few are, do not believe the map. To the right, "
+        "what is liked most and least whoever rates it, or what is like the item at the cursor."
     )
     CSS_PATH = "screen.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (80, "-normal"), (110, "-wide"), (140, "-huge")]
@@ -263,17 +265,19 @@ class MapScreen(MapRoom):
         assert self._shown is not None
         row = self._shown.table.iloc[index]
         kept, of = maps.trust(self._shown, index)
-        quadrant = str(row["3"]).split()[0]
-        trust, short = words.trust(kept, of)
+        quadrant, short_quadrant = words.quadrant(str(row["3"]).split()[0])
+        trust, short_trust = words.trust(kept, of)
         facts = {
             "place": f"({row['0']:.3f}, {row['1']:.3f})",
             "distance": f"dist {row['2']:.3f}",
-            "quadrant": f"{words.QUADRANTS[quadrant]} ({quadrant})",
+            "quadrant": quadrant,
             "ratings": plural(row["ratings"], "rating"),
             "colour": "" if self.colouring == "quadrant" else self._legend[int(self._group[index])],
             "trust": trust,
         }
-        line = words.told(printable(row["title"]), facts, {"trust": short}, self.size.width)
+        line = words.told(
+            printable(row["title"]), facts, {"quadrant": short_quadrant, "trust": short_trust}, self.size.width
+        )
         self.query_one("#where", Static).update(line, layout=False)
 
     def _show_near(self, code: int) -> None:

@@ -53,6 +53,12 @@ def told(title: str, facts: dict[str, str], short: dict[str, str], width: int) -
     return Text.assemble(" ", text, f"  {line()}")
 
 
+def quadrant(name: str) -> tuple[str, str]:
+    """Where a point is, and the chapter's name for it: ``upper left (Second quadrant)``, and in short."""
+    short = f"{QUADRANTS[name]} ({name})"
+    return short if name == "Center" else f"{QUADRANTS[name]} ({name} quadrant)", short
+
+
 def trust(kept: int, of: int) -> tuple[str, str]:
     """How far to believe the map around an item, in full and in short."""
     return f"trust {kept}/{of}: {kept} of the {of} nearest here are nearest in all dimensions", f"trust {kept}/{of}"

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual import work
 from textual.message_pump import MessagePump
@@ -82,6 +82,8 @@ class SessionApp(RunKeeper):
         self._index: RunIndex | None = None
         self._index_lock = threading.Lock()
         self._reading = self._read_again = False
+        # Runs that were trained to work together with one that was on show.
+        self._partners: set[str] = set()
 
     @property
     def default_recipe(self) -> str:
@@ -107,7 +109,17 @@ class SessionApp(RunKeeper):
         if self.chosen is not None:
             data = self.chosen.model.data_name
             before = self._used.get(data, Use())
-            self._used[data] = Use(self.chosen.name, self.user, newest or before.newest)
+            self._used[data] = replace(before, run=self.chosen.name, user=self.user, newest=newest or before.newest)
+
+    @property
+    def use(self) -> Use:
+        """What the data set of the model on show was last used with."""
+        return self._used.get(self.chosen.model.data_name, Use()) if self.chosen is not None else Use()
+
+    def remember_use(self, **changes: Any) -> None:
+        """Keep more of what the data set of the model on show is used with: fields of ``Use``."""
+        if self.chosen is not None:
+            self._used[self.chosen.model.data_name] = replace(self.use, **changes)
 
     def keep_state(self) -> None:
         """Write down where the app is left. Any thread may do so, with the event loop running or not."""
@@ -311,12 +323,20 @@ class SessionApp(RunKeeper):
         self.set_reactive(SessionApp.epoch, None)
         self.chosen, self.activity = opened, "" if self.opened else "no data set"
 
+    def train_partner(self, recipe: str, options: Iterable[str]) -> None:
+        """Train a recipe that works together with the run on show, which stays on show."""
+        self._partners.add(self.start_training(recipe, options))
+
     def run_ended(self, followed: Followed) -> None:
-        """Open what a run has learned, unless another data set has been opened since it began."""
+        """Open what a run has learned, unless another data set has been opened since it began.
+
+        A run that was trained to work together with another leaves that on show; opened again, it finds its partner.
+        """
         data = followed.data
         self._used[data] = replace(self._used.get(data, Use()), newest=followed.name)
         if self.opened is None or self.opened.name == data:
-            self.open_model(followed.name)
+            stays = self.chosen is not None and followed.name in self._partners
+            self.open_model(self.chosen.name if stays and self.chosen is not None else followed.name)
 
     # The list of runs
 

@@ -63,14 +63,15 @@ class RunKeeper(App[None]):
     def training(self) -> bool:
         return self.followed is not None and self.followed.live
 
-    def start_training(self, recipe: str, options: Iterable[str] = ()) -> None:
-        """Train a recipe and follow it: at once, or when the run that trains now has ended."""
+    def start_training(self, recipe: str, options: Iterable[str] = ()) -> str:
+        """Train a recipe and follow it: at once, or when the run that trains now has ended. Return the run's name."""
         from cftui.engine.runs.folder import new_name
 
         taken = {one.name for one in self.queue}
         while (name := new_name(recipe, self.home)) in taken:
             pass
         self._begin_or_queue(Queued(name, ("train", recipe, "--data", self._data_name, "--name", name, *options)))
+        return name
 
     def resume_training(self, name: str, more_epochs: int = 0) -> None:
         """Go on with a run and follow it: at once, or when the run that trains now has ended."""

@@ -55,6 +55,11 @@ class OpenModel:
     def name(self) -> str:
         return self.model.name
 
+    @property
+    def both_names(self) -> str:
+        """Its name, with that of the run it recommends with: which of the two chooses stands first."""
+        return self.name if self.pair is None else f"{self.pair.chooser.name} + {self.pair.rater.name}"
+
     @cached_property
     def device(self) -> str:
         """What it was trained on: ``cpu``, ``cuda`` ..."""
