@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 import torch
 
 from cftui.engine.models.recipes import RECIPES
+from cftui.engine.runs.folder import RunFolder
 from cftui.engine.training import train
 from cftui.home import Home
 from cftui.tui.main import CftuiApp
 from cftui.tui.search.lists import ListsScreen
+from cftui.tui.session.following import Followed
 from tests.settings import options_for
 from tests.toys import TOYS
 
@@ -93,7 +97,13 @@ async def test_two_runs_recommend_together_and_one_alone_offers_to_train_the_oth
         assert app.chosen.name == "bayes"
         await pilot.press("3", "escape")
         await wait(pilot, lambda: "would choose" in page(app))
-        assert "with ease" in page(app)
+        # The header names both runs where both speak, and the list says which of them says what.
+        assert "ease + bayes" in page(app).splitlines()[0]
+        assert str(app.screen.query_one("#recommended").border_subtitle) == "no. ease  pred bayes"
+        await pilot.press("4")
+        await wait(pilot, lambda: app.current_mode == "map")
+        assert "ease" not in page(app).splitlines()[0]
+        await pilot.press("3", "escape")
         orders = []
         for _ in range(6):
             orders.append(str(app.screen.query_one("#recommended").border_title))
@@ -109,6 +119,7 @@ async def test_two_runs_recommend_together_and_one_alone_offers_to_train_the_oth
         assert not app.screen.check_action("better", ())
         await pilot.press("m")
         await wait(pilot, lambda: "average user would choose" in page(app))
+        assert "ease + bayes" in page(app).splitlines()[0]
         await pilot.press("5")
         await wait(pilot, lambda: "you would choose" in page(app))
 
@@ -120,14 +131,34 @@ async def test_a_run_whose_lists_are_poor_says_so_and_trains_a_better_one(tmp_pa
     train(home, row, options, data=tiny_known, device=torch.device("cpu"), name="poor")
     app = CftuiApp(home)
     started: list[tuple[str, list[str]]] = []
-    monkeypatch.setattr(app, "start_training", lambda recipe, options=(): started.append((recipe, list(options))))
+
+    def start(recipe: str, options: Iterable[str] = ()) -> str:
+        started.append((recipe, list(options)))
+        return "better"
+
+    monkeypatch.setattr(app, "start_training", start)
     async with app.run_test(size=SIZE, notifications=True) as pilot:
         await wait(pilot, lambda: app.chosen)
         await pilot.press("3", "escape")
         await wait(pilot, lambda: "popularity (" in page(app))
+        await pilot.press("e", "n")
+        assert not started
         await pilot.press("e")
+        await wait(pilot, lambda: "train ease on the same ratings?" in page(app))
+        await pilot.press("y")
         asked = ["--data", "tiny", "--split", "random", "--seed", "3", "--item-key", "title"]
         assert started == [("ease", asked)]
+        # When it is trained, the run on show stays, and both speak.
+        train(home, RECIPES["ease"], options_for(RECIPES["ease"], seed=3), data=tiny_known,
+              device=torch.device("cpu"), name="better")  # fmt: skip
+        before = app.chosen
+        followed = Followed(RunFolder(home.models / "better"))
+        followed.poll()
+        app.run_ended(followed)
+        await wait(pilot, lambda: app.chosen is not before)
+        assert app.chosen.name == "poor"
+        await wait(pilot, lambda: "would choose" in page(app))
+        assert "better + poor" in page(app).splitlines()[0]
 
 
 @pytest.mark.parametrize("width", [80, pytest.param(120, marks=pytest.mark.slow)])

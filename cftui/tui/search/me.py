@@ -29,7 +29,7 @@ from cftui.tui.shell.key_bar import KeyBar
 from cftui.tui.shell.keys import bindings
 from cftui.tui.shell.prompt import Confirm, Prompt
 from cftui.tui.shell.row_list import RowList
-from cftui.tui.shell.rows import scored_row
+from cftui.tui.shell.rows import YOURSELF, scored_row
 from cftui.tui.shell.titles import Choice, TitlePicker
 from cftui.tui.shell.top import TopLine
 
@@ -44,7 +44,6 @@ RECOMMENDED = 100
 TRACK = 10
 WITH_COUNTS = 48
 WIDE = 70
-DEFAULT_NAME = "me"
 # An answer that says that something is liked, without a rating.
 LIKED = math.nan
 
@@ -82,7 +81,7 @@ class MeScreen(ClosesOnce, Screen[str | None]):
         self._entered, self._before_point = Entered(), ""
 
     def compose(self) -> ComposeResult:
-        yield TopLine()
+        yield TopLine(paired=True)
         with Horizontal(id="me"):
             with Vertical(id="me-left"):
                 yield Static(id="question", classes="pane")
@@ -103,7 +102,7 @@ class MeScreen(ClosesOnce, Screen[str | None]):
         """Fold in what there is, show what follows from it, and ask the next question."""
         opened, (items, given) = self._opened, self._rated
         model = opened.model
-        who = people.folded(model, self._name or DEFAULT_NAME, items, given, opened.prior)
+        who = people.folded(model, self._name or YOURSELF, items, given, opened.prior)
         self._recommend(who)
         if item is None:
             passed = np.array([code for code, rating in self._answers.items() if rating is None], np.int64)
@@ -372,7 +371,7 @@ class MeScreen(ClosesOnce, Screen[str | None]):
         saved = ", ".join(profiles.names(opened.home))
         hint = f"a name to be chosen by; of the same name, replaced{': ' + saved if saved else ''}"
         check = lambda name: profiles.check_name(name, opened.model)  # noqa: E731
-        self.app.push_screen(Prompt("save yourself as", hint, self._name or DEFAULT_NAME, check), done)
+        self.app.push_screen(Prompt("save yourself as", hint, self._name or YOURSELF, check), done)
 
     @property
     def unsaved(self) -> str:

@@ -117,9 +117,9 @@ class Recommended(PaneTable):
         before = (Column("no.", digits, right=True, values=place), Column("pred", 4, right=True, values=predicted))
         self._fill(opened, best, render, before, bars=low is not None)
         self.border_title = Content(f"{called(who.chooser)} {OF_TWO[order]}")
-        other = opened.pair.chooser if opened.model is opened.pair.rater else opened.pair.rater
-        said = ("choice, rating (o)", f"with {other.name}", str(only))
-        self._said = Content("  ".join(filter(None, said)))
+        # Which run says what: the header names both.
+        said = (f"no. {opened.pair.chooser.name}  pred {opened.pair.rater.name}", str(only))
+        self._said = Content(printable("  ".join(filter(None, said))))
 
     def _fill(
         self, opened: OpenModel, best: pd.DataFrame, render: RenderRow, before: tuple[Column, ...], *, bars: bool

@@ -17,6 +17,7 @@ from cftui.tui.search.why import Why
 from cftui.tui.session.workspace import OpenModel
 from cftui.tui.shell.keys import bindings
 from cftui.tui.shell.model_room import ModelRoom
+from cftui.tui.shell.prompt import Confirm
 from cftui.tui.shell.row_list import RowList
 from cftui.tui.shell.rows import found_row
 
@@ -41,10 +42,11 @@ class SearchField(Input):
 
 class SearchScreen(ModelRoom):
     ROOM = "search"
+    PAIRED = True
     ABOUT = (
         "Type part of a title; accents, articles and typos are forgiven. Beneath: what is most like it, and what the "
-        "chosen user would give it, and why. Enter on a neighbour or a recommendation goes there; escape leaves the "
-        "field for the keys."
+        "chosen user would give it, and why. That is the chapter's user 196 until u chooses another, or m makes you "
+        "one. Enter on a neighbour or a recommendation goes there; escape leaves the field for the keys."
     )
     CSS_PATH = "screen.tcss"
     BINDINGS = bindings("search")
@@ -92,11 +94,14 @@ class SearchScreen(ModelRoom):
         self.set_class("tags" in opened.model.item_table, "-tagged")
         # A genre the new data set may not have would leave nothing to show.
         self._only = Filter(min_ratings=self._only.min_ratings if self._only else 0)
-        self._find(self.query_one("#query", Input).value)
+        field = self.query_one("#query", Input)
+        # What was searched for when the app was left.
+        field.value = field.value or self.cftui.use.query
+        self._find(field.value)
         self._recommend()
         if self.is_current:
             # At once: the list that an item is shown for takes the focus after this.
-            self.set_focus(self.query_one("#query"))
+            self.set_focus(field)
 
     def _person(self, opened: OpenModel) -> Person | None:
         self._both = None
@@ -109,6 +114,7 @@ class SearchScreen(ModelRoom):
 
     @on(Input.Changed, "#query")
     def _typed(self, event: Input.Changed) -> None:
+        self.cftui.remember_use(query=event.value)
         self._find(event.value)
 
     def _find(self, query: str) -> None:
@@ -305,10 +311,20 @@ class SearchScreen(ModelRoom):
     def action_better(self) -> None:
         """Train a recipe that recommends, on the same ratings as the run on show: then both work together."""
         opened = self.cftui.chosen
-        if opened is not None:
+        if opened is None:
+            return
+
+        def train(sure: bool) -> None:
             options = opened.model.options
             words = ["--split", options.split, "--seed", str(options.seed), "--item-key", options.item_key]
-            self.cftui.start_training(RECOMMENDER, ["--data", opened.model.data_name, *words])
+            if sure:
+                self.cftui.train_partner(RECOMMENDER, ["--data", opened.model.data_name, *words])
+
+        question = (
+            f"train {RECOMMENDER} on the same ratings? It takes seconds, and orders the list by what people choose; "
+            f"{opened.name} still says how they would rate it"
+        )
+        self.app.push_screen(Confirm(question), self.while_open(train))
 
     def action_why(self) -> None:
         """The explanation in the place of prediction and recommendations, and back; on a wide screen, to it."""

@@ -18,10 +18,12 @@ class Room(Screen[None]):
     Attributes:
         ROOM: the name of its mode.
         ABOUT: what the help says it is for.
+        PAIRED: whether it shows what two runs say together.
     """
 
     ROOM = ""
     ABOUT = ""
+    PAIRED = False
     BINDINGS = bindings("room")
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (80, "-normal"), (110, "-wide")]
     VERTICAL_BREAKPOINTS = [(0, "-short"), (24, "-tall")]
@@ -47,7 +49,7 @@ class Room(Screen[None]):
             await self.cftui.go_back()
 
     def compose(self) -> ComposeResult:
-        yield TopLine()
+        yield TopLine(paired=self.PAIRED)
         yield RoomTabs(self.ROOM)
         yield from self.body()
         yield KeyBar()

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from cftui.analysis.trained import TrainedModel
     from cftui.analysis.users.people import Person
 
+# The name under which the user of the app saves himself if he gives no other.
+YOURSELF = "me"
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
 
 
@@ -77,8 +79,8 @@ def _heights(shares: list[float]) -> str:
 
 
 def called(who: Person) -> str:
-    """``user 196``, or the name of a profile."""
-    return f"user {who.name}" if who.trained else who.name
+    """``user 196``, ``you`` or the name of another profile."""
+    return f"user {who.name}" if who.trained else "you" if who.name == YOURSELF else who.name
 
 
 def person_line(who: Person) -> str:

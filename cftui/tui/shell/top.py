@@ -11,9 +11,17 @@ from textual.widget import Widget
 from cftui.tui.session.app import session_of
 from cftui.tui.shell.screens import SCREENS
 
+# What the program is for, where the first screen has room to say so.
+ABOUT = "who would like what, learned from ratings"
+
 
 class TopLine(Widget):
     """Name and data set to the left; run, user and activity to the right."""
+
+    def __init__(self, *, paired: bool = False) -> None:
+        """Args: paired: name both runs of a pair, where what both say is on show."""
+        super().__init__()
+        self._paired = paired
 
     def on_mount(self) -> None:
         for name in ("opened", "chosen", "user", "activity"):
@@ -30,7 +38,7 @@ class TopLine(Widget):
             left.append(f"  {opened.name}", style="not bold")
         facts = []
         if chosen:
-            facts += [chosen.name, f"user {app.user}", chosen.device]
+            facts += [chosen.both_names if self._paired else chosen.name, f"user {app.user}", chosen.device]
         right = Text("  ".join(facts))
         right.append(f"  {app.activity or 'idle'} ", style="" if app.activity else "dim")
         room = self.size.width - cell_len(left.plain) - 2
@@ -52,6 +60,9 @@ class RoomTabs(Widget):
             style = "bold reverse" if entry.mode == self._here else ""
             text.append(f" {entry.key} {entry.title} ", style=style)
             text.append(" ")
+        room = self.size.width - text.cell_len - 1
+        if self._here == SCREENS[0].mode and room >= len(ABOUT):
+            text.append(f"{ABOUT:>{room}}", style="dim")
         return text
 
     async def on_click(self, event: events.Click) -> None:

@@ -23,8 +23,13 @@ LISTS = {"epoch": 6, "train_loss": 11, "NDCG@10": 9, "time": 8}
 
 
 class EpochTable(Table):
-    """Rows as they come, the newest under the cursor as long as nobody moves it away or sorts them."""
+    """Rows as they come, the newest under the cursor as long as nobody moves it away or sorts them.
 
+    Attributes:
+        hint: what to press for what the table stands in the place of.
+    """
+
+    hint = ""
     _history: History | None = None
     _name = ""
     _shown = 0
@@ -83,9 +88,8 @@ class EpochTable(Table):
             self.border_title = f"sweeps  {draws:,} draws kept" if draws else "sweeps  burning in"
         score = history.score.key
         label = "" if score == LOSS.key else f"{history.score.label} "
-        self.border_subtitle = (
-            f"best: {one} {best['epoch']}, {label}{number(cast(Any, best)[score], 6)}" if best else ""
-        )
+        found = f"best: {one} {best['epoch']}, {label}{number(cast(Any, best)[score], 6)}" if best else ""
+        self.border_subtitle = "   ".join(filter(None, (found, self.hint)))
 
 
 def _cells(epoch: EpochEvent, columns: dict[str, int]) -> list[Text]:

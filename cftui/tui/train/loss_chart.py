@@ -110,7 +110,8 @@ class LossChart(PlotextPlot):
         return [
             curve
             for curve in self.others
-            if curve.history.score == history.score
+            if curve.name != self.run_name
+            and curve.history.score == history.score
             and any(event.get(key) is not None for event in curve.history.epochs)
         ]
 

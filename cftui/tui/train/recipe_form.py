@@ -204,7 +204,8 @@ class RecipeForm(Vertical):
         self.border_title = "recipe"
         self._adapt(self._recipes[self.recipe])
 
-    _remembered_split = ""
+    # What is remembered and not known to be there yet.
+    _remembered_split = _remembered_device = ""
 
     @on(Input.Changed)
     @on(Checkbox.Changed)
@@ -220,6 +221,16 @@ class RecipeForm(Vertical):
         # What is remembered may be a split that only this data set has.
         wanted, self._remembered_split = self._remembered_split or chosen, ""
         field.value = next(name for name in (wanted, chosen, *names) if name in names)
+
+    def offer_gpus(self, count: int) -> None:
+        """Offer each GPU by its number where there are several; without a number, one is chosen when a run begins."""
+        if count < 2:
+            return
+        field = self.query_one("#device", Select)
+        names = (*DEVICES, *(f"cuda:{index}" for index in range(count)))
+        wanted = self._remembered_device or str(field.value)
+        field.set_options([(name, name) for name in names])
+        field.value = wanted if wanted in names else DEVICES[0]
 
     @property
     def recipe(self) -> str:
@@ -324,7 +335,7 @@ class RecipeForm(Vertical):
         for fields in self.query(MethodFields):
             own = f"{fields.method.name}."
             fields.restore({key.removeprefix(own): text for key, text in texts.items() if key.startswith(own)})
-        self._remembered_split = texts.get("split", "")
+        self._remembered_split, self._remembered_device = texts.get("split", ""), texts.get("device", "")
         for name, values in {**SHARED, "device": DEVICES}.items():
             if texts.get(name) in values:
                 self.query_one(f"#{_id(name)}", Select).value = texts[name]

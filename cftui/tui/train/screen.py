@@ -41,7 +41,8 @@ class TrainScreen(Room):
         "cftui is closed, and begins nothing then. In the table of runs, enter shows a run, and follows it if it is "
         "live. Its marks: ▸ the model that the other screens show, * the best of those that can be compared, ● live, "
         "✗ dead or failed; x + * ^ as in the chart. A figure counts by its own data set, split and seed: sorted by "
-        "loss, one group follows the other."
+        "loss, one group follows the other. NDCG@10 is what a list of ten is worth: 1 if what the user went on to like "
+        "stands at its top, 0 if none of it is in it."
     )
     CSS_PATH = "screen.tcss"
     BINDINGS = bindings("train")
@@ -84,12 +85,21 @@ class TrainScreen(Room):
             return recipe(self.query_one(RecipeForm).recipe).fitting.has_lr_finder
         return super().check_action(action, parameters)
 
+    @work(thread=True, exclusive=True, group="gpus")
+    def _offer_gpus(self) -> None:
+        """Off the event loop: it imports torch."""
+        import torch
+
+        self.cftui.from_worker(self.query_one(RecipeForm).offer_gpus, torch.cuda.device_count())
+
     def _offer_splits(self) -> None:
         """Offer the splits that the open data set has."""
         if self.cftui.opened is not None:
             tables = self.cftui.opened.tables
             names = offered(tables.known_splits, has_given=tables.held_back is not None)
             self.query_one(RecipeForm).offer_splits(names)
+            # By now torch is about to be imported for the model in any case.
+            self._offer_gpus()
 
     @on(RecipeForm.Changed)
     def _remember_form(self) -> None:
@@ -412,6 +422,7 @@ class TrainScreen(Room):
         self._shown = followed.name
         # More is said of a sweep than of an epoch: more room where the table stands beside the chart.
         self.set_class(history.unit == "sweep", "-sweeps")
+        table.hint = "" if self.query_one(RunTable).display else "u: runs"
         table.show(followed.name, history)
         status.update(status_line(followed, status.size.width))
         if not followed.live:

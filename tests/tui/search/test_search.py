@@ -940,7 +940,7 @@ async def test_a_profile_that_the_new_model_cannot_read_leaves_nothing_of_the_ol
     (opened.home.data / "profiles" / "me.csv").write_text('title,rating\n"Godfather, The (1972)",5\n')
     async with searching(app) as pilot:
         app.user = "me"
-        await wait(pilot, lambda: title(app, "#recommended") == "me would like")
+        await wait(pilot, lambda: title(app, "#recommended") == "you would like")
         app._choose(tiny_opened("model4"))
         await wait(pilot, lambda: title(app, "#search-pane") == "19 of 19 movies")
         known = set(app.chosen.model.titles)

@@ -13,6 +13,20 @@ class Alone(App[None]):
         yield RecipeForm()
 
 
+async def test_each_of_several_gpus_is_offered() -> None:
+    app = Alone()
+    async with app.run_test() as pilot:
+        form, field = app.query_one(RecipeForm), app.query_one("#device", Select)
+        form.restore({"device": "cuda:1"})
+        form.offer_gpus(1)
+        assert field.value == "auto"
+        form.offer_gpus(2)
+        await pilot.pause()
+        # What was chosen last is chosen again, once it is there.
+        assert field.value == "cuda:1"
+        assert (form.options() or [])[-2:] == ["--device", "cuda:1"]
+
+
 async def test_a_split_that_a_data_set_lacks_is_not_offered() -> None:
     app = Alone()
     async with app.run_test() as pilot:
