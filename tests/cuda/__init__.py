@@ -1,0 +1,1 @@
+"""The engine on a simulated CUDA device, for machines without a GPU."""
