@@ -51,6 +51,9 @@ class Clock:
         since = time.perf_counter() - self._checkpoint
         return self._checkpoint_took <= CHECKPOINT_SHARE * since
 
+    def checkpoint_after_epoch_due(self) -> bool:
+        return self.checkpoint_due() or self.checkpoint_is_cheap()
+
     def checkpoint(self, save: Callable[[], None]) -> None:
         """Call ``save``, which makes the checkpoint."""
         before = time.perf_counter()

@@ -70,9 +70,9 @@ def rows_on(device: torch.device, ratings: Ratings, rows: np.ndarray) -> tuple[T
     return user, item, rating
 
 
-def fitter_class(method: Method) -> type[Fitter]:
+def fitter_class(method: Method, processes: int = 1) -> type[Fitter]:
     """The class that fits by this method. Raises CftuiError if it cannot be imported."""
-    return load(method.fitter)
+    return load(method.fitter if processes == 1 else method.shared_fitter)
 
 
 def validation(score: metrics.Score) -> Validation:
@@ -153,8 +153,8 @@ class Fitter(abc.ABC):
 
     @classmethod
     def shares(cls, recipe: Recipe) -> bool:
-        """Whether several processes can fit this recipe together, each with a share of the ratings."""
-        return False
+        """Whether a ``Method.shared_fitter`` can fit this recipe."""
+        return True
 
     @abc.abstractmethod
     def fit(self, hooks: Hooks | None = None) -> Outcome:

@@ -212,8 +212,12 @@ def _check_resumable(run: RunFolder, more_epochs: int) -> None:
 
 def _check_shared(recipe: Recipe, ranks: Ranks) -> None:
     """Raises CftuiError if there are several processes and they cannot fit this recipe together."""
-    if ranks.size > 1 and not fitter_class(recipe.fitting).shares(recipe):
-        sharing = [one.name for one in all_recipes().values() if fitter_class(one.fitting).shares(one)]
+
+    def is_shared(one: Recipe) -> bool:
+        return bool(one.fitting.shared_fitter) and fitter_class(one.fitting, ranks.size).shares(one)
+
+    if ranks.size > 1 and not is_shared(recipe):
+        sharing = [one.name for one in all_recipes().values() if is_shared(one)]
         raise CftuiError(
             f"{recipe.name} cannot be trained by {ranks.size} processes",
             hint=f"start it without torchrun, or train one of {', '.join(sharing)}",
@@ -239,7 +243,7 @@ def fitter_for(recipe: Recipe, options: Options, ratings: Ratings, parts: Split,
     if architecture(recipe).rates:
         check_scale(ratings)
     try:
-        return fitter_class(recipe.fitting)(recipe, options, ratings, parts, device)
+        return fitter_class(recipe.fitting, current().size)(recipe, options, ratings, parts, device)
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise

@@ -25,6 +25,8 @@ from tests.conftest import read_tiny, write_tiny
 FITS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "bayes": ("bayes", "ml-100k", {"sweeps": 4, "burn_in": 1}),
     "bayes of few": ("bayes", "tiny", {"sweeps": 4, "burn_in": 1, "factors": 3}),
+    "model4": ("model4", "ml-100k", {"epochs": 2, "bs": 256, "wd_bias": 0.02}),
+    "model2 of few": ("model2", "tiny", {"epochs": 3, "bs": 16, "factors": 1, "keep_best": True}),
     "ials": ("ials", "ml-100k", {"sweeps": 2}),
     "ials of few": ("ials", "tiny", {"sweeps": 2, "factors": 3}),
 }

@@ -84,7 +84,7 @@ def test_a_recipe_that_cannot_be_shared_is_refused(tiny_home: Home, monkeypatch:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("processes", [2, 3])
-def test_any_number_of_processes_fits_the_same_model_to_the_bit(
+def test_any_number_of_processes_fits_the_same_model(
     processes: int, ml_100k_folder: Path, tmp_path: Path, alone: dict
 ) -> None:
     child = torchrun(processes, "tests.engine.sharing", ml_100k_folder, tmp_path)
@@ -93,9 +93,14 @@ def test_any_number_of_processes_fits_the_same_model_to_the_bit(
     for name in FITS:
         shared, wanted = load_file(tmp_path / f"{name}.safetensors"), alone[name]
         # The seconds that it took are among the numbers.
-        elapsed = 3 if name.startswith("ials") else 2
+        elapsed = 2 if name.startswith("bayes") else 3
         shared["numbers"][elapsed] = wanted["numbers"][elapsed]
         assert shared.keys() == wanted.keys()
+        if name.startswith("model"):
+            # The order of a sum depends on the division; the last losses are among the numbers.
+            assert shared["numbers"].tolist() == pytest.approx(wanted["numbers"].tolist(), rel=1e-6, nan_ok=True)
+            torch.testing.assert_close(shared, wanted, rtol=1e-3, atol=2e-5)
+            continue
         differing = [part for part in shared if not torch.equal(shared[part], wanted[part])]
         assert differing == [], name
 

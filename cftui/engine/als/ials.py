@@ -85,10 +85,6 @@ class Ials(Fitter):
         # With fewer users than factors, the remaining factors begin at 0.
         return torch.nn.functional.pad(found, (0, k - found.shape[1])).contiguous()
 
-    @classmethod
-    def shares(cls, recipe: Recipe) -> bool:
-        return True
-
     @property
     def steps(self) -> int:
         return self.cycle[1]

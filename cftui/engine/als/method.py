@@ -67,4 +67,5 @@ METHOD = Method(
     score=NDCG,
     continuation="the sweeps go on where they ended",
     more=8,
+    shared_fitter="cftui.engine.als.ials:Ials",
 )

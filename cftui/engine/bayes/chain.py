@@ -82,10 +82,6 @@ class Chain(Fitter):
         # squares, and the sum of its noise variances.
         self._sums = torch.zeros(3, len(valid), device=self.device)
 
-    @classmethod
-    def shares(cls, recipe: Recipe) -> bool:
-        return True
-
     @property
     def step(self) -> int:
         return self._sampler.sweep

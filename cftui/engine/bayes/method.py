@@ -84,5 +84,6 @@ METHOD = Method(
     continuation="the chain goes on where it ended",
     more=100,
     intervals=True,
+    shared_fitter="cftui.engine.bayes.chain:Chain",
     revision=2,
 )

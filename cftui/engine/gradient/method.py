@@ -110,4 +110,5 @@ METHOD = Method(
     continuation="over a one-cycle of their own",
     more=5,
     has_lr_finder=True,
+    shared_fitter="cftui.engine.gradient.shared:SharedTrainer",
 )

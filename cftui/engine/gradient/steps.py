@@ -164,7 +164,7 @@ class PackedStep:
     def __call__(self, user: Tensor, item: Tensor, rating: Tensor, pace: Pace) -> Tensor:
         size = len(rating)
         if rating.device.type == "cpu" and size > PART:
-            user, item, rating = _by_user(user, item, rating)
+            user, item, rating = by_user(user, item, rating)
             parts = zip(user.split(PART), item.split(PART), rating.split(PART), strict=True)
             squared = torch.stack([self._accumulate(*part, size)[1] for part in parts]).sum()
             self._update(pace)
@@ -231,7 +231,7 @@ class PackedStep:
         )
 
 
-def _by_user(user: Tensor, item: Tensor, rating: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def by_user(user: Tensor, item: Tensor, rating: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return the same batch sorted by user, so that each part reads a contiguous range of the table."""
     user, order = user.sort(stable=True)
     return user, item.index_select(0, order), rating.index_select(0, order)

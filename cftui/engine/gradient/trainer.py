@@ -58,6 +58,7 @@ class Trainer(Fitter):
     options: GradientOptions
     model: Architecture
     step: int = 0
+    train_size: int
 
     def __init__(
         self, recipe: Recipe, options: GradientOptions, ratings: Ratings, split: Split, device: torch.device
@@ -94,7 +95,12 @@ class Trainer(Fitter):
         self._memory: Memory = {}
         self._looked = -math.inf
 
-        self._train, self._valid = (rows_on(device, ratings, rows) for rows in (split.train, split.valid))
+        self.train_size = len(split.train)
+        self._load(ratings, split)
+
+    def _load(self, ratings: Ratings, split: Split) -> None:
+        """Put users, items and ratings on the device."""
+        self._train, self._valid = (rows_on(self.device, ratings, rows) for rows in (split.train, split.valid))
 
     @property
     def steps(self) -> int:
@@ -104,10 +110,6 @@ class Trainer(Fitter):
     @property
     def batch_size(self) -> int:
         return self._batch
-
-    @property
-    def train_size(self) -> int:
-        return len(self._train[2])
 
     @property
     def optimizer(self) -> Optimizer:
@@ -147,7 +149,7 @@ class Trainer(Fitter):
 
     def _fit(self, hooks: Hooks) -> Outcome:
         clock = Clock(self.elapsed)
-        self._good_weights, self._candidate = self._copy_weights(), {}
+        self._good_weights, self._candidate = self._sound_weights(), {}
         while self.step < self.steps:
             # Checked here, not after the epoch, so that a resumed run ends where an uninterrupted one does.
             if self.step % self.steps_per_epoch == 0 and self._out_of_patience():
@@ -157,7 +159,7 @@ class Trainer(Fitter):
             clock.start_epoch()
             first = self.step
             for user, item, rating in self._batches(self.epoch, self.step % self.steps_per_epoch):
-                if hooks.should_stop():
+                if self._stops(hooks):
                     self.elapsed = clock.elapsed()
                     self._flush(hooks)
                     return "stopped"
@@ -167,7 +169,7 @@ class Trainer(Fitter):
                     self.elapsed = clock.elapsed()
                     self._flush(hooks)
                     # A checkpoint between the last batch and the validation would lose the epoch's row.
-                    if clock.checkpoint_due() and self.step % self.steps_per_epoch:
+                    if self.step % self.steps_per_epoch and self.ranks.from_first(clock.checkpoint_due):
                         clock.checkpoint(hooks.checkpoint)
                 if clock.beat_due():
                     hooks.heartbeat()
@@ -192,10 +194,14 @@ class Trainer(Fitter):
             if score.n and not math.isfinite(score.mse):
                 raise Diverged(f"validation loss became {score.mse} after epoch {self.epoch - 1}; try a lower --lr")
             hooks.after_epoch()
-            if clock.checkpoint_due() or clock.checkpoint_is_cheap() or self.step == self.steps:
+            if self.step == self.steps or self.ranks.from_first(clock.checkpoint_after_epoch_due):
                 clock.checkpoint(hooks.checkpoint)
         self._flush(hooks)
         return "finished"
+
+    def _stops(self, hooks: Hooks) -> bool:
+        """Whether to stop before the next batch."""
+        return hooks.should_stop()
 
     def validate(self) -> metrics.Score:
         user, item, rating = self._valid
@@ -245,6 +251,10 @@ class Trainer(Fitter):
         since = max(self.best[1], self.cycle[0] // self.steps_per_epoch - 1)
         return self.epoch - 1 - since >= patience
 
+    def _sound_weights(self) -> Weights:
+        """What ``_restore`` takes after the loss has exploded."""
+        return self._copy_weights()
+
     def _copy_weights(self) -> Weights:
         return {name: value.clone() for name, value in self.model.state_dict().items()}
 
@@ -255,11 +265,14 @@ class Trainer(Fitter):
     def _batches(self, epoch: int, skip: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """The batches of one epoch in its order, without the last partial one and the first ``skip``."""
         size = self.batch_size
-        ahead, self._ahead = self._ahead, None
-        order = ahead.result() if ahead and epoch == 0 else self._order(epoch, self.train_size)
         # Gather several batches at a time: quick for small ones, and never a second copy of a large data set.
-        for rows in order[skip * size : self.steps_per_epoch * size].split(max(1, BLOCK // size) * size):
+        order = self._epoch_order(epoch)[skip * size : self.steps_per_epoch * size]
+        for rows in order.split(max(1, BLOCK // size) * size):
             yield from zip(*(column.index_select(0, rows).split(size) for column in self._train), strict=True)
+
+    def _epoch_order(self, epoch: int) -> Tensor:
+        ahead, self._ahead = self._ahead, None
+        return ahead.result() if ahead and epoch == 0 else self._order(epoch, self.train_size)
 
     def _order(self, epoch: int, n: int) -> Tensor:
         """The order of the ``n`` training ratings, int64 ``[n]`` on the device."""
@@ -294,8 +307,8 @@ class Trainer(Fitter):
         if self._candidate:
             self._good_weights, self._candidate = self._candidate, {}
         now = time.monotonic()
-        if now - self._looked > LOOK_SECONDS:
-            self._looked, self._candidate = now, self._copy_weights()
+        if self.ranks.from_first(lambda: now - self._looked > LOOK_SECONDS):
+            self._looked, self._candidate = now, self._sound_weights()
             self._memory = cast(Memory, memory(self.device))
         hooks.emit(
             WindowEvent(

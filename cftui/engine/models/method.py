@@ -58,6 +58,7 @@ class Method:
         continuation, more: how a finished run goes on, and for how many units unless told otherwise; "" if it cannot.
         has_lr_finder: whether the learning-rate finder applies.
         intervals: whether its models give intervals and therefore have a coverage.
+        shared_fitter: the class that fits as one of several processes; "" if none can.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Method:
     more: int = 1
     has_lr_finder: bool = False
     intervals: bool = False
+    shared_fitter: str = ""
 
     @property
     def described(self) -> dict[str, Option]:
