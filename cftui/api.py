@@ -7,6 +7,7 @@ Users and items are named by the ids of your data, never by internal codes. Ever
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -275,11 +276,16 @@ def open_run(name: str = "latest", *, home: HomePath = None) -> Model:
     Raises:
         CftuiError: there is no such run, or a file of it is missing or damaged.
 
+    Warns:
+        UserWarning: the run failed; the model is that of its last sound weights.
+
     Examples:
         >>> model = cftui.open_run("model4-7f3a")  # doctest: +SKIP
     """
     where = Home.find(home)
     run = run_folders.find(where, name)
+    if words := run.failed_in_words():
+        warnings.warn(words, stacklevel=2)
     return Model(TrainedModel.load(run), where, None, run.history().epochs)
 
 

@@ -289,6 +289,9 @@ def compare(session: Session, first: str, second: str) -> None:
 
     one, other = (find(session.home, name) for name in (first, second))
     rows = differences(one, other)
+    for run in (one, other):
+        if words := run.failed_in_words():
+            narrate(words)
     if not session.json:
         print_table(rows)
     if one.name == other.name:

@@ -6,6 +6,8 @@ import shlex
 
 import pytest
 
+import cftui
+from cftui.engine.runs.events import EndEvent, EventWriter
 from cftui.engine.runs.folder import RunFolder, find
 from cftui.home import Home
 
@@ -31,7 +33,8 @@ def test_show_says_the_sentence_and_eval_adds_the_lists(home: Home, cli) -> None
     assert f"verdict   {shown}" in cli(home, "runs", "show", "model4.run").out
     assert "popularity" not in shown
     judged = cli(home, "eval", "model4.run", "--json").json
-    assert judged["verdict"]["verdict"].startswith(f"{shown}; NDCG@10 ")
+    assert judged["verdict"]["verdict"].startswith(f"{shown}; ")
+    assert "lists: NDCG@10 " in judged["verdict"]["verdict"]
     lists = run.lists()
     assert lists is not None
     assert lists.ndcg == pytest.approx(judged["ranking"]["model"]["ndcg"])
@@ -60,6 +63,16 @@ def test_compare_says_why_two_runs_cannot_be_compared(home: Home, cli) -> None:
     said = cli(home, "runs", "compare", "elsewhere", "model4.run")
     assert "they differ in their seed" in said.err
     assert "better than" not in said.out
+
+
+def test_whoever_opens_a_run_that_failed_is_told(home: Home, cli) -> None:
+    run = find(home, "model1.run")
+    with EventWriter(run.events_file) as log:
+        log.write(EndEvent(event="failed", run=run.name, step=1, reason="the loss exploded"))
+    told = "run model1.run failed (the loss exploded): its answers are of its last sound weights"
+    assert told in cli(home, "runs", "compare", "model4.run", "model1.run").err
+    with pytest.warns(UserWarning, match="the loss exploded"):
+        cftui.open_run("model1.run", home=home.root)
 
 
 def test_training_ends_with_the_verdict_and_the_command_that_keeps_the_best_epoch(home: Home, cli) -> None:
