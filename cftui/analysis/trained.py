@@ -121,6 +121,11 @@ class TrainedModel:
             module = build(recipe, kept_features(weights, shape))
         except CftuiError as error:
             raise CftuiError(f"{run.config_file}: {error}") from None
+        types = {name: value.dtype for name, value in module.state_dict().items()}
+        for name, value in weights.items():
+            if value.dtype != types.get(name, value.dtype):
+                what = f"does not fit {recipe.name} ({name} is of {value.dtype}, not {types[name]})"
+                raise CftuiError(what, where=run.weights_file)
         try:
             module.load_state_dict(weights)
         except RuntimeError as error:

@@ -115,7 +115,10 @@ def training_options(function: Decorated) -> Decorated:
         ),
         *_method_options(),
         click.option(
-            "--fast", is_flag=True, help=f"Batches of {FAST_BATCH}: as accurate as 64, and three times as fast."
+            "--fast",
+            is_flag=True,
+            help=f"Batches of {FAST_BATCH}: as accurate as 64, and three times as fast. On a GPU, the largest batch "
+            "whose loss on held-back training ratings stays within 0.002 of that of 64.",
         ),
         click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps."),
     )
@@ -201,9 +204,12 @@ def train(
         wanted = device if train_again.is_given("device") or not found.device else found.device
         with ranks.joined() as processes:
             train_again.check_fingerprint(session, found)
+            chosen_device = devices.choose(ranks.own_device(wanted))
+            if processes.size == 1:
+                found = train_again.for_gpu(session, found, fast, chosen_device)
             shared: dict[str, Any] = {
                 "data": found.data,
-                "device": devices.choose(ranks.own_device(wanted)),
+                "device": chosen_device,
                 "emit": emit,
                 "stop_requested": stop_requested,
             }

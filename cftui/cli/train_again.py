@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cftui.cli.output import narrate
 from cftui.cli.verb import Session
-from cftui.engine.gradient.method import FAST_BATCH
+from cftui.engine.gradient.method import FAST_BATCH, GradientOptions
 from cftui.engine.models.options import Options
 from cftui.engine.models.recipes import Recipe
 from cftui.engine.runs import folder
 from cftui.engine.runs.run_file import read_run_file
 from cftui.errors import CftuiError
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,32 @@ def _changed(chosen: Recipe, settings: Mapping[str, Any], fast: bool, values: Ma
 def check_fast(values: Mapping[str, Any]) -> None:
     """Raises UsageError for ``--fast`` beside ``--bs``."""
     if values["bs"] is not None:
-        raise click.UsageError(f"--fast means --bs {FAST_BATCH}; give one of them")
+        raise click.UsageError(f"--fast chooses --bs (on a CPU, {FAST_BATCH}); give one of them")
+
+
+def for_gpu(session: Session, settings: Settings, fast: bool, device: torch.device) -> Settings:
+    """The settings for a GPU: ``--fast`` is there the largest batch that is as accurate, which is searched for.
+
+    Without it, a word where the batch keeps a GPU waiting.
+    """
+    from cftui.engine.gradient.batch_search import REFERENCE, largest_batch
+
+    options = settings.options
+    if device.type != "cuda" or not isinstance(options, GradientOptions):
+        return settings
+    if fast:
+        from cftui.data.splits import split
+        from cftui.engine.training import open_ratings
+
+        ratings = open_ratings(session.home, settings.data, options.item_key)
+        parts = split(ratings, options.split, options.seed)
+        size = largest_batch(settings.recipe, options, ratings, parts, device, narrate)
+        return replace(settings, options=replace(options, bs=size))
+    if options.bs <= REFERENCE:
+        narrate(
+            f"with batches of {options.bs} a GPU mostly waits, and a CPU is faster; --fast finds the largest as good"
+        )
+    return settings
 
 
 def is_given(name: str) -> bool:

@@ -294,6 +294,17 @@ def test_a_run_is_read_without_its_data_set(tiny_home: Home, tiny: Ratings) -> N
     assert np.abs(model.item_factors - without)[1:].max(axis=1).min() > 1e-4, "the factors are without the features"
 
 
+@pytest.mark.parametrize("name", ["model4", "bayes", "ease", "ials"])
+def test_weights_of_another_type_are_refused(name: str, tiny_runs, tmp_path: Path) -> None:
+    run = tiny_runs[1][name]
+    copy = type(run)(shutil.copytree(run.path, tmp_path / "copy"))
+    weights = load_file(copy.weights_file)
+    changed = next(key for key, value in weights.items() if value.dtype == torch.float32)
+    save_file({**weights, changed: weights[changed].double()}, copy.weights_file)
+    with pytest.raises(CftuiError, match=rf"{changed} is of torch.float64, not torch.float32"):
+        TrainedModel.load(copy)
+
+
 @pytest.mark.parametrize("spoil", ["missing", "negative", "beyond", "short", "floats"])
 def test_damaged_features_are_named(spoil: str, tiny_runs, tmp_path: Path) -> None:
     run = tiny_runs[1]["hybrid"]
