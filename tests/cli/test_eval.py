@@ -147,7 +147,7 @@ WRONG = {
     ),
     "the latest with training": (("--fast",), 2, "--fast has no effect on a run"),
     "a default given": (("model4.run", "--epochs", "5"), 2, "--epochs has no effect on a run"),
-    "fast and a batch": (("model4", "--folds", "3", "--fast", "--bs", "32"), 2, "--fast means --bs 256"),
+    "fast and a batch": (("model4", "--folds", "3", "--fast", "--bs", "32"), 2, "--fast chooses --bs"),
     "a split of folds": (("model4", "--folds", "3", "--split", "time"), 2, "No such option '--split'"),
     "a batch too large": (
         ("model4", "--folds", "3", "--data", "tiny", "--bs", "4096"),
