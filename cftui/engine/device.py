@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -137,15 +138,24 @@ def reproducible(device: torch.device) -> Iterator[None]:
         torch.utils.deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
 
 
-def seed_generators(device: torch.device, seed: int) -> None:
-    """Seed PyTorch's own generators of the CPU and of this device.
+# PyTorch's own generators are those of all threads.
+_DRAWING = threading.RLock()
 
-    ``torch.manual_seed`` seeds those of all devices, which takes up to a millisecond, and of GPUs that are not used.
+
+@contextmanager
+def seeded(device: torch.device, seed: int) -> Iterator[None]:
+    """In this context, PyTorch's own generators of the CPU and of this device begin with ``seed``; then as before.
+
+    Threads take turns. ``torch.manual_seed`` seeds the generators of all devices, which takes up to a millisecond, and
+    of GPUs that are not used.
     """
-    torch.default_generator.manual_seed(seed)
-    if device.type == "cuda":
-        with torch.cuda.device(device):
-            torch.cuda.manual_seed(seed)
+    is_cuda = device.type == "cuda"
+    with _DRAWING, torch.random.fork_rng(devices=[device] if is_cuda else []):
+        torch.default_generator.manual_seed(seed)
+        if is_cuda:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        yield
 
 
 # How the libraries beside PyTorch's own allocator say that the memory is full: as RuntimeErrors of all kinds.

@@ -101,7 +101,7 @@ FAULTS = {
         Trainer, "_order", "torch.Generator(where)", "torch.Generator()", a_fit, "model4", "generator of the other"
     ),
     "a generator that nobody seeds": Fault(
-        gibbs, "seed_generators", 'device.type == "cuda"', "False", a_fit, "bayes", "nobody seeded"
+        gibbs, "seeded", "if is_cuda:", "if False:", a_fit, "bayes", "nobody seeded"
     ),
     "another order of the ratings on a GPU": Fault(
         Trainer, "_order", "epoch + 1)", "epoch + 1 + (where.type == 'cuda'))", a_fit, "model4", "other epochs"

@@ -45,7 +45,7 @@ from torch import Tensor
 from torch.distributions import Chi2, Gamma
 
 from cftui.engine.bayes.incidence import Incidence
-from cftui.engine.device import seed_generators
+from cftui.engine.device import seeded
 
 # Residuals are computed for this many ratings at a time. This bounds the memory and does not change the result.
 RATINGS = 1_000_000
@@ -250,8 +250,7 @@ class Sampler:
     def step(self) -> None:
         """Make one sweep: draw everything once, given everything else."""
         device = self.users.rows.device
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            seed_generators(device, (self.seed << 24) + self.sweep + 1)
+        with seeded(device, (self.seed << 24) + self.sweep + 1):
             for own, other in ((self.users, self.items), (self.items, self.users)):
                 self.draw_rows(own, other)
                 rows = own.rows[own.rated]

@@ -17,7 +17,7 @@ from torch.distributions import Gamma
 from cftui.engine.bayes.gibbs import draw_normal
 from cftui.engine.bayes.prior import Prior
 from cftui.engine.bayes.terms import draw_terms
-from cftui.engine.device import seed_generators
+from cftui.engine.device import seeded
 from cftui.engine.models.architectures import Architecture, Learned, RatingMoments, RowPrior, Shape
 from cftui.engine.models.loading import load_resized
 from cftui.engine.models.terms import Baseline, Question, Terms
@@ -188,8 +188,7 @@ class BayesianFactors(Architecture):
         """
         known = self._condition(items, rating)
         shape = self.user_prior.shape
-        with torch.random.fork_rng(devices=[]):
-            seed_generators(torch.device("cpu"), seed)
+        with seeded(torch.device("cpu"), seed):
             rows = draw_normal(known.precision, known.moment)
             error = (known.target - torch.einsum("snd,sd->sn", known.design, rows)).square()
             rate = shape + (known.weight * error).sum(dim=1) / 2

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from cftui.data.features import item_features, user_features
 from cftui.data.ratings import Ratings
-from cftui.engine.device import seed_generators
+from cftui.engine.device import seeded
 from cftui.engine.models import architectures
 from cftui.engine.models.architectures import Architecture, Shape
 from cftui.engine.models.importing import load
@@ -43,8 +43,7 @@ def architecture(recipe: Recipe) -> type[Architecture]:
 
 def build(recipe: Recipe, shape: Shape, seed: int = 0) -> Architecture:
     """The untrained model on the CPU: the same weights for the same seed, whatever was drawn before."""
-    with torch.random.fork_rng(devices=[]):
-        seed_generators(torch.device("cpu"), seed)
+    with seeded(torch.device("cpu"), seed):
         return architecture(recipe)(shape)
 
 

@@ -249,7 +249,7 @@ def test_of_several_that_train_one_name_at_once_one_does_and_the_others_write_no
     for thread in threads:
         thread.join(120)
     assert len(lost) == 5
-    assert all("run m already" in one or "m is being trained already" in one for one in lost)
+    assert all("run m already" in one or "m is being trained already" in one for one in lost), lost
     run = RunFolder(tiny_home.models / "m")
     alone = fit(tiny_home, "alone", seed=run.config().options.seed)
     ours, its = weights.load_weights(run), weights.load_weights(alone)
