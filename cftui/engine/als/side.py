@@ -122,7 +122,6 @@ class Side:
         k = table.shape[1]
         padded = torch.cat((table, table.new_zeros(1, k)))
         found, gains = table.new_zeros(self.n, k), table.new_zeros(self._turns, dtype=torch.float64)
-        eye = torch.eye(k, device=table.device)
 
         @torch.no_grad()  # each thread has to be told
         def solved(batch: tuple[Tensor, int]) -> Tensor:
@@ -136,7 +135,7 @@ class Side:
             known = padded.index_select(0, self.column.index_select(0, at)).view(len(rows), width, k)
             moment = (self.value.index_select(0, at).view(len(rows), 1, width) @ known).squeeze(1)
             matrix = torch.baddbmm(base, known.transpose(1, 2), known)
-            matrix += ridge[rows, None, None] * eye
+            matrix.diagonal(dim1=1, dim2=2).add_(ridge[rows].unsqueeze(1))
             # Whether it failed is asked once, at the end: each answer takes a wait for the device.
             root, failed = torch.linalg.cholesky_ex(matrix)
             factors = torch.cholesky_solve(moment.unsqueeze(2), root).squeeze(2)
