@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -39,6 +40,7 @@ HINTS = {"skip-bad": "correct the file, or raise 'skip bad'"} | dict.fromkeys(
     ("user", "item", "rating", "time", "item-id", "title"), "mark another column"
 )
 LEAVE = "escape: cancel"
+MORE = "optional: --test FILE, --only COLUMN=TEXT, --quote none, --genres COLUMN, ..."
 
 
 class PathField(ListField):
@@ -63,7 +65,8 @@ class ImportScreen(Dialog[str | None]):
     ROOM = "import"
     ABOUT = (
         "Type the path of a file; tab completes it. The first rows show what its columns were taken for. Go to a "
-        "column with the arrow keys and press the letter of what it is; enter imports."
+        "column with the arrow keys and press the letter of what it is; enter imports. The field more takes every "
+        "other option of cftui data import."
     )
     BINDINGS = bindings("import")
     CSS_PATH = "import_ratings.tcss"
@@ -119,6 +122,9 @@ class ImportScreen(Dialog[str | None]):
                 for (field, label), value in zip(FIELDS.values(), ("", "item", "0"), strict=True):
                     yield Label(label)
                     yield Input(value, compact=True, id=f"import-{field}")
+            with Horizontal(classes="import-line"):
+                yield Label("more")
+                yield Input(compact=True, id="import-more", placeholder=MORE)
             yield Static(id="import-said")
 
     def on_mount(self) -> None:
@@ -326,6 +332,13 @@ class ImportScreen(Dialog[str | None]):
                 self._draw()
                 return
         name = self._value("name")
+        try:
+            shlex.split(self._value("more"))
+        except ValueError:
+            self._failure = "more: a quotation mark is not closed"
+            self._draw()
+            self.query_one("#import-more").focus()
+            return
         if catalog.is_imported(name, self.cftui.home):
             self.app.push_screen(Confirm(f"replace the existing data set {name}?"), self._replace)
         else:
@@ -343,6 +356,7 @@ class ImportScreen(Dialog[str | None]):
         words = ["data", "import", str(sample.path), f"--name={name}"]
         words += [f"--noun={self._value('noun')}", f"--skip-bad={self._value('skip') or 0}"]
         words += [word for side in self._sides.values() for word in side.words()]
+        words += shlex.split(self._value("more"))
         self._child = child = Job(self.cftui.home, words)
         self._failure = ""
         begun, what = time.monotonic(), f"importing {sample.path.name} ({import_paths.size_text(sample.size)})"
@@ -375,8 +389,12 @@ class ImportScreen(Dialog[str | None]):
         self._failure = "stopped; nothing was imported" if child.stopped else self._explain(error)
         self._draw()
         option = error.option if isinstance(error, CftuiError) else ""
-        if option in FIELDS and not child.stopped:
+        if child.stopped:
+            return
+        if option in FIELDS:
             self.query_one(f"#import-{FIELDS[option][0]}").focus()
+        elif self._value("more") and (f"--{option}" in self._value("more") or not option):
+            self.query_one("#import-more").focus()
 
     def _explain(self, error: Exception | None) -> str:
         """Say an error of the import in terms of this screen: with its labels, and without folders."""

@@ -368,10 +368,11 @@ async def test_the_keyboard_finds_a_file_by_a_few_letters(files, home):
         assert columns(app) == [("user", "user"), ("item", "item"), ("rating", "rating")]
         # Tab goes on from there, and comes to all the fields.
         seen = []
-        for _ in range(6):
+        for _ in range(7):
             await pilot.press("tab")
             seen.append(app.focused.id)
-        assert seen == [*("items-path", "import-name", "import-noun", "import-skip", "ratings-path", "ratings-columns")]
+        fields = [f"import-{name}" for name in ("name", "noun", "skip", "more")]
+        assert seen == ["items-path", *fields, "ratings-path", "ratings-columns"]
 
 
 @pytest.mark.slow
@@ -557,7 +558,7 @@ async def test_nothing_that_matters_is_cut_at_any_size(size, files, home):
             "letters: mark it enter: import escape: cancel",
         ):
             assert words in shown_words(app).replace("─", ""), words
-        assert shown_words(app).count(" u0 b0") >= 6, "and rows enough to tell the columns"
+        assert shown_words(app).count(" u0 b0") >= 5, "and rows enough to tell the columns"
 
 
 @pytest.mark.slow
@@ -724,6 +725,35 @@ async def test_an_odd_value_is_asked_about_and_left_out(home, tmp_path):
         left = sum(row.endswith(",0") for row in rows)
         assert set(app.opened.tables.ratings["rating"]) == {5, 7, 10}
         assert len(app.opened.tables.ratings) == len(rows) - left
+
+
+async def test_options_without_a_field_are_typed_as_for_the_command(home, tmp_path):
+    rows = [
+        f"{user},{item},{1 + (user + item) % 5},{'tea' if item % 2 else 'cup'}"
+        for user in range(6)
+        for item in range(6)
+    ]
+    for name, part in (("train", rows[::2] + rows[1:12:2]), ("the test", rows[13::2])):
+        (tmp_path / f"{name}.csv").write_text("\n".join(["user,item,rating,kind", *part, ""]))
+    app = CftuiApp(home)
+    async with importing(app) as pilot:
+        await choose(pilot, str(tmp_path / "train.csv"))
+        more = app.screen.query_one("#import-more", Input)
+        for typed, reason in (
+            ("--only 'kind=tea", "more: a quotation mark is not closed"),
+            ("--onyl kind=tea", "--onyl"),
+            ("--only kid=tea", "kid"),
+        ):
+            more.value = typed
+            await pilot.press("enter")
+            assert reason in await failed(pilot)
+            assert app.focused is more
+        more.value = f"--only kind=tea --test '{tmp_path}/the test.csv'"
+        await pilot.press("enter")
+        await opened(pilot, "train")
+        tea = [row for row in rows if row.endswith("tea")]
+        assert len(app.opened.tables.ratings) == len(tea)
+        assert app.opened.tables.held_back.sum() == sum(row in tea for row in rows[13::2])
 
 
 @pytest.mark.parametrize(
