@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from cftui.text import level, plural, printable
+from cftui.text import level, number, plural, printable
 from cftui.tui.shell.columns import LEAST
 
 if TYPE_CHECKING:
@@ -91,4 +91,4 @@ def person_line(who: Person) -> str:
     more = f", {likes:,} more without a rating" if likes and who.mean is not None else ""
     if who.mean is None:
         return f"{likes:,} chosen, no ratings"
-    return f"{plural(len(who.items) - likes, 'rating')}, mean {who.mean:.2f}{more}"
+    return f"{plural(len(who.items) - likes, 'rating')}, mean {number(who.mean, 2)}{more}"
