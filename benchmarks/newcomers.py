@@ -1,6 +1,7 @@
 """Predict ratings of users and items that have none in training, and test whether the intervals of ``bayes`` hold.
 
     python benchmarks/newcomers.py            print the tables
+    python benchmarks/newcomers.py --write    also put them into docs/benchmarks.md
 
 All ratings of 300 items, or of 100 users, of MovieLens 100K are held out, drawn by seed. A popular item is seldom new,
 so the error is also given with each item, or user, weighing the same. The second table has the coverage of the 90 %
@@ -17,7 +18,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 import torch
-from markdown import table
+from markdown import put, table
 
 from cftui.data.ratings import Ratings
 from cftui.data.splits import Split, official_folds, split
@@ -34,6 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--seeds", type=int, default=20, help="chains on u1")
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/benchmarks.md")
     arguments = parser.parse_args()
     ratings, where = open_ratings(Home.find(), "ml-100k"), device.choose(arguments.device)
     new = []
@@ -66,10 +68,12 @@ def main() -> None:
             table(header, new),
             table(["split", "90 % intervals of `bayes` hold"], known),
             f"RMSE of `bayes` on u1, mean of {arguments.seeds} seeds: {spread}.",
-            f"torch {torch.__version__}, {device.describe(where)}; `python benchmarks/newcomers.py`.",
+            f"torch {torch.__version__}, {device.describe(where)}; `python benchmarks/newcomers.py --write`.",
         ]
     )
     print(text)
+    if arguments.write:
+        put("newcomers", text)
 
 
 def held_out(ratings: Ratings, kind: str, seed: int = 0) -> Split:

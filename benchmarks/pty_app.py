@@ -61,6 +61,10 @@ class Terminal:
             self.read(0.005)
         return time.perf_counter() - self.started
 
+    def send(self, keys: bytes) -> None:
+        """Press keys, and wait for nothing."""
+        os.write(self._fd, keys)
+
     def press(self, key: bytes, patience: float = QUIET, quiet: float = QUIET) -> float:
         """Press a key; return the milliseconds until the last byte of its repaint, or 0 if no byte came.
 
@@ -69,7 +73,7 @@ class Terminal:
             quiet: the repaint ends after this many seconds without a byte.
         """
         before = time.perf_counter()
-        os.write(self._fd, key)
+        self.send(key)
         last, end = None, before + patience
         while (left := end - time.perf_counter()) > 0:
             ready, _, _ = select.select([self._fd], [], [], left)
