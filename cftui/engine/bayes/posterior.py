@@ -222,17 +222,14 @@ class BayesianFactors(Architecture):
         return moved.mean(dim=0) * self.unit
 
     def scores(self, users: Tensor) -> Tensor:
-        """The ratings that ``rate`` predicts, of all items at once: ``[b, items]``.
+        """What ``rate`` clips, without the parts that are the same for all items of a user: ``[b, items]``.
 
-        The mean over draws of a dot product is itself a dot product, of all draws' factors side by side. They are
-        clipped as well: what is judged is the order of the numbers that are shown.
+        The mean over draws of a dot product is itself a dot product, of all draws' factors side by side.
         """
         x = self.users.index_select(0, users)
-        bias = x[..., self.factors].mean(dim=1, keepdim=True)
         # The user's own bias and noise are replaced by the weights of the item's, so that no copy of the items is made.
         x[..., self.factors], x[..., -1] = 1, 0
-        scores = (x.flatten(1) @ self.items.flatten(1).T).div_(self.draws).add_(bias)
-        return scores.mul_(self.unit).add_(self.offset).clamp_(*self.scale)
+        return x.flatten(1) @ self.items.flatten(1).T / self.draws
 
     def _condition(self, items: Tensor, rating: Tensor) -> Conditional:
         """The conditional distribution of a user's row given the ratings, in each draw."""

@@ -17,7 +17,6 @@ from cftui.data.splits import split
 from cftui.engine import metrics
 from cftui.engine.gradient.trainer import Trainer
 from cftui.engine.models.recipes import RECIPES
-from cftui.engine.rankings import predicted
 from cftui.engine.training import fitter_for
 from tests.settings import RATING, options_for
 
@@ -182,15 +181,6 @@ class TestEveryRecipeThatRates:
         assert model.rate(rows[5], np.array([], dtype=np.int64)).shape == (0,)
         moved = model.rate(rows[5] + 1)
         assert not np.allclose(moved, wanted[5], atol=1e-3)
-
-    def test_its_lists_are_judged_by_the_ratings_that_are_shown(self, name: str, tiny_runs, tiny: Ratings) -> None:
-        model = TrainedModel.load(tiny_runs[1][name])
-        if "scale" in dict(model.module.named_buffers()):
-            model.module.get_buffer("scale").copy_(torch.tensor([2.5, 3.5]))  # so narrow that it cuts some off
-        users, items = (codes.numpy() for codes in all_pairs(tiny))
-        wanted = model.predict(users, items).reshape(len(tiny.users), len(tiny.items))
-        scores = predicted(model.module)(np.arange(len(tiny.users))).numpy()
-        np.testing.assert_allclose(scores, wanted, rtol=0, atol=1e-5)
 
     @pytest.mark.parametrize("draw", range(2))
     def test_interrupted_and_resumed_ends_like_never_interrupted(self, name: str, draw: int, make: Make) -> None:
