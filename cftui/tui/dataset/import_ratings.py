@@ -39,6 +39,8 @@ FIELDS = {"name": ("name", "name"), "noun": ("noun", "one is a"), "skip-bad": ("
 HINTS = {"skip-bad": "correct the file, or raise 'skip bad'"} | dict.fromkeys(
     ("user", "item", "rating", "time", "item-id", "title"), "mark another column"
 )
+# What the field for all other options does not take: this screen says it already.
+SAID = {f"--{option}" for option in FIELDS} | {"--into", "--home", "--json", "--help", "-h"}
 LEAVE = "escape: cancel"
 MORE = "optional: --test FILE, --only COLUMN=TEXT, --quote none, --genres COLUMN, ..."
 
@@ -331,14 +333,14 @@ class ImportScreen(Dialog[str | None]):
                 self._failure = wrong
                 self._draw()
                 return
-        name = self._value("name")
         try:
-            shlex.split(self._value("more"))
-        except ValueError:
-            self._failure = "more: a quotation mark is not closed"
+            self._more()
+        except CftuiError as error:
+            self._failure = str(error)
             self._draw()
             self.query_one("#import-more").focus()
             return
+        name = self._value("name")
         if catalog.is_imported(name, self.cftui.home):
             self.app.push_screen(Confirm(f"replace the existing data set {name}?"), self._replace)
         else:
@@ -356,7 +358,7 @@ class ImportScreen(Dialog[str | None]):
         words = ["data", "import", str(sample.path), f"--name={name}"]
         words += [f"--noun={self._value('noun')}", f"--skip-bad={self._value('skip') or 0}"]
         words += [word for side in self._sides.values() for word in side.words()]
-        words += shlex.split(self._value("more"))
+        words += self._more()
         self._child = child = Job(self.cftui.home, words)
         self._failure = ""
         begun, what = time.monotonic(), f"importing {sample.path.name} ({import_paths.size_text(sample.size)})"
@@ -388,13 +390,24 @@ class ImportScreen(Dialog[str | None]):
             return
         self._failure = "stopped; nothing was imported" if child.stopped else self._explain(error)
         self._draw()
-        option = error.option if isinstance(error, CftuiError) else ""
         if child.stopped:
             return
+        option = error.option if isinstance(error, CftuiError) else ""
         if option in FIELDS:
             self.query_one(f"#import-{FIELDS[option][0]}").focus()
-        elif self._value("more") and (f"--{option}" in self._value("more") or not option):
+        elif f"--{option}" in self._value("more"):
             self.query_one("#import-more").focus()
+
+    def _more(self) -> list[str]:
+        """The options that have no field. Raises CftuiError for what no options can be."""
+        try:
+            words = shlex.split(self._value("more"))
+        except ValueError:
+            raise CftuiError("a quotation mark is not closed", where="more") from None
+        for word in words:
+            if word.partition("=")[0] in SAID:
+                raise CftuiError(f"{word} cannot be given here", where="more")
+        return words
 
     def _explain(self, error: Exception | None) -> str:
         """Say an error of the import in terms of this screen: with its labels, and without folders."""

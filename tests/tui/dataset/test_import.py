@@ -741,6 +741,7 @@ async def test_options_without_a_field_are_typed_as_for_the_command(home, tmp_pa
         more = app.screen.query_one("#import-more", Input)
         for typed, reason in (
             ("--only 'kind=tea", "more: a quotation mark is not closed"),
+            ("--name=other", "more: --name=other cannot be given here"),
             ("--onyl kind=tea", "--onyl"),
             ("--only kid=tea", "kid"),
         ):
