@@ -12,10 +12,12 @@ import torch
 from rich.cells import cell_len
 
 from cftui.analysis.maps.components import principal
+from cftui.analysis.users.people import Person
 from cftui.cli.output import make_streams_lenient, print_json, print_table
 from cftui.cli.train import epoch_row
 from cftui.engine.models.architectures import DotProductBias, Shape
 from cftui.text import number, parts_in_words, scaled, scaled_width, share, spec
+from cftui.tui.shell.rows import person_line
 
 
 @pytest.mark.parametrize(
@@ -45,6 +47,12 @@ def test_a_figure_of_any_magnitude_has_significant_digits(value: float, text: st
 def test_a_figure_on_a_scale_has_the_digits_of_the_scale(value: float, scale: tuple, text: str) -> None:
     assert scaled(value, scale, "+") == text
     assert scaled_width(scale, "+") >= len(scaled(scale[1], scale, "+"))
+
+
+@pytest.mark.parametrize(("ratings", "text"), [([4, 3], "mean 3.50"), ([4e-7, 3e-7], "mean 3.50e-07")])
+def test_the_mean_of_a_users_ratings_is_never_0_for_want_of_digits(ratings: list[float], text: str) -> None:
+    who = Person("ann", np.zeros(1, np.float32), np.array([1, 2]), np.array(ratings, np.float32), trained=True)
+    assert person_line(who) == f"2 ratings, {text}"
 
 
 def test_the_figures_of_a_column_share_their_form() -> None:
