@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import os
 import shutil
 import subprocess
@@ -59,7 +58,7 @@ def do(home: Home, *words: str) -> None:
 
 
 def import_wide(home: Home, items: int) -> None:
-    """Import ratings of so many items, which the app opens then, and train on them."""
+    """Import ratings of this many items, make them the set that the app opens, and train on them."""
     (home.root / "config.toml").write_text('data = "wide"\n')
     random, count = np.random.default_rng(0), int(items * (1 + MORE_RATINGS))
     item = np.concatenate([np.arange(items), (items * random.random(count - items) ** 3).astype(np.int64)])
@@ -75,15 +74,21 @@ def import_wide(home: Home, items: int) -> None:
     do(home, "train", "model4", "--data", "wide", "--epochs", "1", "--bs", "131072", "--factors", "8", "--name", "base")
 
 
+# Run by a small process: a child's peak memory begins with that of the process that it is forked from.
+TIMED = """
+import resource, subprocess, sys, time
+begun = time.perf_counter()
+subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+print(time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
+"""
+
+
 def measure(home: Home, *words: str) -> list[str]:
     """The verb, its seconds, and the most memory that it took."""
-    begun = time.perf_counter()
-    quiet = subprocess.DEVNULL
-    child = subprocess.Popen([*CFTUI, *words], env=environment(home), stdout=quiet, stderr=quiet)
-    _, status, used = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    said = f"`{' '.join(words)}`" if child.returncode == 0 else f"`{' '.join(words)}` failed"
-    return [said, f"{time.perf_counter() - begun:.1f} s", f"{used.ru_maxrss / 1024:,.0f} MB"]
+    command = [sys.executable, "-c", TIMED, *CFTUI, *words]
+    done = subprocess.run(command, env=environment(home), stdout=subprocess.PIPE, check=True)
+    seconds, megabytes = map(float, done.stdout.split())
+    return [f"`{' '.join(words)}`", f"{seconds:.1f} s", f"{megabytes:,.0f} MB"]
 
 
 @contextmanager
@@ -136,10 +141,7 @@ def main() -> None:
         (many.data / "ml-100k").symlink_to(Home.find().data / "ml-100k")
         lengthen(make(long, "base", 30).events_file, arguments.megabytes * 1_000_000)
         wide.root.mkdir()
-        # In a process of its own: a child's peak memory begins with that of the process that it is forked from.
-        importer = multiprocessing.get_context("spawn").Process(target=import_wide, args=(wide, arguments.items))
-        importer.start()
-        importer.join()
+        import_wide(wide, arguments.items)
         runs, items = f"{arguments.runs:,} runs", f"{arguments.items:,} items"
         log = f"a log of {arguments.megabytes} MB"
         rows = [
